@@ -1,0 +1,4 @@
+import type { Mutant } from './mutant.js';
+
+/** Every promise about crashes, attackers and limits, and the test that breaks without it. */
+export const mutants: readonly Mutant[] = [];

@@ -1,0 +1,224 @@
+// Strict encodings. What these accept has exactly one spelling, because the same bytes must mean the
+// same thing to every verifier, and because a signature covers the spelling, not the meaning.
+import { TlogError, quote } from './errors.js';
+
+/**
+ * A size, an index or a timestamp: a non-negative integer of at most 2^53 - 1, which a double holds
+ * exactly. Returns it. Throws TlogError "unsafe_integer".
+ */
+export function safeInteger(value: number, what: string): number {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new TlogError(
+      'unsafe_integer',
+      `${what}: expected an integer from 0 to ${Number.MAX_SAFE_INTEGER}, found ${value}`,
+      'trees of 2^53 leaves or more are not supported',
+    );
+  }
+  return value;
+}
+
+/**
+ * Parses `0|[1-9][0-9]*`: ASCII digits without sign, space or leading zero. Throws TlogError
+ * "bad_decimal", or "unsafe_integer" above 2^53 - 1.
+ */
+export function parseDecimal(text: string, what = 'number'): number {
+  if (!/^(?:0|[1-9][0-9]*)$/.test(text)) {
+    throw new TlogError(
+      'bad_decimal',
+      `${what}: expected a decimal without sign or leading zero, found ${quote(text)}`,
+    );
+  }
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) {
+    throw new TlogError(
+      'unsafe_integer',
+      `${what}: expected at most ${Number.MAX_SAFE_INTEGER}, found ${quote(text)}`,
+      'trees of 2^53 leaves or more are not supported',
+    );
+  }
+  return value;
+}
+
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const HEX = '0123456789abcdef';
+const PAD = 0x3d;
+
+/** Value of each ASCII character in an alphabet, 255 for the others. */
+function reverse(alphabet: string): Uint8Array {
+  const table = new Uint8Array(128).fill(255);
+  for (let i = 0; i < alphabet.length; i++) table[alphabet.charCodeAt(i)] = i;
+  return table;
+}
+const fromBase64 = reverse(BASE64);
+const fromHex = reverse(HEX);
+const toBase64 = new TextEncoder().encode(BASE64);
+const toHex = new TextEncoder().encode(HEX);
+const ascii = new TextDecoder();
+
+/** Standard alphabet, with padding (RFC 4648 §4). */
+export function encodeBase64(bytes: Uint8Array): string {
+  const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4);
+  let o = 0;
+  for (let i = 0; i < bytes.length; i += 3) {
+    const left = bytes.length - i;
+    const group =
+      ((bytes[i] ?? 0) << 16) |
+      (left > 1 ? (bytes[i + 1] ?? 0) << 8 : 0) |
+      (left > 2 ? (bytes[i + 2] ?? 0) : 0);
+    out[o++] = toBase64[group >> 18] ?? 0;
+    out[o++] = toBase64[(group >> 12) & 63] ?? 0;
+    out[o++] = left > 1 ? (toBase64[(group >> 6) & 63] ?? 0) : PAD;
+    out[o++] = left > 2 ? (toBase64[group & 63] ?? 0) : PAD;
+  }
+  return ascii.decode(out);
+}
+
+/**
+ * Accepts exactly what encodeBase64 gives: standard alphabet, padded, no white space, unused bits
+ * zero. Throws TlogError "bad_base64".
+ */
+export function decodeBase64(text: string, what = 'base64'): Uint8Array {
+  const bad = (reason: string): TlogError =>
+    new TlogError(
+      'bad_base64',
+      `${what}: expected canonical base64, found ${reason} in ${quote(text)}`,
+      'use the standard alphabet (RFC 4648 section 4) with padding and without spaces or line ends',
+    );
+  if (text.length % 4 !== 0) throw bad(`${text.length} characters, not a multiple of 4,`);
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  const digits = text.length - padding;
+  const out = new Uint8Array((text.length / 4) * 3 - padding);
+  let group = 0;
+  let o = 0;
+  for (let i = 0; i < digits; i++) {
+    const code = text.charCodeAt(i);
+    const value = code < 128 ? (fromBase64[code] ?? 255) : 255;
+    if (value === 255) throw bad(`a character outside the alphabet at ${i}`);
+    group = ((group << 6) | value) & 0xffffff;
+    if (i % 4 === 3) {
+      out[o++] = group >> 16;
+      out[o++] = (group >> 8) & 255;
+      out[o++] = group & 255;
+      group = 0;
+    }
+  }
+  if (padding === 1) {
+    if ((group & 3) !== 0) throw bad('unused bits that are not zero');
+    out[o++] = group >> 10;
+    out[o] = (group >> 2) & 255;
+  } else if (padding === 2) {
+    if ((group & 15) !== 0) throw bad('unused bits that are not zero');
+    out[o] = group >> 4;
+  }
+  return out;
+}
+
+/** Lower-case hexadecimal. */
+export function encodeHex(bytes: Uint8Array): string {
+  const out = new Uint8Array(bytes.length * 2);
+  bytes.forEach((byte, i) => {
+    out[2 * i] = toHex[byte >> 4] ?? 0;
+    out[2 * i + 1] = toHex[byte & 15] ?? 0;
+  });
+  return ascii.decode(out);
+}
+
+/** Lower-case digits only, an even number of them. Throws TlogError "bad_hex". */
+export function decodeHex(text: string, what = 'hex'): Uint8Array {
+  const out = new Uint8Array(Math.floor(text.length / 2));
+  let ok = text.length % 2 === 0;
+  for (let i = 0; ok && i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    const value = code < 128 ? (fromHex[code] ?? 255) : 255;
+    ok = value !== 255;
+    out[i >> 1] = i % 2 === 0 ? value << 4 : (out[i >> 1] ?? 0) | value;
+  }
+  if (!ok) {
+    throw new TlogError(
+      'bad_hex',
+      `${what}: expected an even number of lower-case hex digits, found ${quote(text)}`,
+    );
+  }
+  return out;
+}
+
+const utf8Encoder = new TextEncoder();
+// Without these two options a decoder drops a leading BOM and mends bad sequences, so that two
+// different inputs would read the same.
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** UTF-8. Throws TlogError "bad_utf8" for a lone surrogate, which TextEncoder would replace. */
+export function encodeUtf8(text: string, what = 'text'): Uint8Array {
+  if (/\p{Surrogate}/u.test(text)) {
+    throw new TlogError(
+      'bad_utf8',
+      `${what}: expected Unicode text, found a lone surrogate in ${quote(text)}`,
+    );
+  }
+  return utf8Encoder.encode(text);
+}
+
+/** Valid UTF-8 only; a byte order mark stays in the text. Throws TlogError "bad_utf8". */
+export function decodeUtf8(bytes: Uint8Array, what = 'text'): string {
+  try {
+    return utf8Decoder.decode(bytes);
+  } catch (cause) {
+    throw new TlogError(
+      'bad_utf8',
+      `${what}: expected valid UTF-8, found other bytes`,
+      'the file may be in another encoding, or not text at all',
+      { cause },
+    );
+  }
+}
+
+/** The parts one after the other, in a new array. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+/** Same length and same bytes. Not constant-time: nothing compared here is secret. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/**
+ * An unsigned big-endian integer of `length` bytes, for lengths whose values are safe integers.
+ * Division instead of shifts, which would cut at 32 bits.
+ */
+export function uintBytes(value: number, length: number): Uint8Array {
+  const out = new Uint8Array(length);
+  let rest = safeInteger(value, 'integer');
+  for (let i = length - 1; i >= 0; i--) {
+    out[i] = rest % 256;
+    rest = Math.floor(rest / 256);
+  }
+  if (rest !== 0) {
+    throw new TlogError('unsafe_integer', `expected an integer of ${length} bytes, found ${value}`);
+  }
+  return out;
+}
+
+/** Reads what uintBytes wrote. Throws TlogError "unsafe_integer" above 2^53 - 1. */
+export function bytesUint(bytes: Uint8Array, what = 'integer'): number {
+  let value = 0;
+  for (const byte of bytes) {
+    value = value * 256 + byte;
+    if (!Number.isSafeInteger(value)) {
+      throw new TlogError(
+        'unsafe_integer',
+        `${what}: expected at most ${Number.MAX_SAFE_INTEGER}, found 0x${encodeHex(bytes.subarray(0, 16))}`,
+        'trees of 2^53 leaves or more are not supported',
+      );
+    }
+  }
+  return value;
+}

@@ -1,0 +1,10 @@
+/** RFC 6962 trees and the C2SP formats around them: bytes in, bytes out. */
+export { SteleError, TlogError, quote } from './errors.js';
+export type { Clock } from './clock.js';
+export * from './encoding.js';
+export * from './merkle.js';
+export * from './compact-range.js';
+export * from './proof.js';
+export * from './tiles.js';
+export * from './bundles.js';
+export * from './ed25519.js';

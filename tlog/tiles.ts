@@ -1,0 +1,238 @@
+// C2SP tlog-tiles: a tree as files. A tile is up to 256 consecutive hashes; tile level L holds tree
+// level 8L, and the seven levels between are computed from the tile. An entry bundle is the entries
+// behind one tile of level 0. The rightmost ones may be partial, with their width in the path:
+//
+//   tile/0/x001/234/067      tile/1/000.p/17      tile/entries/x001/067.p/3
+import { concatBytes, safeInteger } from './encoding.js';
+import { TlogError } from './errors.js';
+import { HASH_SIZE, checkHash, nodeHash } from './merkle.js';
+import type { HashReader, NodeId } from './proof.js';
+
+/** Hashes in a full tile and entries in a full bundle. */
+export const TILE_WIDTH = 256;
+
+/** Bytes in the longest entry that a bundle's uint16 length prefix can describe. */
+export const MAX_ENTRY_SIZE = 65_535;
+
+/** Tree levels that one tile spans. */
+const TILE_HEIGHT = 8;
+
+/** SPEC: "`<L>` … MUST be a decimal ASCII integer between 0 and 63". */
+const MAX_TILE_LEVEL = 63;
+
+/** A tile of hashes. `width` is 1 to 256; below 256 the tile is partial. */
+export interface TileId {
+  level: number;
+  index: number;
+  width: number;
+}
+
+/** What a path under `tile/` names. */
+export type TilePath = ({ kind: 'tile' } & TileId) | { kind: 'entries'; index: number; width: number };
+
+function checkWidth(width: number): void {
+  if (!Number.isInteger(width) || width < 1 || width > TILE_WIDTH) {
+    throw new TlogError('bad_tile', `tile width: expected 1 to ${TILE_WIDTH}, found ${width}`);
+  }
+}
+
+/** Index and width as tlog-tiles writes them: `x001/x234/067` and `.p/3` if partial. */
+function pathSuffix(index: number, width: number): string {
+  safeInteger(index, 'tile index');
+  checkWidth(width);
+  const digits = String(index);
+  const padded = digits.padStart(Math.ceil(digits.length / 3) * 3, '0');
+  const groups = padded.match(/.../g) ?? [];
+  const elements = groups.map((group, i) => (i === groups.length - 1 ? group : `x${group}`));
+  return `${elements.join('/')}${width === TILE_WIDTH ? '' : `.p/${width}`}`;
+}
+
+/** `tile/<L>/<N>[.p/<W>]`, relative to the log's prefix. Throws TlogError "bad_tile" or "unsafe_integer". */
+export function tilePath(tile: TileId): string {
+  if (!Number.isInteger(tile.level) || tile.level < 0 || tile.level > MAX_TILE_LEVEL) {
+    throw new TlogError('bad_tile', `tile level: expected 0 to ${MAX_TILE_LEVEL}, found ${tile.level}`);
+  }
+  return `tile/${tile.level}/${pathSuffix(tile.index, tile.width)}`;
+}
+
+/** `tile/entries/<N>[.p/<W>]`, relative to the log's prefix. Throws like tilePath. */
+export function entriesPath(index: number, width: number): string {
+  return `tile/entries/${pathSuffix(index, width)}`;
+}
+
+const PATH = /^tile\/(0|[1-9][0-9]?|entries)\/((?:x[0-9]{3}\/)*[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/;
+
+/**
+ * Parses what tilePath and entriesPath write, and nothing else: no leading slash, no other spelling
+ * of a number. The answer may be formatted again and used as a file name; the input may not. Throws
+ * TlogError "bad_tile_path", or "unsafe_integer" for an index above 2^53 - 1.
+ */
+export function parseTilePath(path: string): TilePath {
+  const bad = (): TlogError =>
+    new TlogError(
+      'bad_tile_path',
+      // Not quoted: paths come from anywhere and may hold anything.
+      'tile path: expected tile/<level>/<index>[.p/<width>] or tile/entries/<index>[.p/<width>]',
+      'the index is in groups of three digits, all but the last beginning with x, e.g. tile/0/x001/067.p/3',
+    );
+  // The longest path of a 16-digit index is far shorter; a bound keeps long input cheap.
+  const match = path.length <= 64 ? PATH.exec(path) : null;
+  const [, level, digits, partial] = match ?? [];
+  if (level === undefined || digits === undefined) throw bad();
+  const index = safeInteger(Number(digits.replace(/[x/]/g, '')), 'tile index');
+  const width = partial === undefined ? TILE_WIDTH : Number(partial);
+  if (width >= TILE_WIDTH && partial !== undefined) throw bad();
+  if (level === 'entries') {
+    // A leading x000 and the like: the grammar allows it, the encoding of a number does not.
+    if (entriesPath(index, width) !== path) throw bad();
+    return { kind: 'entries', index, width };
+  }
+  const tile = { level: Number(level), index, width };
+  if (tile.level > MAX_TILE_LEVEL || tilePath(tile) !== path) throw bad();
+  return { kind: 'tile', ...tile };
+}
+
+/** Hashes of level `level` tiles in a tree of `size` leaves: floor(size / 256^level). */
+function hashesAt(level: number, size: number): number {
+  let count = safeInteger(size, 'tree size');
+  for (let i = 0; i < level && count > 0; i++) count = Math.floor(count / TILE_WIDTH);
+  return count;
+}
+
+/** Width of the partial tile at `level` in a tree of `size` leaves, 0 if there is none. */
+export function partialWidth(level: number, size: number): number {
+  return hashesAt(level, size) % TILE_WIDTH;
+}
+
+/** Width of one tile in a tree of `size` leaves: 256, less at the right edge, 0 if it does not exist. */
+export function tileWidth(level: number, index: number, size: number): number {
+  const count = hashesAt(level, size);
+  const full = Math.floor(count / TILE_WIDTH);
+  if (index < full) return TILE_WIDTH;
+  return index === full ? count % TILE_WIDTH : 0;
+}
+
+/**
+ * The tiles that a tree has at `newSize` and did not have, or had only narrower, at `oldSize`, lowest
+ * level first: what a log writes when it grows. With oldSize 0, every tile there is. Partial tiles
+ * are those of `newSize` only.
+ */
+export function* tilesBetween(oldSize: number, newSize: number): Generator<TileId, void, undefined> {
+  for (let level = 0; hashesAt(level, newSize) > 0; level++) {
+    const before = hashesAt(level, oldSize);
+    const after = hashesAt(level, newSize);
+    if (before === after) return;
+    for (let index = Math.floor(before / TILE_WIDTH); index * TILE_WIDTH < after; index++) {
+      yield { level, index, width: Math.min(TILE_WIDTH, after - index * TILE_WIDTH) };
+    }
+  }
+}
+
+/** Every tile of a tree of `size` leaves, full ones and the partial ones of exactly that size. */
+export function tilesForSize(size: number): Generator<TileId, void, undefined> {
+  return tilesBetween(0, size);
+}
+
+/** The hashes of a tile, one after the other. Throws TlogError "bad_tile" or "bad_hash". */
+export function formatTile(hashes: readonly Uint8Array[]): Uint8Array {
+  checkWidth(hashes.length);
+  return concatBytes(...hashes.map((hash) => checkHash(hash, 'tile')));
+}
+
+/** Splits a tile into its hashes. Requires exactly `width` of them. Throws TlogError "bad_tile". */
+export function parseTile(bytes: Uint8Array, width: number): Uint8Array[] {
+  checkWidth(width);
+  if (bytes.length !== width * HASH_SIZE) {
+    throw new TlogError(
+      'bad_tile',
+      `tile: expected ${width} hashes, ${width * HASH_SIZE} bytes, found ${bytes.length} bytes`,
+      'the file may be cut off, or of another width',
+    );
+  }
+  return Array.from({ length: width }, (_, i) => bytes.slice(i * HASH_SIZE, (i + 1) * HASH_SIZE));
+}
+
+/** The narrower tile of `width` hashes that a wider one begins with. Throws TlogError "bad_tile". */
+export function sliceTile(bytes: Uint8Array, width: number): Uint8Array {
+  checkWidth(width);
+  if (bytes.length < width * HASH_SIZE || bytes.length % HASH_SIZE !== 0) {
+    throw new TlogError('bad_tile', `tile: expected at least ${width} hashes, found ${bytes.length} bytes`);
+  }
+  return bytes.slice(0, width * HASH_SIZE);
+}
+
+/** Where a tree node is found: in which tile, and as the root of which of its hashes. */
+function locate(node: NodeId, treeSize: number): { tile: TileId; first: number; count: number } {
+  safeInteger(node.level, 'node level');
+  safeInteger(node.index, 'node index');
+  // 2^52 leaves are the largest perfect subtree of a safe size.
+  const span = node.level <= 52 ? 2 ** node.level : Infinity;
+  if (node.index >= Math.floor(treeSize / span)) {
+    throw new TlogError(
+      'bad_node',
+      `node ${node.index} of level ${node.level} does not exist in a tree of size ${treeSize}`,
+      'use a checkpoint of a larger tree',
+    );
+  }
+  const level = Math.floor(node.level / TILE_HEIGHT);
+  const count = 2 ** (node.level % TILE_HEIGHT);
+  const start = node.index * count;
+  const index = Math.floor(start / TILE_WIDTH);
+  return {
+    tile: { level, index, width: tileWidth(level, index, treeSize) },
+    first: start % TILE_WIDTH,
+    count,
+  };
+}
+
+/** The tiles of a tree of `treeSize` leaves that hold these nodes, each once. Throws TlogError "bad_node". */
+export function tilesForNodes(nodes: readonly NodeId[], treeSize: number): TileId[] {
+  const tiles = new Map<string, TileId>();
+  for (const node of nodes) {
+    const { tile } = locate(node, treeSize);
+    tiles.set(tilePath(tile), tile);
+  }
+  return [...tiles.values()];
+}
+
+function perfectRoot(hashes: readonly Uint8Array[]): Uint8Array {
+  let row = hashes;
+  while (row.length > 1) {
+    const above: Uint8Array[] = [];
+    for (let i = 0; i + 1 < row.length; i += 2) {
+      above.push(nodeHash(row[i] ?? new Uint8Array(0), row[i + 1] ?? new Uint8Array(0)));
+    }
+    row = above;
+  }
+  return checkHash(row[0] ?? new Uint8Array(0), 'tile');
+}
+
+/**
+ * Computes any node of a tree of `treeSize` leaves from its tiles. Each call fetches the tiles it
+ * needs at once, each one once, and only tiles that a tree of that size has; where a partial tile is
+ * gone, falling back to the full one is `fetchTile`'s business (sliceTile cuts it). It believes the
+ * tiles: whoever does not, verifies what comes out against a signed root. Throws TlogError "bad_node"
+ * for a node outside the tree, "bad_tile" for a tile of the wrong length.
+ */
+export function tileHashReader(
+  treeSize: number,
+  fetchTile: (tile: TileId) => Promise<Uint8Array>,
+): HashReader {
+  safeInteger(treeSize, 'tree size');
+  return async (nodes) => {
+    const fetched = new Map<string, Uint8Array>();
+    await Promise.all(
+      tilesForNodes(nodes, treeSize).map(async (tile) => {
+        const bytes = await fetchTile(tile);
+        if (bytes.length !== tile.width * HASH_SIZE) parseTile(bytes, tile.width);
+        fetched.set(tilePath(tile), bytes);
+      }),
+    );
+    return nodes.map((node) => {
+      const { tile, first, count } = locate(node, treeSize);
+      const bytes = fetched.get(tilePath(tile)) ?? new Uint8Array(0);
+      const part = bytes.subarray(first * HASH_SIZE, (first + count) * HASH_SIZE);
+      return perfectRoot(parseTile(part, count));
+    });
+  };
+}

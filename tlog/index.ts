@@ -6,5 +6,6 @@ export * from './merkle.js';
 export * from './compact-range.js';
 export * from './proof.js';
 export * from './tiles.js';
+export * from './tile-reader.js';
 export * from './bundles.js';
 export * from './ed25519.js';

@@ -5,17 +5,13 @@
 //   tile/0/x001/234/067      tile/1/000.p/17      tile/entries/x001/067.p/3
 import { concatBytes, safeInteger } from './encoding.js';
 import { TlogError } from './errors.js';
-import { HASH_SIZE, checkHash, nodeHash } from './merkle.js';
-import type { HashReader, NodeId } from './proof.js';
+import { HASH_SIZE, checkHash } from './merkle.js';
 
 /** Hashes in a full tile and entries in a full bundle. */
 export const TILE_WIDTH = 256;
 
 /** Bytes in the longest entry that a bundle's uint16 length prefix can describe. */
 export const MAX_ENTRY_SIZE = 65_535;
-
-/** Tree levels that one tile spans. */
-const TILE_HEIGHT = 8;
 
 /** SPEC: "`<L>` … MUST be a decimal ASCII integer between 0 and 63". */
 const MAX_TILE_LEVEL = 63;
@@ -159,80 +155,4 @@ export function sliceTile(bytes: Uint8Array, width: number): Uint8Array {
     throw new TlogError('bad_tile', `tile: expected at least ${width} hashes, found ${bytes.length} bytes`);
   }
   return bytes.slice(0, width * HASH_SIZE);
-}
-
-/** Where a tree node is found: in which tile, and as the root of which of its hashes. */
-function locate(node: NodeId, treeSize: number): { tile: TileId; first: number; count: number } {
-  safeInteger(node.level, 'node level');
-  safeInteger(node.index, 'node index');
-  // 2^52 leaves are the largest perfect subtree of a safe size.
-  const span = node.level <= 52 ? 2 ** node.level : Infinity;
-  if (node.index >= Math.floor(treeSize / span)) {
-    throw new TlogError(
-      'bad_node',
-      `node ${node.index} of level ${node.level} does not exist in a tree of size ${treeSize}`,
-      'use a checkpoint of a larger tree',
-    );
-  }
-  const level = Math.floor(node.level / TILE_HEIGHT);
-  const count = 2 ** (node.level % TILE_HEIGHT);
-  const start = node.index * count;
-  const index = Math.floor(start / TILE_WIDTH);
-  return {
-    tile: { level, index, width: tileWidth(level, index, treeSize) },
-    first: start % TILE_WIDTH,
-    count,
-  };
-}
-
-/** The tiles of a tree of `treeSize` leaves that hold these nodes, each once. Throws TlogError "bad_node". */
-export function tilesForNodes(nodes: readonly NodeId[], treeSize: number): TileId[] {
-  const tiles = new Map<string, TileId>();
-  for (const node of nodes) {
-    const { tile } = locate(node, treeSize);
-    tiles.set(tilePath(tile), tile);
-  }
-  return [...tiles.values()];
-}
-
-function perfectRoot(hashes: readonly Uint8Array[]): Uint8Array {
-  let row = hashes;
-  while (row.length > 1) {
-    const above: Uint8Array[] = [];
-    for (let i = 0; i + 1 < row.length; i += 2) {
-      above.push(nodeHash(row[i] ?? new Uint8Array(0), row[i + 1] ?? new Uint8Array(0)));
-    }
-    row = above;
-  }
-  return checkHash(row[0] ?? new Uint8Array(0), 'tile');
-}
-
-/**
- * Computes any node of a tree of `treeSize` leaves from its tiles. Each call fetches the tiles it
- * needs at once, each one once, and only tiles that a tree of that size has; where a partial tile is
- * gone, falling back to the full one is `fetchTile`'s business (sliceTile cuts it). It believes the
- * tiles: whoever does not, verifies what comes out against a signed root. Throws TlogError "bad_node"
- * for a node outside the tree, "bad_tile" for a tile of the wrong length.
- */
-export function tileHashReader(
-  treeSize: number,
-  fetchTile: (tile: TileId) => Promise<Uint8Array>,
-): HashReader {
-  safeInteger(treeSize, 'tree size');
-  return async (nodes) => {
-    const fetched = new Map<string, Uint8Array>();
-    await Promise.all(
-      tilesForNodes(nodes, treeSize).map(async (tile) => {
-        const bytes = await fetchTile(tile);
-        if (bytes.length !== tile.width * HASH_SIZE) parseTile(bytes, tile.width);
-        fetched.set(tilePath(tile), bytes);
-      }),
-    );
-    return nodes.map((node) => {
-      const { tile, first, count } = locate(node, treeSize);
-      const bytes = fetched.get(tilePath(tile)) ?? new Uint8Array(0);
-      const part = bytes.subarray(first * HASH_SIZE, (first + count) * HASH_SIZE);
-      return perfectRoot(parseTile(part, count));
-    });
-  };
 }

@@ -48,11 +48,17 @@ function mutated(m: Mutant): string {
   const source = readFileSync(join(root, m.file), 'utf8');
   const at = source.indexOf(m.find);
   if (at < 0 || source.includes(m.find, at + 1)) {
-    throw new Error(`the text to take out occurs ${at < 0 ? 'nowhere' : 'more than once'} in ${m.file}: ${m.find}`);
+    throw new Error(
+      `the text to take out occurs ${at < 0 ? 'nowhere' : 'more than once'} in ${m.file}: ${m.find}`,
+    );
   }
   const text = source.slice(0, at) + m.replace + source.slice(at + m.find.length);
   return ts.transpileModule(text, {
-    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+    },
   }).outputText;
 }
 

@@ -1,0 +1,4 @@
+import type { Soak } from './soak.js';
+
+/** The long proofs by name. Each module is loaded only when it runs. */
+export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {};

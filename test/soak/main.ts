@@ -1,0 +1,62 @@
+/**
+ * `npm run soak -- NAME [--minutes N] [--seed S] [--record]`: runs one of the long proofs. `--record`
+ * writes seed, commit and figures into bench/soak.md, replacing what that proof had there.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { soaks } from './list.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { minutes: { type: 'string' }, seed: { type: 'string' }, record: { type: 'boolean' } },
+});
+const name = positionals[0] ?? '';
+const load = soaks[name];
+
+if (load === undefined) {
+  console.error(`no long proof is called "${name}"; expected one of ${Object.keys(soaks).join(', ')}`);
+  process.exitCode = 2;
+} else {
+  const soak = await load();
+  const minutes = Number(values.minutes ?? soak.minutes);
+  const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+  if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
+    console.error('expected --minutes as a positive number and --seed as a whole one');
+    process.exitCode = 2;
+  } else {
+    console.log(`${name}: ${soak.desc}; at most ${minutes} minutes, seed ${seed}`);
+    try {
+      const { figures } = await soak.run({ minutes, seed });
+      for (const figure of figures) console.log(`  ${figure}`);
+      if (values.record === true) record(name, minutes, seed, figures);
+      console.log('1 passed, 0 failed');
+    } catch (error) {
+      console.error(error);
+      console.error(`again: npm run soak -- ${name} --minutes ${minutes} --seed ${seed}`);
+      console.log('0 passed, 1 failed');
+      process.exitCode = 1;
+    }
+  }
+}
+
+function record(name: string, minutes: number, seed: number, figures: readonly string[]): void {
+  const file = `${root}bench/soak.md`;
+  const head = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
+  const date = new Date().toISOString().slice(0, 10);
+  const section = [
+    `## ${name}`,
+    '',
+    `\`npm run soak -- ${name} --minutes ${minutes} --seed ${seed}\`, at ${head}, ${date}`,
+    '',
+    ...figures.map((figure) => `- ${figure}`),
+    '',
+  ].join('\n');
+  const parts = readFileSync(file, 'utf8').split(/(?=^## )/m);
+  const at = parts.findIndex((part) => part.startsWith(`## ${name}\n`));
+  if (at < 0) parts.push(`${section}\n`);
+  else parts[at] = `${section}\n`;
+  writeFileSync(file, `${parts.join('').trimEnd()}\n`);
+}

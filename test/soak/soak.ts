@@ -1,0 +1,20 @@
+/** What a long proof is given. */
+export interface SoakOptions {
+  /** How long it may go on, in minutes; a proof may end earlier when it has run out of cases. */
+  readonly minutes: number;
+  /** Chooses everything that is chosen at random, so that a failing run replays. */
+  readonly seed: number;
+}
+
+/** What a long proof found. It throws when what it proves does not hold. */
+export interface SoakResult {
+  /** One line each, with the number and what it counts: `512 SIGKILLs, 0 acknowledged entries lost`. */
+  readonly figures: readonly string[];
+}
+
+/** A long proof: `npm run soak -- NAME --minutes N --seed S`. */
+export interface Soak {
+  readonly desc: string;
+  readonly minutes: number;
+  run(options: SoakOptions): Promise<SoakResult>;
+}

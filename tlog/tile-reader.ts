@@ -47,7 +47,8 @@ export function tilesForNodes(nodes: readonly NodeId[], treeSize: number): TileI
   return [...tiles.values()];
 }
 
-function perfectRoot(hashes: readonly Uint8Array[]): Uint8Array {
+/** The root of the perfect subtree over these hashes. Requires a power of two of them, at least 1. */
+export function perfectRoot(hashes: readonly Uint8Array[]): Uint8Array {
   let row = hashes;
   while (row.length > 1) {
     const above: Uint8Array[] = [];

@@ -1,4 +1,6 @@
 import type { Soak } from './soak.js';
 
 /** The long proofs by name. Each module is loaded only when it runs. */
-export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {};
+export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
+  fuzz: async () => (await import('../fuzz/soak.js')).default,
+};

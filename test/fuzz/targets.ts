@@ -1,0 +1,5 @@
+import type { FuzzTarget } from './target.js';
+import { treeTargets } from './targets-tree.js';
+
+/** Every parser and every door. A part adds its own file of targets here. */
+export const targets: readonly FuzzTarget[] = [...treeTargets];

@@ -1,3 +1,5 @@
+import { SteleError } from '../../tlog/index.js';
+
 /**
  * What can go wrong below the sequencer. `code` never changes its meaning:
  *
@@ -31,14 +33,23 @@ export type StorageErrorCode =
   | 'closed';
 
 /** An error of storage; see {@link StorageErrorCode}. */
-export class StorageError extends Error {
-  readonly code: StorageErrorCode;
-  readonly hint: string;
+export class StorageError extends SteleError {
+  declare readonly code: StorageErrorCode;
 
   constructor(code: StorageErrorCode, message: string, hint = '', options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-    this.hint = hint;
-    this.name = 'StorageError';
+    super(code, message, hint, options);
   }
+}
+
+/** What every refusal to start names. */
+export const RECOVER_HINT = 'nothing was changed; keep the folder as it is and run: stele-log recover';
+
+/** The log's folder is not as it was left. `found` says what was expected and what was there. */
+export function damaged(found: string, cause?: unknown): StorageError {
+  return new StorageError('state_damaged', found, RECOVER_HINT, { cause });
+}
+
+/** The text of any thrown thing. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -12,6 +12,7 @@
  *
  * Sizes and indexes are safe integers; hashes are 32-byte arrays.
  */
+import type { HashReader, TileId, Vkey } from '../../tlog/index.js';
 
 /** The part of a keyed store that admission reads. A missing key is `undefined`. */
 export interface KeyedReader {
@@ -20,22 +21,6 @@ export interface KeyedReader {
 
 /** What a commit changes in the ledger's keyed store; `null` deletes. */
 export type KeyedChanges = ReadonlyMap<string, Uint8Array | null>;
-
-/** Hash of the perfect subtree of leaves [index·2^level, (index+1)·2^level). */
-export interface NodeId {
-  readonly level: number;
-  readonly index: number;
-}
-
-/** Answers with one hash per node, in order. */
-export type HashReader = (nodes: readonly NodeId[]) => Promise<Uint8Array[]>;
-
-/** A tile of C2SP tlog-tiles: width 1..256, 256 meaning the full one. */
-export interface TileId {
-  readonly level: number;
-  readonly index: number;
-  readonly width: number;
-}
 
 // ---------------------------------------------------------------- TreeState
 
@@ -126,8 +111,10 @@ export interface Disk {
   makeFolder(path: string): Promise<void>;
   /** Makes the names in a folder durable. */
   syncFolder(path: string): Promise<void>;
-  /** No error if it is not there. */
+  /** Removes a file or a folder with all in it, not durably. No error if it is not there. */
   remove(path: string): Promise<void>;
+  /** What is left for unprivileged writers. */
+  freeBytes(): Promise<number>;
 }
 
 // ---------------------------------------------------------------- LogStorage
@@ -179,7 +166,7 @@ export interface LogStorage {
   /** The note signed last, fsynced before this returns; undefined before the first. */
   readonly signed: Uint8Array | undefined;
   /**
-   * Throws `not_allowed` unless it is for this origin, of the tree's own root at its size, not smaller
+   * Throws `not_allowed` unless a log key signed it for this origin, with the tree's root at its size, not smaller
    * than the last signed and not above {@link readableSize}.
    */
   writeSigned(note: Uint8Array): Promise<void>;
@@ -214,8 +201,7 @@ export interface LogStorage {
 
 /**
  * Called, and awaited, before and after each thing that a crash can fall between: `commit:before`,
- * `commit:after`, `bundle:written`, `tile:written`, `seal:renamed`, `tail:appended`, `tail:replaced`,
- * `signed:written`, `signed:renamed`, … {@link STEPS} names them all.
+ * `commit:after`, `seal:written`, `tail:renamed`, `signed:written`, … {@link STEPS} names them all.
  */
 export type StepHook = (name: StepName) => void | Promise<void>;
 
@@ -237,9 +223,9 @@ export const STEPS = [
   'signed:before',
   'signed:written',
   'signed:renamed',
+  'signed:marked',
   'signed:after',
   'published:before',
-  'published:policy',
   'published:written',
   'published:renamed',
   'published:checkpoint',
@@ -256,11 +242,16 @@ export interface LogStorageOptions {
   readonly keyFolder: string;
   /** The log's origin, which is its key's name. */
   readonly origin: string;
-  /** Key ID of the log's first key, which names the lock. */
-  readonly keyId: number;
+  /** The log's own keys: every note written or found must be signed by one. The first one's ID names the lock. */
+  readonly logKeys: readonly [Vkey, ...Vkey[]];
   /** Also write partial tiles and bundles and `checkpoint`, so that a static server can serve `public/`. */
   readonly publishPartials?: boolean;
   readonly step?: StepHook;
+  /**
+   * Bytes that must be free for a commit to be begun, 64 MiB unless said: running full within `level`
+   * has an unknown outcome and stops the log, before it does no harm.
+   */
+  readonly reserveBytes?: number;
 }
 
 /** What an entry does to the keyed stores: admission's effects, recomputed by recover and fsck. */

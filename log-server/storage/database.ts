@@ -1,0 +1,73 @@
+import { realpath } from 'node:fs/promises';
+import { Level } from 'level';
+import { StorageError, damaged, reason } from './error.js';
+
+/** A LevelDB of byte keys and values. */
+export type Database = Level<Uint8Array, Uint8Array>;
+
+/**
+ * Folders open in this process. LevelDB's own lock is a POSIX one: it does not keep out the process
+ * that holds it, and falls when that process closes any other descriptor of the lock file. So a
+ * second open must not even be tried, and nothing of ours ever opens a file in such a folder.
+ */
+const open = new Set<string>();
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+/**
+ * Opens a LevelDB folder, or with `create` makes one where there is none; the folder above it must
+ * exist. Throws StorageError "locked", "state_damaged", "storage_failed".
+ */
+export async function openDatabase(
+  folder: string,
+  create: boolean,
+): Promise<{ db: Database; close: () => Promise<void> }> {
+  // The folder itself may not exist yet: the one above it gives the registry its one name for it.
+  const split = folder.lastIndexOf('/');
+  const name = `${await realpath(split <= 0 ? (split === 0 ? '/' : '.') : folder.slice(0, split))}/${folder.slice(split + 1)}`;
+  if (open.has(name)) throw inUse(folder);
+  open.add(name);
+  // In the constructor: it opens by itself on the next tick and would create what is missing.
+  const db: Database = new Level<Uint8Array, Uint8Array>(folder, {
+    createIfMissing: create,
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+  });
+  try {
+    await db.open();
+  } catch (error) {
+    open.delete(name);
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (errorCode(cause) === 'LEVEL_LOCKED') throw inUse(folder, error);
+    if (!create || errorCode(cause) === 'LEVEL_CORRUPTION') {
+      throw damaged(`state: ${folder} does not open: ${reason(cause ?? error)}`, error);
+    }
+    throw new StorageError(
+      'storage_failed',
+      `${folder} cannot be created: ${reason(cause ?? error)}`,
+      'check that the folder exists and may be written by this user',
+      { cause: error },
+    );
+  }
+  return {
+    db,
+    close: async () => {
+      try {
+        await db.close();
+      } finally {
+        open.delete(name);
+      }
+    },
+  };
+}
+
+function inUse(folder: string, cause?: unknown): StorageError {
+  return new StorageError(
+    'locked',
+    `${folder} is in use by another process, or twice in this one`,
+    'one process at a time writes a log: stop the other one first',
+    { cause },
+  );
+}

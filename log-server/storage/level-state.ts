@@ -1,0 +1,321 @@
+import { decodeUtf8, encodeHex, encodeUtf8, equalBytes, parseDecimal } from '../../tlog/index.js';
+import { type Database, openDatabase } from './database.js';
+import { StorageError, damaged, reason } from './error.js';
+import {
+  HEAD_KEY,
+  type Sealed,
+  type StoredHead,
+  Tally,
+  chainDigest,
+  commitKey,
+  entryKey,
+  formatCommitRecord,
+  formatHead,
+  idKey,
+  keysOf,
+  ledgerKey,
+  parseCommitRecord,
+  parseHead,
+  seal,
+  showKey,
+  unseal,
+  witnessKey,
+} from './records.js';
+import { checkChange, repeatedId } from './rules.js';
+import type { Head, KeyedReader, StateChange, TreeState } from './types.js';
+
+/**
+ * How many commit records are kept. LevelDB drops damaged batches from the middle of its write-ahead
+ * log without a word, so the records must reach back further than that log: two of them of 4 MiB hold
+ * at most about 12,000 of the smallest commits.
+ */
+const KEPT_COMMITS = 16_384;
+
+/**
+ * TreeState on LevelDB, which gives atomicity but not integrity: see records.ts for the checksums,
+ * chain and sums that find what it loses, bends or forgets.
+ */
+export class LevelTreeState implements TreeState {
+  readonly #db: Database;
+  readonly #release: () => Promise<void>;
+  #head: StoredHead;
+  #writing = false;
+  #failed: StorageError | undefined;
+
+  private constructor(db: Database, release: () => Promise<void>, head: StoredHead) {
+    this.#db = db;
+    this.#release = release;
+    this.#head = head;
+  }
+
+  /** Makes an empty state. Throws StorageError "already_exists", "locked", "storage_failed". */
+  static async create(folder: string): Promise<LevelTreeState> {
+    const { db, close } = await openDatabase(folder, true);
+    try {
+      for await (const key of db.keys({ limit: 1 })) {
+        throw new StorageError('already_exists', `${folder} holds a state already (${showKey(key)})`);
+      }
+      const chain = new Uint8Array(32);
+      const head: StoredHead = {
+        size: 0,
+        edge: [],
+        sealedTo: 0,
+        signedSize: 0,
+        publishedSize: 0,
+        commitNumber: 0,
+        chain,
+        ids: new Tally(),
+        ledger: new Tally(),
+      };
+      const puts = [seal(commitKey(0), formatCommitRecord(chain, chain)), seal(HEAD_KEY, formatHead(head))];
+      await db.batch(
+        puts.map(({ key, value }) => ({ type: 'put', key, value })),
+        { sync: true },
+      );
+      return new LevelTreeState(db, close, head);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  /** Opens and checks the head and the chain. Throws StorageError "state_damaged" or "locked". */
+  static async open(folder: string): Promise<LevelTreeState> {
+    const { db, close } = await openDatabase(folder, false);
+    try {
+      const stored = await readValue(db, HEAD_KEY);
+      if (stored === undefined) {
+        throw damaged(`state: ${folder} has no head: a file of it is gone, or it was never initialised`);
+      }
+      const head = parseHead(stored);
+      await checkChain(db, head);
+      return new LevelTreeState(db, close, head);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  readonly ledger: KeyedReader = { get: (key) => this.#read(ledgerKey(key)) };
+
+  async commit(change: StateChange): Promise<void> {
+    this.#check();
+    checkChange(this.#head, change);
+    await this.#write(async () => {
+      const head = this.#head;
+      const ids = head.ids.clone();
+      const ledger = head.ledger.clone();
+      const puts: Sealed[] = change.entries.map((entry, i) => seal(entryKey(head.size + i), entry));
+      const deleted: Uint8Array[] = [];
+
+      const known = await this.#readMany(change.ids.map(([id]) => idKey(id)));
+      const batchIds = new Set<string>();
+      change.ids.forEach(([id, index], i) => {
+        const name = encodeHex(id);
+        if (known[i] !== undefined || batchIds.has(name)) throw repeatedId(index);
+        batchIds.add(name);
+        const put = seal(idKey(id), encodeUtf8(String(index)));
+        ids.add(put.digest);
+        puts.push(put);
+      });
+
+      const changes = [...change.ledger].map(([key, value]) => ({ key: ledgerKey(key), value }));
+      const before = await this.#readMany(changes.map(({ key }) => key));
+      changes.forEach(({ key, value }, i) => {
+        const old = before[i];
+        if (old !== undefined) ledger.remove(unseal(key, old).digest);
+        if (value === null) {
+          deleted.push(key);
+        } else {
+          const put = seal(key, value);
+          ledger.add(put.digest);
+          puts.push(put);
+        }
+      });
+
+      for (let index = head.sealedTo; index < change.sealedTo; index++) deleted.push(entryKey(index));
+
+      const commitNumber = head.commitNumber + 1;
+      const chain = chainDigest(head.chain, puts, deleted);
+      puts.push(seal(commitKey(commitNumber), formatCommitRecord(head.chain, chain)));
+      if (commitNumber >= KEPT_COMMITS) deleted.push(commitKey(commitNumber - KEPT_COMMITS));
+      const next: StoredHead = {
+        size: head.size + change.entries.length,
+        edge: change.edge.slice(),
+        sealedTo: change.sealedTo,
+        signedSize: change.signedSize,
+        publishedSize: change.publishedSize,
+        commitNumber,
+        chain,
+        ids,
+        ledger,
+      };
+      puts.push(seal(HEAD_KEY, formatHead(next)));
+      await this.#land([
+        ...puts.map(({ key, value }) => ({ type: 'put' as const, key, value })),
+        ...deleted.map((key) => ({ type: 'del' as const, key })),
+      ]);
+      this.#head = next;
+    });
+  }
+
+  async entries(from: number, to: number): Promise<Uint8Array[]> {
+    this.#check();
+    const indexes = Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
+    const values = await this.#readMany(indexes.map(entryKey));
+    return indexes.map((index, i) => {
+      const value = values[i];
+      if (value === undefined) {
+        throw damaged(
+          `state: entry ${index} is missing; expected all of [${this.#head.sealedTo}, ${this.#head.size})`,
+        );
+      }
+      return unseal(entryKey(index), value).payload;
+    });
+  }
+
+  async lookup(id: Uint8Array): Promise<number | undefined> {
+    const value = await this.#read(idKey(id));
+    return value && parseDecimal(decodeUtf8(value), 'leaf index');
+  }
+
+  async witnessSize(name: string): Promise<number | undefined> {
+    const value = await this.#read(witnessKey(name));
+    return value && parseDecimal(decodeUtf8(value), 'witness size');
+  }
+
+  async putWitnessSizes(sizes: ReadonlyMap<string, number>): Promise<void> {
+    this.#check();
+    await this.#land(
+      [...sizes].map(([name, size]) => {
+        const { key, value } = seal(witnessKey(name), encodeUtf8(String(size)));
+        return { type: 'put' as const, key, value };
+      }),
+    );
+  }
+
+  async scrub(signal?: AbortSignal): Promise<void> {
+    this.#check();
+    const snapshot = this.#db.snapshot();
+    try {
+      const stored = (await this.#db.get(HEAD_KEY, { snapshot })) as Uint8Array | undefined;
+      if (stored === undefined) throw damaged('state: the head is gone');
+      const head = parseHead(unseal(HEAD_KEY, stored).payload);
+      const ids = new Tally();
+      const ledger = new Tally();
+      let entries = 0;
+      for await (const [key, value] of this.#db.iterator({ snapshot })) {
+        signal?.throwIfAborted();
+        const { digest } = unseal(key, value);
+        const tag = String.fromCharCode(key[0] ?? 0);
+        if (tag === 'i') ids.add(digest);
+        if (tag === 'l') ledger.add(digest);
+        if (tag === 'e') entries++;
+      }
+      sameTally('leaf index', head.ids, ids);
+      sameTally('ledger', head.ledger, ledger);
+      if (entries !== head.size - head.sealedTo) {
+        throw damaged(`state: expected ${head.size - head.sealedTo} unsealed entries, found ${entries}`);
+      }
+    } finally {
+      await snapshot.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#failed ??= new StorageError('closed', 'state: it was closed');
+    await this.#release();
+  }
+
+  #check(): void {
+    if (this.#failed) throw this.#failed;
+  }
+
+  async #read(key: Uint8Array): Promise<Uint8Array | undefined> {
+    this.#check();
+    return readValue(this.#db, key);
+  }
+
+  /** As stored, with the checksums. */
+  async #readMany(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    try {
+      return await this.#db.getMany(keys);
+    } catch (cause) {
+      throw damaged(`state: it cannot be read: ${reason(cause)}`, cause);
+    }
+  }
+
+  async #write(work: () => Promise<void>): Promise<void> {
+    if (this.#writing) {
+      throw new StorageError('size_conflict', 'commit: another commit is under way', 'one at a time');
+    }
+    this.#writing = true;
+    try {
+      await work();
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  /** The one place that writes: synced, and whatever goes wrong may still have landed. */
+  async #land(
+    operations: ({ type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array })[],
+  ): Promise<void> {
+    try {
+      await this.#db.batch(operations, { sync: true });
+    } catch (cause) {
+      this.#failed ??= new StorageError(
+        'outcome_unknown',
+        `state: a write failed and may have landed or not: ${reason(cause)}`,
+        'the log stops; starting it again finds out which',
+        { cause },
+      );
+      throw this.#failed;
+    }
+  }
+}
+
+async function readValue(db: Database, key: Uint8Array): Promise<Uint8Array | undefined> {
+  let value: Uint8Array | undefined;
+  try {
+    value = (await db.get(key)) as Uint8Array | undefined;
+  } catch (cause) {
+    throw damaged(`state: ${showKey(key)} cannot be read: ${reason(cause)}`, cause);
+  }
+  return value && unseal(key, value).payload;
+}
+
+/** The last commits are all there, in order, each following from the one before, up to the head's. */
+async function checkChain(db: Database, head: StoredHead): Promise<void> {
+  let expected = Math.max(0, head.commitNumber - KEPT_COMMITS + 1);
+  let previous: Uint8Array | undefined;
+  for await (const [key, value] of db.iterator(keysOf('c'))) {
+    if (!equalBytes(key, commitKey(expected))) {
+      throw damaged(
+        `state: expected the record of commit ${expected}, found ${showKey(key)}: writes were lost from the middle`,
+      );
+    }
+    const record = parseCommitRecord(unseal(key, value).payload);
+    if (previous && !equalBytes(record.previous, previous)) {
+      throw damaged(`state: commit ${expected} does not follow from the one before it`);
+    }
+    previous = record.own;
+    expected++;
+  }
+  if (expected !== head.commitNumber + 1 || !previous || !equalBytes(previous, head.chain)) {
+    throw damaged(
+      `state: the head is of commit ${head.commitNumber}, the last record of commit ${expected - 1}`,
+    );
+  }
+}
+
+function sameTally(what: string, expected: Tally, found: Tally): void {
+  if (expected.count === found.count && expected.sum === found.sum) return;
+  throw damaged(
+    `state: ${what}: expected ${expected.count} keys with sum ${expected.sum}, found ${found.count} with sum ${found.sum}`,
+  );
+}

@@ -1,0 +1,404 @@
+import {
+  type HashReader,
+  MAX_ENTRY_SIZE,
+  type OpenedCheckpoint,
+  TILE_WIDTH,
+  type TileId,
+  emptyRoot,
+  encodeHex,
+  entriesPath,
+  equalBytes,
+  formatBundle,
+  leafHash,
+  openCheckpoint,
+  parseBundle,
+  sliceBundle,
+  sliceTile,
+  tileHashReader,
+  tilePath,
+  tileWidth,
+  treeRoot,
+} from '../../tlog/index.js';
+import type { KeyLock } from '../lock.js';
+import { replaceFile } from './atomic-file.js';
+import { StorageError, damaged, reason } from './error.js';
+import type { EdgeRows } from './edge-rows.js';
+import { type NoteFile, formatNoteFile } from './note-file.js';
+import { removeOldPartials, writePartials } from './partials.js';
+import type { Tail } from './tail.js';
+import { TileCache } from './tile-cache.js';
+import type {
+  Batch,
+  Committed,
+  Disk,
+  KeyedReader,
+  LogStorage,
+  LogStorageOptions,
+  StepName,
+  TileStore,
+  TreeState,
+} from './types.js';
+
+/** Folder, within the log's, that a static web server may show to everyone. */
+export const PUBLIC = 'public';
+
+const RESERVE_BYTES = 64 * 1024 * 1024;
+
+/** What `open` has put together and checked. */
+export interface Parts {
+  readonly options: LogStorageOptions;
+  readonly disk: Disk;
+  readonly state: TreeState;
+  readonly tiles: TileStore;
+  readonly tail: Tail;
+  readonly lock: KeyLock;
+  readonly rows: EdgeRows;
+  /** Entries [state.head.sealedTo, state.head.size). */
+  readonly pending: Uint8Array[];
+  /** Entries below this were readable when the log stopped. */
+  readonly readableSize: number;
+  readonly signed: Uint8Array | undefined;
+  readonly published: NoteFile | undefined;
+  readonly mended: readonly string[];
+}
+
+/** LogStorage over the two seams. Made by initLogStorage and openLogStorage, which check first. */
+export class SeamStorage implements LogStorage {
+  readonly origin: string;
+  readonly mended: readonly string[];
+  readonly ledger: KeyedReader;
+  readonly #parts: Parts;
+  readonly #rows: EdgeRows;
+  readonly #cache = new TileCache();
+  /** Entries from #sealedTo on. */
+  readonly #pending: Uint8Array[];
+  /** Entries below are in fsynced bundles; the state hears of it with the next commit. */
+  #sealedTo: number;
+  #readable: number;
+  #signed: Uint8Array | undefined;
+  #signedSize: number;
+  #published: NoteFile | undefined;
+  #publishedSize: number;
+  #failed: StorageError | undefined;
+  #queues: Record<'commit' | 'readable' | 'notes', Promise<unknown>> = {
+    commit: Promise.resolve(),
+    readable: Promise.resolve(),
+    notes: Promise.resolve(),
+  };
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.origin = parts.options.origin;
+    this.mended = parts.mended;
+    this.ledger = parts.state.ledger;
+    this.#rows = parts.rows;
+    this.#pending = parts.pending;
+    this.#sealedTo = parts.state.head.sealedTo;
+    this.#readable = parts.readableSize;
+    this.#signed = parts.signed;
+    this.#signedSize = parts.signed ? this.#open(parts.signed).checkpoint.size : 0;
+    this.#published = parts.published;
+    this.#publishedSize = parts.published ? this.#open(parts.published.note).checkpoint.size : 0;
+  }
+
+  get size(): number {
+    return this.#rows.range.size;
+  }
+
+  get readableSize(): number {
+    return this.#readable;
+  }
+
+  get signed(): Uint8Array | undefined {
+    return this.#signed;
+  }
+
+  get published(): NoteFile | undefined {
+    return this.#published;
+  }
+
+  rootHash(): Uint8Array {
+    return this.#rows.range.root();
+  }
+
+  commit(batch: Batch): Promise<Committed> {
+    return this.#inTurn('commit', async () => {
+      if (batch.oldSize !== this.size) {
+        throw new StorageError(
+          'size_conflict',
+          `commit: expected a tree of size ${batch.oldSize}, found ${this.size}`,
+          'admit the batch against the tree as it is',
+        );
+      }
+      const long = batch.entries.findIndex((entry) => entry.length > MAX_ENTRY_SIZE);
+      if (long >= 0) {
+        throw new StorageError(
+          'not_allowed',
+          `commit: entry ${long} of the batch has ${batch.entries[long]?.length ?? 0} bytes, at most ${MAX_ENTRY_SIZE} fit`,
+        );
+      }
+      await this.#checkSpace();
+      const { range, leafHashes, grown } = this.#rows.grow(batch.entries);
+      await this.#step('commit:before');
+      await this.#parts.state.commit({
+        oldSize: batch.oldSize,
+        entries: batch.entries,
+        edge: range.hashes,
+        ids: batch.ids ?? [],
+        ledger: batch.ledger ?? new Map<string, Uint8Array | null>(),
+        sealedTo: this.#sealedTo,
+        signedSize: this.#signedSize,
+        publishedSize: this.#publishedSize,
+      });
+      this.#rows.adopt(range, grown);
+      this.#pending.push(...batch.entries);
+      await this.#step('commit:after');
+      return { size: range.size, rootHash: range.root(), leafHashes };
+    });
+  }
+
+  makeReadable(): Promise<number> {
+    return this.#inTurn('readable', async () => {
+      const size = this.size;
+      const { tiles: store, tail, disk, options } = this.#parts;
+      const sealTo = Math.floor(size / TILE_WIDTH) * TILE_WIDTH;
+      const full = this.#rows.fullTiles(size);
+      const rest = this.#pending.slice(sealTo - this.#sealedTo, size - this.#sealedTo);
+      if (full.length > 0) {
+        const objects: [string, Uint8Array][] = [];
+        for (let first = this.#sealedTo; first < sealTo; first += TILE_WIDTH) {
+          const at = first - this.#sealedTo;
+          const bundle = formatBundle(this.#pending.slice(at, at + TILE_WIDTH));
+          objects.push([entriesPath(first / TILE_WIDTH, TILE_WIDTH), bundle]);
+        }
+        for (const tile of full) objects.push([tilePath(tile), this.#heldTile(tile)]);
+        await this.#step('seal:before');
+        await store.put(objects);
+        await this.#step('seal:after');
+      }
+      if (options.publishPartials) {
+        await this.#step('partials:before');
+        const tile = (id: TileId): Uint8Array => this.#heldTile(id);
+        await writePartials(store, this.#readable, size, tile, rest);
+        await removeOldPartials(disk, PUBLIC, full);
+        await this.#step('partials:after');
+      }
+      await this.#step('tail:before');
+      // Once a bundle is sealed its entries exist twice without the tail: in the bundle, and in the
+      // state until the next commit.
+      if (full.length > 0 || tail.end === undefined) await tail.replace(sealTo, rest);
+      else await tail.append(this.#pending.slice(tail.end - this.#sealedTo, size - this.#sealedTo));
+      await this.#step('tail:after');
+      for (const tile of full) this.#cache.set(tilePath(tile), this.#heldTile(tile));
+      this.#rows.drop(full);
+      this.#pending.splice(0, sealTo - this.#sealedTo);
+      this.#sealedTo = sealTo;
+      this.#readable = size;
+      await this.#step('readable');
+      return size;
+    });
+  }
+
+  writeSigned(note: Uint8Array): Promise<void> {
+    return this.#inTurn('notes', async () => {
+      const { size, rootHash } = await this.#checkNote(note, 'signed', this.#signedSize, this.#readable);
+      await this.#step('signed:before');
+      await replaceFile(this.#parts.disk, 'signed', formatNoteFile({ note, policy: new Uint8Array(0) }), {
+        written: () => this.#step('signed:written'),
+        renamed: () => this.#step('signed:renamed'),
+      });
+      // After the file: a mark above what the file says would refuse the next start.
+      const { mark } = this.#parts.lock;
+      if (mark?.size !== size) await this.#parts.lock.writeMark({ size, rootHash });
+      await this.#step('signed:marked');
+      this.#signed = note.slice();
+      this.#signedSize = size;
+      await this.#step('signed:after');
+    });
+  }
+
+  writePublished(note: Uint8Array, policy: Uint8Array): Promise<void> {
+    return this.#inTurn('notes', async () => {
+      const { size } = await this.#checkNote(note, 'published', this.#publishedSize, this.#signedSize);
+      await this.#step('published:before');
+      await replaceFile(this.#parts.disk, 'published', formatNoteFile({ note, policy }), {
+        written: () => this.#step('published:written'),
+        renamed: () => this.#step('published:renamed'),
+      });
+      if (this.#parts.options.publishPartials) {
+        await replaceFile(this.#parts.disk, `${PUBLIC}/checkpoint`, note, {
+          written: () => Promise.resolve(),
+          renamed: () => this.#step('published:checkpoint'),
+        });
+      }
+      this.#published = { note: note.slice(), policy: policy.slice() };
+      this.#publishedSize = size;
+      await this.#step('published:after');
+    });
+  }
+
+  lookup(id: Uint8Array): Promise<number | undefined> {
+    return this.#parts.state.lookup(id);
+  }
+
+  witnessSize(name: string): Promise<number | undefined> {
+    return this.#parts.state.witnessSize(name);
+  }
+
+  putWitnessSizes(sizes: ReadonlyMap<string, number>): Promise<void> {
+    return this.#inTurn('commit', () => this.#parts.state.putWitnessSizes(sizes));
+  }
+
+  async readEntry(index: number): Promise<Uint8Array> {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= this.size) {
+      throw new RangeError(`entry ${index} is not in the tree of ${this.size}`);
+    }
+    const held = index < this.#sealedTo ? undefined : this.#pending[index - this.#sealedTo];
+    if (held) return held;
+    const bundle = Math.floor(index / TILE_WIDTH);
+    const path = entriesPath(bundle, TILE_WIDTH);
+    const bytes = await this.#parts.tiles.get(path);
+    const tile = await this.#tile({ level: 0, index: bundle, width: TILE_WIDTH });
+    try {
+      if (!bytes) throw new Error('the file is gone');
+      const entry = parseBundle(bytes, TILE_WIDTH)[index % TILE_WIDTH];
+      const at = (index % TILE_WIDTH) * 32;
+      if (!entry || !equalBytes(leafHash(entry), tile.subarray(at, at + 32))) {
+        throw new Error('the entry does not hash to its leaf in the tile');
+      }
+      return entry;
+    } catch (cause) {
+      throw damaged(`entry ${index}: ${path}: ${reason(cause)}`, cause);
+    }
+  }
+
+  async readTile(tile: TileId): Promise<Uint8Array | undefined> {
+    if (tileWidth(tile.level, tile.index, this.#readable) < tile.width) return undefined;
+    return this.#tile(tile);
+  }
+
+  async readBundle(index: number, width: number): Promise<Uint8Array | undefined> {
+    if (tileWidth(0, index, this.#readable) < width) return undefined;
+    const at = index * TILE_WIDTH - this.#sealedTo;
+    if (at >= 0) return formatBundle(this.#pending.slice(at, at + width));
+    const path = entriesPath(index, TILE_WIDTH);
+    const bytes = await this.#parts.tiles.get(path);
+    if (!bytes) throw damaged(`${path} is gone`);
+    return width === TILE_WIDTH ? bytes : sliceBundle(bytes, width);
+  }
+
+  hashReader(treeSize: number): HashReader {
+    if (treeSize > this.size) throw new RangeError(`a tree of ${treeSize} is above ${this.size}`);
+    return tileHashReader(treeSize, (tile) => this.#tile(tile));
+  }
+
+  async rootAt(treeSize: number): Promise<Uint8Array> {
+    if (treeSize === this.size) return this.rootHash();
+    return treeSize === 0 ? emptyRoot() : treeRoot(treeSize, this.hashReader(treeSize));
+  }
+
+  scrub(signal?: AbortSignal): Promise<void> {
+    return this.#parts.state.scrub(signal);
+  }
+
+  async close(): Promise<void> {
+    this.#failed ??= new StorageError('closed', 'storage: it was closed');
+    await Promise.allSettled(Object.values(this.#queues));
+    await this.#parts.state.close();
+    await this.#parts.lock.close();
+  }
+
+  #step(name: StepName): Promise<void> {
+    return Promise.resolve(this.#parts.options.step?.(name));
+  }
+
+  /** One call of a kind at a time, none after a failure of unknown outcome. */
+  #inTurn<T>(kind: 'commit' | 'readable' | 'notes', work: () => Promise<T>): Promise<T> {
+    const result = this.#queues[kind].then(async () => {
+      if (this.#failed) throw this.#failed;
+      try {
+        return await work();
+      } catch (error) {
+        // Anything but a clean refusal, a thrown hook too: what is in memory may not be what is on disk.
+        const clean =
+          error instanceof StorageError &&
+          ['size_conflict', 'not_allowed', 'storage_failed'].includes(error.code);
+        if (!clean) {
+          this.#failed ??=
+            error instanceof StorageError
+              ? error
+              : new StorageError('outcome_unknown', `storage: ${reason(error)}`, 'the log stops', {
+                  cause: error,
+                });
+        }
+        throw error;
+      }
+    });
+    this.#queues[kind] = result.catch(() => undefined);
+    return result;
+  }
+
+  async #checkSpace(): Promise<void> {
+    const reserve = this.#parts.options.reserveBytes ?? RESERVE_BYTES;
+    const free = await this.#parts.disk.freeBytes();
+    if (free >= reserve) return;
+    throw new StorageError(
+      'storage_failed',
+      `disk full: ${free} bytes are free, ${reserve} must be before anything is committed`,
+      'free space; nothing was written and nothing is lost',
+    );
+  }
+
+  #open(note: Uint8Array): OpenedCheckpoint {
+    return openCheckpoint(note, this.#parts.options.logKeys, [], this.origin);
+  }
+
+  async #checkNote(
+    note: Uint8Array,
+    what: string,
+    least: number,
+    most: number,
+  ): Promise<{ size: number; rootHash: Uint8Array }> {
+    const refuse = (found: string, cause?: unknown): StorageError =>
+      new StorageError('not_allowed', `${what} note: ${found}`, 'a bug of the caller; nothing was written', {
+        cause,
+      });
+    let opened: OpenedCheckpoint;
+    try {
+      opened = this.#open(note);
+    } catch (cause) {
+      throw refuse(reason(cause), cause);
+    }
+    const { size, rootHash } = opened.checkpoint;
+    if (size < least || size > most) {
+      throw refuse(`expected a size from ${least} to ${most}, found ${size}`);
+    }
+    const expected = await this.rootAt(size);
+    if (!equalBytes(rootHash, expected)) {
+      throw refuse(`expected root ${encodeHex(expected)} at ${size}, found ${encodeHex(rootHash)}`);
+    }
+    return { size, rootHash };
+  }
+
+  #heldTile(tile: TileId): Uint8Array {
+    const bytes = this.#rows.tile(tile);
+    if (!bytes) throw new RangeError(`tile ${tilePath(tile)} is not held`);
+    return bytes;
+  }
+
+  /** A tile of the committed tree: held, cached, or read and cut to its width. */
+  async #tile(tile: TileId): Promise<Uint8Array> {
+    const held = this.#rows.tile(tile);
+    if (held) return held;
+    const path = tilePath({ ...tile, width: TILE_WIDTH });
+    let bytes = this.#cache.get(path);
+    if (!bytes) {
+      bytes = await this.#parts.tiles.get(path);
+      if (bytes?.length !== TILE_WIDTH * 32) {
+        throw damaged(`${path}: expected ${TILE_WIDTH * 32} bytes, found ${bytes?.length ?? 'no file'}`);
+      }
+      this.#cache.set(path, bytes);
+    }
+    return tile.width === TILE_WIDTH ? bytes : sliceTile(bytes, tile.width);
+  }
+}

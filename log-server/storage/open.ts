@@ -1,0 +1,176 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { decodeUtf8, quote } from '../../tlog/index.js';
+import { type KeyLock, acquireKeyLock } from '../lock.js';
+import { replaceFile } from './atomic-file.js';
+import { FolderDisk } from './disk.js';
+import { EdgeRows } from './edge-rows.js';
+import { StorageError, reason } from './error.js';
+import { FileTileStore } from './file-tiles.js';
+import { LevelTreeState } from './level-state.js';
+import { PUBLIC, SeamStorage } from './log-storage.js';
+import { checkStart } from './start-check.js';
+import { Tail } from './tail.js';
+import type { Disk, LogStorage, LogStorageOptions, StepName, TileStore, TreeState } from './types.js';
+
+/** Number of the on-disk format. Until a first release it is 0 and promises nothing. */
+export const FORMAT = 0;
+
+/** What lies beneath a LogStorage. Tests and simulations bring their own; `folderDrivers` is the default. */
+export interface Drivers {
+  readonly disk: Disk;
+  readonly lock: () => Promise<KeyLock>;
+  readonly createState: () => Promise<TreeState>;
+  readonly openState: () => Promise<TreeState>;
+  /** Plain files under `public/` of the disk unless given. */
+  readonly tiles?: TileStore;
+}
+
+/** The embedded default: `level` for the state, plain files for the rest. */
+export function folderDrivers(options: LogStorageOptions): Drivers {
+  // Absolute, so that a change of the working directory changes nothing.
+  const folder = resolve(options.folder);
+  return {
+    disk: new FolderDisk(folder),
+    lock: () => acquireKeyLock(resolve(options.keyFolder), options.logKeys[0].keyId),
+    createState: () => LevelTreeState.create(join(folder, 'state')),
+    openState: () => LevelTreeState.open(join(folder, 'state')),
+  };
+}
+
+function nothing(): Promise<void> {
+  return Promise.resolve();
+}
+
+function stepper(options: LogStorageOptions): (name: StepName) => () => Promise<void> {
+  return (name) => () => Promise.resolve(options.step?.(name));
+}
+
+function tailOf(disk: Disk, options: LogStorageOptions): Tail {
+  const step = stepper(options);
+  return new Tail(disk, 'tail', { written: step('tail:written'), renamed: step('tail:renamed') });
+}
+
+function tilesOf(drivers: Drivers, options: LogStorageOptions): TileStore {
+  const step = stepper(options);
+  return (
+    drivers.tiles ??
+    new FileTileStore(drivers.disk, PUBLIC, { written: step('seal:written'), renamed: step('seal:renamed') })
+  );
+}
+
+/** `format` names the version and the owner: written last by init, read first by open. */
+function formatFile(origin: string): Uint8Array {
+  return new TextEncoder().encode(`stele-log ${FORMAT}\n${origin}\n`);
+}
+
+/**
+ * Makes the folder of a new log, empty, and opens it. Throws StorageError "already_exists" if a log,
+ * or anything else of ours, is there.
+ */
+export async function initLogStorage(options: LogStorageOptions, drivers?: Drivers): Promise<LogStorage> {
+  if (!drivers) await makeRoot(resolve(options.folder));
+  const used = drivers ?? folderDrivers(options);
+  const { disk } = used;
+  const lock = await used.lock();
+  try {
+    const found = (await disk.list('.')).filter((name) => !name.endsWith('.tmp'));
+    if (found.length > 0) {
+      throw new StorageError(
+        'already_exists',
+        `init: expected an empty folder, found ${found.slice(0, 5).map(quote).join(', ')}`,
+        'choose another folder, or start the log that is there; an init that was cut off is removed by hand',
+      );
+    }
+    if (lock.mark && lock.mark.size > 0) {
+      throw new StorageError(
+        'already_exists',
+        `init: this key has signed a tree of ${lock.mark.size} entries already`,
+        'a second log under one key would be a fork: use another key, or start the log this one belongs to',
+      );
+    }
+    const state = await used.createState();
+    await state.close();
+    await disk.makeFolder(PUBLIC);
+    const tail = new Tail(disk, 'tail', { written: nothing, renamed: nothing });
+    await tail.replace(0, []);
+    await replaceFile(disk, 'format', formatFile(options.origin), { written: nothing, renamed: nothing });
+  } catch (error) {
+    await lock.close();
+    throw error instanceof StorageError
+      ? error
+      : new StorageError('storage_failed', `init: ${reason(error)}`, 'see the message', { cause: error });
+  }
+  return openLocked(options, used, lock);
+}
+
+/**
+ * Opens a log's folder after checking it; see start-check.ts for what must hold. Mends what a crash
+ * may tear, and nothing else. Throws StorageError "no_log_here", "unknown_format", "wrong_origin",
+ * "locked", "state_damaged", "state_rolled_back".
+ */
+export async function openLogStorage(options: LogStorageOptions, drivers?: Drivers): Promise<LogStorage> {
+  const used = drivers ?? folderDrivers(options);
+  return openLocked(options, used, await used.lock());
+}
+
+async function openLocked(options: LogStorageOptions, drivers: Drivers, lock: KeyLock): Promise<LogStorage> {
+  let state: TreeState | undefined;
+  try {
+    await checkFormat(drivers.disk, options.origin);
+    state = await drivers.openState();
+    const { disk } = drivers;
+    const tiles = tilesOf(drivers, options);
+    const tail = tailOf(disk, options);
+    const found = await checkStart({ options, disk, state, tiles, tail, lock });
+    const storage = new SeamStorage({ options, disk, state, tiles, tail, lock, ...found });
+    if (storage.readableSize < storage.size || tail.end === undefined) await storage.makeReadable();
+    return storage;
+  } catch (error) {
+    await state?.close();
+    await lock.close();
+    throw error;
+  }
+}
+
+async function checkFormat(disk: Disk, origin: string): Promise<void> {
+  const file = await disk.read('format');
+  const text = file && decodeUtf8(file, 'format');
+  const match = text === undefined ? null : /^stele-log ([0-9]+)\n([^\n]+)\n$/.exec(text);
+  if (!match) {
+    throw new StorageError(
+      'no_log_here',
+      `expected a log's folder with a file "format", found ${text === undefined ? 'none' : quote(text)}`,
+      'check the folder, or make a log with: stele-log init',
+    );
+  }
+  if (Number(match[1]) !== FORMAT) {
+    throw new StorageError(
+      'unknown_format',
+      `expected a folder of format ${FORMAT}, found ${match[1] ?? ''}`,
+      'use the version of stele-log that wrote it, or a newer one',
+    );
+  }
+  if (match[2] !== origin) {
+    throw new StorageError(
+      'wrong_origin',
+      `expected the folder of ${quote(origin)}, found that of ${quote(match[2] ?? '')}`,
+      'a log never changes its origin: check which key and which folder belong together',
+    );
+  }
+}
+
+async function makeRoot(folder: string): Promise<void> {
+  const parent = dirname(folder);
+  try {
+    await mkdir(folder, { recursive: true });
+    await new FolderDisk(parent).syncFolder('.');
+  } catch (cause) {
+    throw new StorageError(
+      'storage_failed',
+      `${folder} cannot be made: ${reason(cause)}`,
+      'check the path and who may write there',
+      { cause },
+    );
+  }
+}

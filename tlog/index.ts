@@ -15,5 +15,6 @@ export * from './cosignature.js';
 export * from './note.js';
 export * from './signed-checkpoint.js';
 export * from './policy.js';
+export * from './policy-file.js';
 export * from './policy-faults.js';
 export * from './tlog-proof.js';

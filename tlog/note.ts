@@ -98,7 +98,7 @@ export function formatNote(note: {
   readonly text: string;
   readonly signatures: readonly { readonly line: string }[];
 }): Uint8Array {
-  const bytes = encodeUtf8(`${note.text}\n${note.signatures.map((signature) => signature.line).join('')}`);
+  const bytes = textBytes(`${note.text}\n${note.signatures.map((signature) => signature.line).join('')}`);
   const parsed = parseNote(bytes);
   if (parsed.text !== note.text || parsed.signatures.length !== note.signatures.length) {
     throw bad('expected a text ending in a newline and one signature per line, found others');
@@ -181,6 +181,7 @@ export function signNote(text: string, keys: readonly SigningKey[], timestamp?: 
 export function signNoteLine(text: string, key: SigningKey, timestamp?: number): string {
   if (!text.endsWith('\n')) throw bad('expected a text that ends in a newline, found none at its end');
   checkCharacters(text);
+  textBytes(text);
   return signatureLine(key.name, key.keyId, signNoteText(key, text, timestamp));
 }
 
@@ -244,6 +245,16 @@ function indexKeys(vkeys: readonly Vkey[]): Map<string, Vkey> {
   return new Map(vkeys.map((vkey) => [keyIndex(vkey.name, vkey.keyId), vkey]));
 }
 
+function textBytes(text: string): Uint8Array {
+  try {
+    return encodeUtf8(text, 'note');
+  } catch (cause) {
+    throw new TlogError('bad_note', 'note: expected Unicode text, found an unpaired surrogate', HINT, {
+      cause,
+    });
+  }
+}
+
 function decodeNoteText(bytes: Uint8Array): string {
   let text: string;
   try {
@@ -280,7 +291,7 @@ function parseLines(block: string): NoteSignature[] {
 }
 
 function onlyLine(line: string): NoteSignature {
-  const [signature, ...more] = parseSignatureLines(encodeUtf8(line));
+  const [signature, ...more] = parseSignatureLines(textBytes(line));
   if (signature === undefined || more.length > 0)
     throw bad(`expected one signature line, found ${more.length + 1}`);
   return signature;

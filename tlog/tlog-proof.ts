@@ -19,6 +19,7 @@ import {
 } from './encoding.js';
 import { TlogError, quote } from './errors.js';
 import { checkHash } from './merkle.js';
+import { parseCheckpoint } from './checkpoint.js';
 import type { Checkpoint } from './checkpoint.js';
 import { MAX_NOTE_BYTES, parseNote } from './note.js';
 import { evaluatePolicy } from './policy.js';
@@ -53,7 +54,7 @@ export interface VerifiedTlogProof {
 }
 
 /**
- * Parses a tlog-proof file; the checkpoint must be a signed note but is not verified.
+ * Parses a tlog-proof file; the checkpoint must be a signed note of one but is not verified.
  * Throws TlogError "bad_tlog_proof". C2SP tlog-proof "Format".
  */
 export function parseTlogProof(bytes: Uint8Array): TlogProof {
@@ -78,7 +79,7 @@ export function parseTlogProof(bytes: Uint8Array): TlogProof {
     if (lines.length > MAX_PROOF_HASHES)
       throw bad(`expected at most ${MAX_PROOF_HASHES} hashes, found ${lines.length}`);
     const proof = lines.map((hash) => checkHash(decodeBase64(hash, 'inclusion proof'), 'inclusion proof'));
-    parseNote(checkpoint);
+    parseCheckpoint(parseNote(checkpoint).text);
     return { ...(extra && { extra }), index, proof, checkpoint };
   });
 }
@@ -98,7 +99,7 @@ export function formatTlogProof(proof: TlogProof): Uint8Array {
       `index ${safeInteger(index, 'index')}`,
       ...hashes.map((hash) => encodeBase64(checkHash(hash, 'inclusion proof'))),
     ];
-    parseNote(checkpoint);
+    parseCheckpoint(parseNote(checkpoint).text);
     return concatBytes(encodeUtf8(header.map((line) => `${line}\n`).join('') + '\n'), checkpoint);
   });
 }

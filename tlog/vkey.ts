@@ -207,7 +207,7 @@ export function checkDistinctKeys(vkeys: readonly Vkey[]): void {
     if (seen.has(id)) {
       throw new TlogError(
         'duplicate_key',
-        `two configured keys share the name ${vkey.name} and the key ID ${formatKeyId(vkey.keyId)}`,
+        `expected keys that differ in name or key ID, found two with the name ${vkey.name} and the key ID ${formatKeyId(vkey.keyId)}`,
         'remove one of them: their signatures cannot be told apart',
       );
     }

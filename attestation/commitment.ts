@@ -101,14 +101,20 @@ function fromBase64Url(text: string): Uint8Array {
 }
 
 function bad(message: string, options?: ErrorOptions): AttestationError {
-  return new AttestationError('bad_disclosure', `disclosure: ${message}`, 'see RFC 9901 section 4.2.1', options);
+  return new AttestationError(
+    'bad_disclosure',
+    `disclosure: ${message}`,
+    'see RFC 9901 section 4.2.1',
+    options,
+  );
 }
 
 /** `committed` of several commitments. Throws AttestationError "bad_disclosure" for a name given twice. */
 export function committedOf(commitments: readonly Commitment[]): Record<string, string> {
   const committed: Record<string, string> = {};
   for (const { field, digest } of commitments) {
-    if (Object.hasOwn(committed, field)) throw bad(`expected one commitment per field, found two for ${quote(field)}`);
+    if (Object.hasOwn(committed, field))
+      throw bad(`expected one commitment per field, found two for ${quote(field)}`);
     committed[field] = digest;
   }
   return committed;

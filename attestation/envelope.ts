@@ -29,7 +29,7 @@ export const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 /** Largest leaf in bytes: what the length prefix of a C2SP tlog-tiles entry bundle can say. */
 export const MAX_ENTRY_BYTES = 65535;
 /** Largest encoding of an envelope that is read, in bytes: any white space and escapes included. */
-export const MAX_ENVELOPE_BYTES = 4 * MAX_ENTRY_BYTES;
+export const MAX_ENVELOPE_BYTES: number = 4 * MAX_ENTRY_BYTES;
 
 /** A parsed DSSE envelope with one signature; nothing in it is verified. */
 export interface Envelope {
@@ -50,12 +50,7 @@ export function keyId(publicKey: Uint8Array): string {
 /** What is signed. DSSE protocol.md: "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body. */
 export function pae(payloadType: string, payload: Uint8Array): Uint8Array {
   const type = encodeUtf8(payloadType);
-  return concatBytes(
-    encodeUtf8(`DSSEv1 ${type.length} `),
-    type,
-    encodeUtf8(` ${payload.length} `),
-    payload,
-  );
+  return concatBytes(encodeUtf8(`DSSEv1 ${type.length} `), type, encodeUtf8(` ${payload.length} `), payload);
 }
 
 /** Signs a statement: canonical JSON, PAE, Ed25519. `seed` is 32 bytes. Throws AttestationError. */
@@ -160,10 +155,12 @@ function fields(value: Json | undefined, names: readonly string[], what: string)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw bad(`expected ${what} to be an object`);
   const object = value as Record<string, Json>;
-  for (const name of names) if (!Object.hasOwn(object, name)) throw bad(`expected ${name} in ${what}, found none`);
+  for (const name of names)
+    if (!Object.hasOwn(object, name)) throw bad(`expected ${name} in ${what}, found none`);
   for (const name of Object.keys(object))
     // Nothing signs the envelope's own fields: one we dropped silently might have mattered to its sender.
-    if (!names.includes(name)) throw bad(`expected only ${names.join(', ')} in ${what}, found ${quote(name)}`);
+    if (!names.includes(name))
+      throw bad(`expected only ${names.join(', ')} in ${what}, found ${quote(name)}`);
   return object;
 }
 

@@ -160,7 +160,8 @@ class Parser {
     for (;;) {
       if (this.#text[this.#at] !== '"') throw this.#found('a key in quotes');
       const key = this.#string();
-      if (Object.hasOwn(object, key)) throw bad(`expected each key once in an object, found ${quote(key)} twice`);
+      if (Object.hasOwn(object, key))
+        throw bad(`expected each key once in an object, found ${quote(key)} twice`);
       this.#space();
       if (!this.#take(':')) throw this.#found('a colon');
       this.#space();

@@ -115,9 +115,13 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
       typeof value !== 'string' || format.test(value) ? undefined : problem(path, format.says, value);
   },
   minimum: (least) => (value, path) =>
-    typeof value !== 'number' || value >= Number(least) ? undefined : problem(path, `at least ${Number(least)}`, value),
+    typeof value !== 'number' || value >= Number(least)
+      ? undefined
+      : problem(path, `at least ${Number(least)}`, value),
   maximum: (most) => (value, path) =>
-    typeof value !== 'number' || value <= Number(most) ? undefined : problem(path, `at most ${Number(most)}`, value),
+    typeof value !== 'number' || value <= Number(most)
+      ? undefined
+      : problem(path, `at most ${Number(most)}`, value),
   minItems: (least) => (value, path) =>
     !Array.isArray(value) || value.length >= Number(least)
       ? undefined
@@ -219,7 +223,8 @@ function compileAll(list: unknown, file: string, mode: 'all' | 'any'): Check {
       if (mode === 'all' && found !== undefined) return found;
       if (mode === 'any' && found === undefined) return undefined;
       // Of the alternatives that failed, the one that got furthest was probably meant.
-      if (found !== undefined && (deepest === undefined || found.path.length > deepest.path.length)) deepest = found;
+      if (found !== undefined && (deepest === undefined || found.path.length > deepest.path.length))
+        deepest = found;
     }
     return deepest;
   };

@@ -38,7 +38,9 @@ export type KnownStatement =
   | RunFinal;
 
 /** The types' short names, as in `https://stele-log/<name>/v1`. */
-export type TypeName = KnownStatement['predicateType'] extends `https://stele-log/${infer Name}/v1` ? Name : never;
+export type TypeName = KnownStatement['predicateType'] extends `https://stele-log/${infer Name}/v1`
+  ? Name
+  : never;
 
 /** What every statement has; all there is to know of one whose type is unknown. */
 export interface AnyStatement {
@@ -188,7 +190,8 @@ function expectedSubjects(statement: KnownStatement): { name: string; sha256: st
     case 'https://stele-log/run-final/v1': {
       const { run, weights } = statement.predicate;
       const subjects: { name: string; sha256: string | undefined }[] = [{ name: run, sha256: undefined }];
-      if (weights !== undefined && 'root' in weights) subjects.push({ name: 'weights', sha256: weights.root });
+      if (weights !== undefined && 'root' in weights)
+        subjects.push({ name: 'weights', sha256: weights.root });
       return subjects;
     }
   }
@@ -208,4 +211,14 @@ export function checkpointDigest(note: string): string {
 /** Hex SHA-256 of origin, newline, identifier: a participant of one log is not its namesake in another. */
 export function participantDigest(origin: string, participant: string): string {
   return digestOf(encodeUtf8(`${origin}\n${participant}`));
+}
+
+/** An anchor's statement. `participant` is the operator's identifier, `note` the checkpoint. */
+export function anchorStatement(participant: string, signer: string, note: string): Anchor {
+  return {
+    _type: STATEMENT_TYPE,
+    subject: [{ name: 'checkpoint', digest: { sha256: checkpointDigest(note) } }],
+    predicateType: 'https://stele-log/anchor/v1',
+    predicate: { participant, signer, checkpoint: note },
+  };
 }

@@ -139,7 +139,7 @@ export function buildKeyStatement(
     predicateType: typeUri('key-statement'),
     predicate: { ...given, roles: sorted(given.roles), key: encodeHex(publicKey) },
   };
-  return envelopeToJson(sign(statement, seed)) as EmbeddedEnvelope;
+  return envelopeToJson(sign(statement, seed));
 }
 
 /** Introduces `about`. A registrar signs it; `participant` is the registrar's identifier. */

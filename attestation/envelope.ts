@@ -112,7 +112,7 @@ export function envelopeFromJson(value: Json): Envelope {
   const outer = fields(value, ['payload', 'payloadType', 'signatures'], 'envelope');
   const { payloadType } = outer;
   if (payloadType !== PAYLOAD_TYPE)
-    throw bad(`expected payloadType ${PAYLOAD_TYPE}, found ${quote(String(payloadType))}`);
+    throw bad(`expected payloadType ${PAYLOAD_TYPE}, found ${shown(payloadType)}`);
   if (!Array.isArray(outer['signatures']) || outer['signatures'].length !== 1)
     throw bad('expected exactly one signature');
   const [signature] = outer['signatures'] as [Json];
@@ -120,7 +120,7 @@ export function envelopeFromJson(value: Json): Envelope {
   const envelope = {
     payload: base64(outer['payload'], 'payload'),
     payloadType: PAYLOAD_TYPE,
-    keyid: String(inner['keyid']),
+    keyid: typeof inner['keyid'] === 'string' ? inner['keyid'] : '',
     signature: base64(inner['sig'], 'sig'),
   };
   formatEnvelope(envelope);
@@ -172,6 +172,10 @@ function base64(value: Json | undefined, what: string): Uint8Array {
   } catch (cause) {
     throw bad(`${what}: expected canonical base64 with padding, found ${quote(value)}`, { cause });
   }
+}
+
+function shown(value: Json | undefined): string {
+  return typeof value === 'string' ? quote(value) : 'no string';
 }
 
 function fromUrlSafe(text: string): string {

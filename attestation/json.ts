@@ -101,7 +101,8 @@ function checkWritable(value: unknown, depth: number): void {
   throw bad(`expected JSON values, found ${typeof value}`);
 }
 
-const PLAIN = /[^"\\\u0000-\u001f]*/y;
+// All but the quote, the backslash and what lies below the space.
+const PLAIN = /[ !#-[\]-\uffff]*/y;
 const NUMBER = /-?(?:0|[1-9][0-9]*)/y;
 const SPACE = /[ \t\n\r]*/y;
 const ESCAPES: Readonly<Record<string, string>> = {

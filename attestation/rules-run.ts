@@ -11,8 +11,10 @@ export async function admitRun(candidate: Candidate<RunIntent | RunProgress | Ru
   const { view, index, id, statement } = candidate;
   const { participant, run } = statement.predicate;
   const specification = statement.subject[0]?.digest.sha256 ?? '';
-  const isWindow = statement.predicateType === 'https://stele-log/run-progress/v1';
-  const fields = isWindow ? [run, (statement as RunProgress).predicate.window] : [run];
+  const fields =
+    statement.predicateType === 'https://stele-log/run-progress/v1'
+      ? [run, statement.predicate.window]
+      : [run];
   const effect = await effective(candidate, fields);
   if (effect === undefined) return;
   const key = KEYS.run(participant, run);

@@ -97,9 +97,9 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   const: (wanted) => (value, path) =>
     value === wanted ? undefined : problem(path, JSON.stringify(wanted), value),
   enum: (list) => {
-    const allowed = new Set(list as Json[]);
-    return (value, path) =>
-      allowed.has(value) ? undefined : problem(path, `one of ${[...allowed].join(', ')}`, value);
+    const allowed = new Set<Json>(list as string[]);
+    const says = `one of ${(list as string[]).join(', ')}`;
+    return (value, path) => (allowed.has(value) ? undefined : problem(path, says, value));
   },
   pattern: (pattern) => {
     const regexp = new RegExp(String(pattern), 'u');
@@ -239,6 +239,6 @@ function problem(path: string, expected: string, value: Json): Problem {
   if (typeof value === 'string') found = quote(value);
   else if (Array.isArray(value)) found = `an array of ${value.length}`;
   else if (isObject(value)) found = 'an object';
-  else found = String(value);
+  else found = JSON.stringify(value);
   return { path, expected, found };
 }

@@ -146,10 +146,10 @@ function checkSubject(statement: KnownStatement): void {
   const found = statement.subject;
   const same =
     found.length === expected.length &&
-    expected.every(
-      ({ name, sha256 }, i) =>
-        found[i]?.name === name && (sha256 === undefined || found[i]?.digest.sha256 === sha256),
-    );
+    expected.every(({ name, sha256 }, i) => {
+      const subject = found[i];
+      return subject?.name === name && (sha256 === undefined || subject.digest.sha256 === sha256);
+    });
   if (same) return;
   const show = (list: readonly { name: string; sha256: string | undefined }[]): string =>
     list.map(({ name, sha256 }) => `${quote(name)} ${sha256 ?? '(specification)'}`).join(', ');

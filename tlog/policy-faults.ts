@@ -14,7 +14,7 @@ import { TlogError, quote } from './errors.js';
 import type { Policy } from './policy.js';
 
 /** Steps of one search (one step looks at one member of one group, or one cell of a table) before it gives up. */
-export const MAX_STEPS = 100_000_000;
+export const MAX_STEPS = 30_000_000;
 
 /** The quorum as a tree over operators. */
 type Tree = Leaf | Group;

@@ -1,5 +1,6 @@
 import type { FuzzTarget } from './target.js';
+import { noteTargets } from './targets-notes.js';
 import { treeTargets } from './targets-tree.js';
 
 /** Every parser and every door. A part adds its own file of targets here. */
-export const targets: readonly FuzzTarget[] = [...treeTargets];
+export const targets: readonly FuzzTarget[] = [...treeTargets, ...noteTargets];

@@ -1,0 +1,73 @@
+// A log that exists only to talk to witnesses: a tree of small leaves, signed at whatever size is asked.
+import {
+  CompactRange,
+  encodeUtf8,
+  formatCheckpoint,
+  leafHash,
+  newSigningKey,
+  NOTE_ED25519,
+  parseNote,
+  proveConsistency,
+  signNote,
+  signNoteLine,
+  type SigningKey,
+  type Vkey,
+} from '../../tlog/index.js';
+
+export class SigningLog {
+  readonly origin: string;
+  readonly key: SigningKey;
+  readonly #text: string;
+  readonly #roots: Uint8Array[] = [new CompactRange().root()];
+  readonly #nodes = new Map<string, Uint8Array>();
+  readonly #range = new CompactRange();
+
+  /** Another `text` is another history; the key depends on `origin` alone, so the two contradict. */
+  constructor(origin = 'log.example/test', text = 'entry') {
+    this.origin = origin;
+    this.#text = text;
+    const seed = new Uint8Array(32).fill(17);
+    seed.set(encodeUtf8(origin).slice(0, 31));
+    this.key = newSigningKey(origin, NOTE_ED25519, seed);
+  }
+
+  get vkey(): Vkey {
+    return this.key.vkey;
+  }
+
+  /** 32 bytes. */
+  root(size: number): Uint8Array {
+    while (this.#range.size < size) {
+      const leaf = leafHash(encodeUtf8(`${this.#text} ${this.#range.size}`));
+      this.#range.appendVisiting(leaf, (level, index, hash) => this.#nodes.set(`${level}/${index}`, hash));
+      this.#roots.push(this.#range.root());
+    }
+    return this.#roots[size] ?? new Uint8Array();
+  }
+
+  /** The text of a checkpoint, with another root if one is given. */
+  text(size: number, rootHash: Uint8Array = this.root(size)): string {
+    return formatCheckpoint({ origin: this.origin, size, rootHash, extensions: [] });
+  }
+
+  /** A signed checkpoint. */
+  note(size: number, rootHash?: Uint8Array): Uint8Array {
+    return signNote(this.text(size, rootHash), [this.key]);
+  }
+
+  /** Consistency proof; empty from or to size 0. */
+  proof(oldSize: number, newSize: number): Promise<Uint8Array[]> {
+    this.root(newSize);
+    if (oldSize === 0 || oldSize >= newSize) return Promise.resolve([]);
+    return proveConsistency(oldSize, newSize, (nodes) =>
+      Promise.resolve(
+        nodes.map(({ level, index }) => this.#nodes.get(`${level}/${index}`) ?? new Uint8Array()),
+      ),
+    );
+  }
+}
+
+/** The text of a note and one more line under it. */
+export function addLine(note: Uint8Array, key: SigningKey, timestamp?: number): string {
+  return signNoteLine(parseNote(note).text, key, timestamp);
+}

@@ -1,0 +1,254 @@
+// Every status of C2SP tlog-witness: what is sent, and what must come back.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import {
+  COSIGNATURE_MLDSA44,
+  encodeHex,
+  encodeUtf8,
+  formatVkey,
+  newSigningKey,
+  NOTE_ED25519,
+  openNote,
+  parseVkey,
+  sha256,
+  signNoteLine,
+} from '../tlog/index.js';
+import { formatAddCheckpoint } from '../client/index.js';
+import { addLine, SigningLog } from './helpers/signing-log.js';
+import { startTestWitness, TestClock, type TestWitness } from './helpers/witness.js';
+
+const log = new SigningLog();
+const fork = new SigningLog(log.origin, 'forged');
+const clock = new TestClock();
+let witness: TestWitness;
+
+before(async () => {
+  witness = await startTestWitness({ logs: [log.vkey], mldsa: true, clock });
+});
+after(() => witness.remove());
+
+interface Sent {
+  status: number;
+  type: string | null;
+  body: string;
+}
+
+async function post(body: string | Uint8Array, to = witness): Promise<Sent> {
+  const response = await fetch(`${to.url}/add-checkpoint`, { method: 'POST', body: Buffer.from(body) });
+  return { status: response.status, type: response.headers.get('content-type'), body: await response.text() };
+}
+
+async function add(oldSize: number, size: number, to?: TestWitness): Promise<Sent> {
+  const proof = await log.proof(oldSize, size);
+  return post(formatAddCheckpoint({ oldSize, proof, note: log.note(size) }), to);
+}
+
+/** What the monitoring endpoint shows; its size, or undefined where there is none. */
+async function monitored(of: SigningLog = log, from = witness): Promise<string | undefined> {
+  const response = await fetch(`${from.url}/${encodeHex(sha256(encodeUtf8(of.origin)))}/checkpoint`);
+  assert.equal(response.headers.get('access-control-allow-origin'), '*');
+  const body = await response.text();
+  if (response.status === 404) return undefined;
+  assert.equal(response.status, 200);
+  return body;
+}
+
+/** The answer is refused with this status, and nothing changed. */
+async function refused(body: string | Uint8Array, status: number): Promise<Sent> {
+  const before = await monitored();
+  const sent = await post(body);
+  assert.equal(sent.status, status, sent.body);
+  assert.equal(await monitored(), before);
+  return sent;
+}
+
+test('404 from the monitoring endpoint before anything was cosigned', async () => {
+  assert.equal(await monitored(), undefined);
+});
+
+test('409 with 0 when the old size is not 0 at first', async () => {
+  assert.deepEqual(await add(3, 5), { status: 409, type: 'text/x.tlog.size', body: '0\n' });
+});
+
+test('422 for size 0 with another root, and for a proof from old size 0', async () => {
+  const zero = formatAddCheckpoint({ oldSize: 0, proof: [], note: log.note(0, new Uint8Array(32)) });
+  await refused(zero, 422);
+  await refused(formatAddCheckpoint({ oldSize: 0, proof: [new Uint8Array(32)], note: log.note(5) }), 422);
+  await refused(formatAddCheckpoint({ oldSize: 0, proof: [new Uint8Array(32)], note: log.note(0) }), 422);
+});
+
+test('200 with lines that verify, and the checkpoint is shown to monitors', async () => {
+  assert.equal((await add(0, 0)).status, 200);
+  const { status, body } = await add(0, 5);
+  assert.equal(status, 200);
+  const opened = openNote(encodeUtf8(`${log.text(5)}\n${body}`), witness.vkeys);
+  assert.deepEqual(
+    opened.verified.map(({ vkey, timestamp }) => [vkey.type, timestamp]),
+    [
+      [4, 1_700_000_000],
+      [6, 1_700_000_000],
+    ],
+  );
+  const shown = encodeUtf8((await monitored()) ?? '');
+  const both = openNote(shown, [...witness.vkeys, log.vkey]);
+  assert.equal(both.text, log.text(5));
+  assert.deepEqual([both.verified.length, both.unknown], [3, 0]);
+});
+
+test('200 again for the same checkpoint, with the time it is now', async () => {
+  clock.pass(5000);
+  const { status, body } = await add(5, 5);
+  assert.equal(status, 200);
+  const [line] = openNote(encodeUtf8(`${log.text(5)}\n${body}`), witness.vkeys).verified;
+  assert.equal(line?.timestamp, 1_700_000_005);
+});
+
+test('409 with the size for any other old size', async () => {
+  const conflict = { status: 409, type: 'text/x.tlog.size', body: '5\n' };
+  assert.deepEqual(await add(0, 5), conflict);
+  assert.deepEqual(await add(4, 5), conflict);
+  assert.deepEqual(await add(6, 8), conflict);
+  // Whatever the checkpoint says: its old size is looked at first.
+  assert.deepEqual(await post(formatAddCheckpoint({ oldSize: 0, proof: [], note: fork.note(9) })), conflict);
+});
+
+test('400 when the old size is above the checkpoint', async () => {
+  await refused(formatAddCheckpoint({ oldSize: 5, proof: [], note: log.note(4) }), 400);
+});
+
+test('422 for another root at the same size, and for a proof that does not hold', async () => {
+  await refused(formatAddCheckpoint({ oldSize: 5, proof: [], note: fork.note(5) }), 422);
+  await refused(formatAddCheckpoint({ oldSize: 5, proof: [new Uint8Array(32)], note: log.note(5) }), 422);
+  const proof = await log.proof(5, 9);
+  await refused(formatAddCheckpoint({ oldSize: 5, proof: proof.slice(1), note: log.note(9) }), 422);
+  await refused(formatAddCheckpoint({ oldSize: 5, proof: [...proof].reverse(), note: log.note(9) }), 422);
+  await refused(formatAddCheckpoint({ oldSize: 5, proof: [], note: log.note(9) }), 422);
+  const forged = await fork.proof(5, 9);
+  await refused(formatAddCheckpoint({ oldSize: 5, proof: forged, note: fork.note(9) }), 422);
+});
+
+test('404 for an unknown origin', async () => {
+  const other = new SigningLog('log.example/unknown');
+  await refused(formatAddCheckpoint({ oldSize: 0, proof: [], note: other.note(1) }), 404);
+  assert.equal(await monitored(other), undefined);
+});
+
+test('403 without a trusted signature, and for a forged line under a trusted key', async () => {
+  const text = log.text(6);
+  const stranger = newSigningKey(log.origin, NOTE_ED25519, new Uint8Array(32).fill(99));
+  const good = signNoteLine(text, log.key);
+  const forged = signNoteLine(log.text(7), log.key);
+  const proof = await log.proof(5, 6);
+  const head = Buffer.from(
+    formatAddCheckpoint({ oldSize: 5, proof, note: encodeUtf8(`${text}\n`) }),
+  ).toString();
+  await refused(head + signNoteLine(text, stranger), 403);
+  await refused(head + forged, 403);
+  await refused(head + good + forged, 403);
+  await refused(head + forged + good, 403);
+});
+
+test('lines by unknown keys are ignored and not passed on, sixteen ML-DSA-44 lines among them', async () => {
+  const text = log.text(6);
+  let lines = signNoteLine(text, log.key);
+  for (let i = 0; i < 16; i++) {
+    const seed = new Uint8Array(32).fill(i + 1);
+    lines += signNoteLine(text, newSigningKey(`cosigner.example/${i}`, COSIGNATURE_MLDSA44, seed), 1);
+  }
+  const proof = await log.proof(5, 6);
+  const body = Buffer.concat([
+    formatAddCheckpoint({ oldSize: 5, proof, note: encodeUtf8(`${text}\n`) }),
+    encodeUtf8(lines),
+  ]);
+  assert.ok(body.length > 52_000);
+  assert.equal((await post(body)).status, 200);
+  assert.ok(!((await monitored()) ?? '').includes('cosigner.example'));
+});
+
+test('400 for what is not a request', async () => {
+  const note = Buffer.from(log.note(6)).toString();
+  const hash = `${'A'.repeat(43)}=\n`;
+  const bad = [
+    '',
+    '\n',
+    note,
+    `old 6\n${note}`,
+    `old 06\n\n${note}`,
+    `old -6\n\n${note}`,
+    `old +6\n\n${note}`,
+    `old 6 \n\n${note}`,
+    `old  6\n\n${note}`,
+    `Old 6\n\n${note}`,
+    `old 6\r\n\n${note}`,
+    `old 9007199254740993\n\n${note}`,
+    `old 6\nAAAA\n\n${note}`,
+    `old 6\n${'A'.repeat(43)}\n\n${note}`,
+    `old 6\n${'A'.repeat(42)}B=\n\n${note}`,
+    `old 6\n${hash.repeat(64)}\n${note}`,
+    `old 6\n\n${note}`.slice(0, -1),
+    `old 6\n\n\n${note}`,
+    `old 6\n\n${log.text(6)}`,
+    `old 6\n\nno checkpoint\n\n${addLine(log.note(6), log.key)}`,
+  ];
+  for (const body of bad) await refused(body, 400);
+  await refused(Buffer.concat([Buffer.from(`old 6\n\n${note}`), Buffer.from([0xff])]), 400);
+});
+
+test('63 proof lines are looked at', async () => {
+  await refused(`old 6\n${`${'A'.repeat(43)}=\n`.repeat(63)}\n${Buffer.from(log.note(6)).toString()}`, 422);
+});
+
+test('128 KiB are read, a byte more is 413', async () => {
+  await refused('x'.repeat(128 * 1024), 400);
+  const { status } = await post('x'.repeat(128 * 1024 + 1));
+  assert.equal(status, 413);
+  // Without a length announced beforehand.
+  const stream = new ReadableStream({
+    pull(controller) {
+      controller.enqueue(new Uint8Array(65_536));
+    },
+  });
+  const init = { method: 'POST', body: stream, duplex: 'half' } as RequestInit;
+  const answer = await fetch(`${witness.url}/add-checkpoint`, init).then(
+    (response) => response.status,
+    () => 'cut off',
+  );
+  assert.ok(answer === 413 || answer === 'cut off');
+  assert.equal((await add(6, 6)).status, 200);
+});
+
+test('other methods and paths', async () => {
+  assert.equal((await fetch(`${witness.url}/add-checkpoint`)).status, 405);
+  assert.equal((await fetch(`${witness.url}/`)).status, 404);
+  assert.equal((await fetch(`${witness.url}/..%2f..%2fwitness.key/checkpoint`)).status, 404);
+  assert.equal((await fetch(`${witness.url}/sign-subtree`, { method: 'POST' })).status, 404);
+  assert.equal((await fetch(`${witness.url}/healthz`)).status, 200);
+});
+
+test('503 while the clock is behind the last cosignature, 200 once it has caught up', async () => {
+  clock.pass(10_000);
+  assert.equal((await add(6, 7)).status, 200);
+  clock.wall -= 3000;
+  const proof = await log.proof(7, 8);
+  const body = Buffer.from(formatAddCheckpoint({ oldSize: 7, proof, note: log.note(8) }));
+  const response = await fetch(`${witness.url}/add-checkpoint`, { method: 'POST', body });
+  assert.equal(response.status, 503);
+  assert.equal(response.headers.get('retry-after'), '3');
+  // What needs no signature is answered as ever.
+  assert.equal((await add(6, 8)).status, 409);
+  clock.pass(2999);
+  await refused(body, 503);
+  clock.pass(1);
+  assert.equal((await post(body)).status, 200);
+});
+
+test('a key may be added for an overlap, and both count', async () => {
+  const other = newSigningKey(log.origin, NOTE_ED25519, new Uint8Array(32).fill(55));
+  const { addLog } = await import('../witness/index.js');
+  await addLog(witness.folder, parseVkey(formatVkey(other.vkey)));
+  await witness.reload();
+  const text = log.text(8);
+  const note = encodeUtf8(`${text}\n${signNoteLine(text, other)}`);
+  assert.equal((await post(formatAddCheckpoint({ oldSize: 8, proof: [], note }))).status, 200);
+  assert.equal((await add(8, 8)).status, 200);
+});

@@ -1,0 +1,244 @@
+// The one folder that a witness operator looks after.
+//
+//   format            0
+//   witness.key       Ed25519 signing key, type 0x04, mode 0600
+//   witness-mldsa.key ML-DSA-44 signing key, type 0x06, mode 0600, if there is one
+//   logs/<hash>.json  {"origin": …, "keys": [vkey, …]}, one per log
+//   state/<hash>      what was last cosigned for it: see state-file.ts
+//   clock-leap        there while a leap of the clock waits for confirmation
+//   lock/             held by the process that serves the folder
+import { mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  checkDistinctKeys,
+  COSIGNATURE_ED25519,
+  COSIGNATURE_MLDSA44,
+  formatSigningKey,
+  formatVkey,
+  newSigningKey,
+  NOTE_ED25519,
+  parseSigningKey,
+  parseVkey,
+  SteleError,
+  type SigningKey,
+  type Vkey,
+} from '../tlog/index.js';
+import { WitnessError } from './errors.js';
+import { createFile, replaceFile } from './files.js';
+import { createState, originHash } from './state-store.js';
+
+const FORMAT = '0\n';
+/** Bytes of a log's file: room for a hundred keys. */
+const MAX_LOG_FILE = 256 * 1024;
+
+/** A log that the witness cosigns. */
+export interface WitnessedLog {
+  origin: string;
+  keys: Vkey[];
+}
+
+/** Where things lie in a witness's folder. */
+export const layout = {
+  format: (folder: string): string => join(folder, 'format'),
+  key: (folder: string): string => join(folder, 'witness.key'),
+  mldsaKey: (folder: string): string => join(folder, 'witness-mldsa.key'),
+  logs: (folder: string): string => join(folder, 'logs'),
+  log: (folder: string, origin: string): string => join(folder, 'logs', `${originHash(origin)}.json`),
+  state: (folder: string): string => join(folder, 'state'),
+  leap: (folder: string): string => join(folder, 'clock-leap'),
+  lock: (folder: string): string => join(folder, 'lock'),
+};
+
+/**
+ * Makes a new witness with new keys, from 32-byte seeds. Throws WitnessError "already_there" rather than
+ * overwrite one.
+ */
+export async function initFolder(
+  folder: string,
+  name: string,
+  seeds: { ed25519: Uint8Array; mldsa?: Uint8Array },
+): Promise<Vkey[]> {
+  const keys = [newSigningKey(name, COSIGNATURE_ED25519, seeds.ed25519)];
+  if (seeds.mldsa) keys.push(newSigningKey(name, COSIGNATURE_MLDSA44, seeds.mldsa));
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(layout.logs(folder), { recursive: true, mode: 0o700 });
+  await mkdir(layout.state(folder), { recursive: true, mode: 0o700 });
+  for (const key of keys) {
+    const file = key.type === COSIGNATURE_MLDSA44 ? layout.mldsaKey(folder) : layout.key(folder);
+    await create(file, `${formatSigningKey(key)}\n`);
+  }
+  // Last, and needed by serve: what was interrupted before is no witness yet.
+  await create(layout.format(folder), FORMAT);
+  return keys.map(({ vkey }) => vkey);
+}
+
+/**
+ * Adds a log, or a key to a log. The state of a log that was added before is never touched. A serving
+ * witness sees it when it reloads. Throws WitnessError "bad_key", "bad_log", "already_there".
+ */
+export async function addLog(folder: string, vkey: Vkey, origin: string = vkey.name): Promise<WitnessedLog> {
+  await checkFormat(folder);
+  // SPEC (tlog-checkpoint): logs sign with Ed25519 (0x01) or ML-DSA-44 (0x06).
+  if (vkey.type !== NOTE_ED25519 && vkey.type !== COSIGNATURE_MLDSA44) {
+    throw new WitnessError(
+      'bad_key',
+      `${vkey.name}: expected a log's key, type 1 or 6, found type ${vkey.type}`,
+      "give the log's verifier key, not a witness's",
+    );
+  }
+  const file = layout.log(folder, origin);
+  const before = await readLog(file);
+  // A state that is there already outlived its log's file: the log was taken out and is put back.
+  if (!before) await createState(layout.state(folder), origin);
+  const log = { origin, keys: [...(before?.keys ?? []), vkey] };
+  distinct(log);
+  await replaceFile(
+    file,
+    `${JSON.stringify({ origin, keys: log.keys.map((key) => formatVkey(key)) }, null, 2)}\n`,
+  );
+  return log;
+}
+
+/** Throws WitnessError "bad_folder" unless the folder is a witness's, of this format. */
+export async function checkFormat(folder: string): Promise<void> {
+  let found: string;
+  try {
+    found = await readFile(layout.format(folder), 'utf8');
+  } catch (error) {
+    throw new WitnessError(
+      'bad_folder',
+      `${folder}: expected a witness's folder, found none (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`,
+      'make one with stele-witness init',
+      { cause: error },
+    );
+  }
+  if (found !== FORMAT) {
+    throw new WitnessError(
+      'bad_folder',
+      `${folder}: expected format 0, found ${JSON.stringify(found.slice(0, 20))}`,
+      'a newer version of this program wrote it: use that one',
+    );
+  }
+}
+
+/** The witness's signing keys, Ed25519 first. Throws WitnessError "key_permissions" or "bad_key". */
+export async function readKeys(folder: string): Promise<SigningKey[]> {
+  const keys = [await readKey(layout.key(folder), COSIGNATURE_ED25519)];
+  if ((await readdir(folder)).includes('witness-mldsa.key')) {
+    keys.push(await readKey(layout.mldsaKey(folder), COSIGNATURE_MLDSA44));
+  }
+  return keys;
+}
+
+/** All configured logs. Throws WitnessError "bad_log". */
+export async function readLogs(folder: string): Promise<WitnessedLog[]> {
+  const logs: WitnessedLog[] = [];
+  for (const name of await readdir(layout.logs(folder))) {
+    // A temporary of an add-log that is under way, or was cut short.
+    if (name.endsWith('.tmp')) continue;
+    const file = join(layout.logs(folder), name);
+    const log = await readLog(file);
+    if (!log || file !== layout.log(folder, log.origin))
+      throw badLog(file, 'another origin than its name says');
+    logs.push(log);
+  }
+  return logs;
+}
+
+async function readKey(file: string, type: number): Promise<SigningKey> {
+  let text: string;
+  try {
+    const handle = await open(file, 'r');
+    try {
+      const { mode } = await handle.stat();
+      if ((mode & 0o077) !== 0) {
+        throw new WitnessError(
+          'key_permissions',
+          `${file}: expected mode 0600, found 0${(mode & 0o777).toString(8)}`,
+          'others on this machine may have read the key: chmod 600 it, or make a new witness',
+        );
+      }
+      text = await handle.readFile('utf8');
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (error instanceof WitnessError) throw error;
+    throw badKey(file, (error as NodeJS.ErrnoException).code ?? 'an unreadable file', error);
+  }
+  let key: SigningKey;
+  try {
+    key = parseSigningKey(text.replace(/\n$/, ''));
+  } catch (error) {
+    throw badKey(file, error instanceof SteleError ? error.message : 'something else', error);
+  }
+  if (key.type !== type) throw badKey(file, `a key of type ${key.type}`);
+  return key;
+}
+
+async function readLog(file: string): Promise<WitnessedLog | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw badLog(file, (error as NodeJS.ErrnoException).code ?? 'an unreadable file', error);
+  }
+  if (text.length > MAX_LOG_FILE) throw badLog(file, 'a file of unlikely length');
+  let log: WitnessedLog;
+  try {
+    const value = JSON.parse(text) as { origin?: unknown; keys?: unknown };
+    if (typeof value.origin !== 'string' || !Array.isArray(value.keys)) throw badLog(file, 'other fields');
+    log = { origin: value.origin, keys: value.keys.map((key) => parseVkey(String(key))) };
+  } catch (error) {
+    if (error instanceof WitnessError) throw error;
+    throw badLog(file, error instanceof Error ? error.message : 'something else', error);
+  }
+  distinct(log);
+  return log;
+}
+
+function distinct(log: WitnessedLog): void {
+  try {
+    checkDistinctKeys(log.keys);
+  } catch (error) {
+    throw new WitnessError(
+      'already_there',
+      `${log.origin}: expected keys that differ in name or ID, found two that do not`,
+      'the key is configured already',
+      { cause: error },
+    );
+  }
+}
+
+async function create(file: string, content: string): Promise<void> {
+  try {
+    await createFile(file, content);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new WitnessError(
+      'already_there',
+      `${file}: expected no such file, found one`,
+      'a witness keeps its key for life: name another folder for a new one',
+    );
+  }
+}
+
+function badKey(file: string, found: string, cause?: unknown): WitnessError {
+  return new WitnessError(
+    'bad_key',
+    `${file}: expected a cosigner's signing key, found ${found}`,
+    'stele-witness init makes one',
+    // The cause of a key that does not parse may quote it.
+    cause instanceof SteleError ? undefined : { cause },
+  );
+}
+
+function badLog(file: string, found: string, cause?: unknown): WitnessError {
+  return new WitnessError(
+    'bad_log',
+    `${file}: expected {"origin": …, "keys": [vkey, …]}, found ${found}`,
+    'mend the file, or add the log again after removing it',
+    { cause },
+  );
+}

@@ -1,0 +1,195 @@
+// The doors of the witness: C2SP tlog-witness over HTTP. What is decided, and why, is in
+// add-checkpoint.ts and witness.ts; here outcomes become statuses.
+import type { IncomingMessage } from 'node:http';
+import type { HttpBindings } from '@hono/node-server';
+import { Hono, type Context } from 'hono';
+import type { Clock } from '../tlog/index.js';
+import { WitnessError } from './errors.js';
+import type { Level, Logger } from './log.js';
+import type { Outcome, Witness } from './witness.js';
+
+/** Sixteen ML-DSA-44 lines are about 52 KB; larger kinds are to come. */
+export const MAX_BODY: number = 128 * 1024;
+
+type Kind = Outcome['kind'] | 'too-large' | 'failed';
+
+/** The one place where an outcome has a status. C2SP tlog-witness, "add-checkpoint". */
+const STATUS = {
+  cosigned: 200,
+  malformed: 400,
+  untrusted: 403,
+  'unknown-origin': 404,
+  conflict: 409,
+  'too-large': 413,
+  inconsistent: 422,
+  failed: 500,
+  'clock-behind': 503,
+  'clock-leapt': 503,
+  contended: 503,
+} as const satisfies Record<Kind, number>;
+
+/** Seconds after which a clock that leapt, or other requests for the same log, may have been dealt with. */
+const RETRY = { 'clock-leapt': 300, contended: 1 } as const;
+/** Nobody is sent away for longer than this, however far behind the clock is: it may be set right. */
+const LONGEST_RETRY = 3600;
+
+export interface AppOptions {
+  witness: Witness;
+  clock: Clock;
+  log: Logger;
+  /** What `/healthz` says: the reason why nothing is signed, if there is one. */
+  ailing: () => string | undefined;
+}
+
+type Env = { Bindings: HttpBindings };
+
+/** The routes. The server's own limits (times, connections) are set where it is made, in index.ts. */
+export function witnessApp({ witness, clock, log, ailing }: AppOptions): Hono<Env> {
+  const app = new Hono<Env>();
+  let requests = 0;
+
+  app.post('/add-checkpoint', async (c) => {
+    const id = ++requests;
+    const begun = clock.monotonic();
+    const body = await readBody(c.env.incoming, MAX_BODY);
+    const answer = body
+      ? await answerTo(c, witness, body)
+      : respond(c, 'too-large', `expected at most ${MAX_BODY} bytes\n`);
+    // The rest of a body that is too long is not read: the connection cannot go on.
+    if (!body) answer.response.headers.set('connection', 'close');
+    log(levelOf(answer.kind), 'add-checkpoint', {
+      request: id,
+      status: STATUS[answer.kind],
+      outcome: answer.kind,
+      ...answer.fields,
+      ms: Math.round(clock.monotonic() - begun),
+    });
+    return answer.response;
+  });
+
+  // SPEC: "The request MUST be an HTTP POST."
+  app.all('/add-checkpoint', (c) => c.text('expected POST\n', 405, { allow: 'POST' }));
+
+  app.get('/healthz', (c) => {
+    const reason = ailing();
+    c.header('cache-control', 'no-store');
+    return reason === undefined ? c.json({ ok: true }) : c.json({ ok: false, reason }, 503);
+  });
+
+  app.get('/:hash/checkpoint', (c) => {
+    // Monitors of any kind read it, a page in a browser too.
+    c.header('access-control-allow-origin', '*');
+    const note = witness.latest(c.req.param('hash'));
+    if (note === undefined) {
+      c.header('cache-control', 'no-store');
+      return c.text('no checkpoint of that log was cosigned\n', 404);
+    }
+    c.header('cache-control', 'no-cache');
+    c.header('content-type', 'text/plain; charset=utf-8');
+    return c.body(note);
+  });
+
+  app.notFound((c) => {
+    c.header('access-control-allow-origin', '*');
+    return c.text('expected /add-checkpoint or /<origin hash>/checkpoint\n', 404);
+  });
+
+  app.onError((error, c) => {
+    log('error', 'request-failed', { message: error.message });
+    return c.text('internal error\n', 500);
+  });
+
+  return app;
+}
+
+interface Answer {
+  kind: Kind;
+  response: Response;
+  fields: Record<string, unknown>;
+}
+
+async function answerTo(c: Context<Env>, witness: Witness, body: Uint8Array): Promise<Answer> {
+  let outcome: Outcome;
+  try {
+    outcome = await witness.addCheckpoint(body);
+  } catch (error) {
+    if (!(error instanceof WitnessError)) throw error;
+    return respond(c, 'failed', 'the state could not be written\n', {
+      code: error.code,
+      message: error.message,
+    });
+  }
+  const { kind } = outcome;
+  switch (outcome.kind) {
+    case 'cosigned':
+      return respond(c, kind, outcome.lines, { origin: outcome.origin, size: outcome.size });
+    case 'conflict':
+      // SPEC: "The response body MUST consist of the tree size of the latest cosigned checkpoint in
+      // decimal, followed by a newline. The response MUST have a Content-Type of text/x.tlog.size."
+      // Without parameters: clients of the field compare the whole header.
+      c.header('content-type', 'text/x.tlog.size');
+      return {
+        kind,
+        response: c.body(`${outcome.size}\n`, STATUS.conflict),
+        fields: { origin: outcome.origin, size: outcome.size },
+      };
+    case 'malformed':
+      return respond(c, kind, `${outcome.detail}\n`, { detail: outcome.detail });
+    case 'unknown-origin':
+      return respond(c, kind, 'this log is not configured here\n', { origin: outcome.origin });
+    case 'untrusted':
+      return respond(
+        c,
+        kind,
+        'expected a signature by a key trusted for this origin, and none that is bad\n',
+        {
+          origin: outcome.origin,
+        },
+      );
+    case 'inconsistent':
+      // SPEC: "the witness MAY log the request … as it might be proof of log misbehavior."
+      return respond(c, kind, `${outcome.detail}\n`, {
+        origin: outcome.origin,
+        detail: outcome.detail,
+        note: outcome.note,
+      });
+    case 'clock-behind': {
+      c.header('retry-after', String(Math.min(outcome.seconds, LONGEST_RETRY)));
+      const text = 'the clock of this witness is behind its last cosignature\n';
+      return respond(c, kind, text, { origin: outcome.origin, seconds: outcome.seconds });
+    }
+    case 'clock-leapt':
+    case 'contended':
+      c.header('retry-after', String(RETRY[outcome.kind]));
+      return respond(c, kind, 'this witness signs nothing just now\n', { origin: outcome.origin });
+  }
+}
+
+function respond(c: Context<Env>, kind: Kind, text: string, fields: Record<string, unknown> = {}): Answer {
+  return { kind, response: c.text(text, STATUS[kind]), fields };
+}
+
+function levelOf(kind: Kind): Level {
+  if (kind === 'failed') return 'error';
+  return kind === 'inconsistent' || STATUS[kind] === 503 ? 'warn' : 'info';
+}
+
+/** The whole body, or undefined if it is longer than `limit`. */
+async function readBody(incoming: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
+  if (Number(incoming.headers['content-length'] ?? 0) > limit) return undefined;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  // Leaving the loop must not destroy the socket, on which the answer is still to go.
+  const body = incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  try {
+    for await (const chunk of body) {
+      length += chunk.length;
+      if (length > limit) return undefined;
+      chunks.push(chunk);
+    }
+  } catch {
+    // The client went away, or was too slow: nobody is left to be told, and half a body is malformed.
+    return new Uint8Array();
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,169 @@
+/** A C2SP witness: checks that logs only ever grow, and says so with a time. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Clock, Vkey } from '../tlog/index.js';
+import { ClockGuard } from './clock-guard.js';
+import { checkFormat, layout, readKeys, readLogs } from './folder.js';
+import { witnessApp } from './http.js';
+import { takeLock } from './lock.js';
+import type { Logger } from './log.js';
+import { StateStore, type Step } from './state-store.js';
+import { systemClock } from './system-clock.js';
+import { Witness } from './witness.js';
+
+export { WitnessError } from './errors.js';
+export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
+export { jsonLogger, type Level, type Logger } from './log.js';
+export { originHash, type Step } from './state-store.js';
+export { systemClock } from './system-clock.js';
+
+export interface WitnessOptions {
+  /** As `initFolder` made it. */
+  folder: string;
+  /** Port 0 takes any that is free. */
+  listen: { host: string; port: number };
+  clock?: Clock;
+  log?: Logger;
+  /**
+   * Named moments of a request, in order: `decided`, `state-writing`, `state-written` (synced under a
+   * temporary name), `state-renamed`, `state-durable`, `answering`.
+   */
+  step?: Step;
+  /** Milliseconds and counts that bound what strangers can hold open. */
+  limits?: Partial<Limits>;
+}
+
+export interface Limits {
+  headersMs: number;
+  requestMs: number;
+  keepAliveMs: number;
+  connections: number;
+  /** How long `close` waits for requests that are being answered. */
+  drainMs: number;
+}
+
+const LIMITS: Limits = {
+  headersMs: 10_000,
+  requestMs: 20_000,
+  keepAliveMs: 60_000,
+  connections: 4096,
+  drainMs: 10_000,
+};
+
+/** Milliseconds between looks at the clocks, so that a leap is noticed when nobody asks for anything. */
+const CLOCK_INTERVAL = 60_000;
+
+export interface RunningWitness {
+  /** Submission and monitoring prefix. */
+  url: string;
+  /** Verifier keys, Ed25519 first. */
+  vkeys: Vkey[];
+  /** Reads the list of logs again. On an error the old list stays. */
+  reload(): Promise<void>;
+  /** Answers what has been asked, then lets go of the folder. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves one folder until closed. Throws WitnessError "locked", "bad_folder", "bad_key",
+ * "key_permissions", "bad_log", "state_damaged", and what listening throws.
+ */
+export async function startWitness(options: WitnessOptions): Promise<RunningWitness> {
+  const { folder, step } = options;
+  const clock = options.clock ?? systemClock;
+  const log: Logger = options.log ?? (() => undefined);
+  const limits: Limits = { ...LIMITS, ...options.limits };
+
+  await checkFormat(folder);
+  const lock = await takeLock(layout.lock(folder));
+  try {
+    const keys = await readKeys(folder);
+    const store = new StateStore(layout.state(folder), step);
+    await store.clean();
+    const guard = await ClockGuard.open(clock, layout.leap(folder));
+    const witness = new Witness(keys, store, guard, step);
+    const reload = async (): Promise<void> => {
+      const logs = await readLogs(folder);
+      for (const { origin } of logs) if (!store.has(origin)) await store.load(origin);
+      witness.setLogs(logs);
+    };
+    await reload();
+
+    const app = witnessApp({
+      witness,
+      clock,
+      log,
+      ailing: () => {
+        if (guard.check()) return 'the clock leapt ahead: stele-witness confirm-clock';
+        return store.failure?.message;
+      },
+    });
+    // Global objects stay as they are: this may run inside another program.
+    const listener = getRequestListener((request, env) => app.fetch(request, env), {
+      overrideGlobalObjects: false,
+    });
+    const server = createServer(
+      {
+        headersTimeout: limits.headersMs,
+        requestTimeout: limits.requestMs,
+        keepAliveTimeout: limits.keepAliveMs,
+        // Node looks for connections past their time only this often; its default is 30 seconds.
+        connectionsCheckingInterval: Math.max(100, Math.min(1000, limits.headersMs / 2)),
+      },
+      (incoming, outgoing) => void listener(incoming, outgoing),
+    );
+    server.maxConnections = limits.connections;
+    const { host, port } = options.listen;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
+    const address = server.address() as AddressInfo;
+    const url = `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+
+    const stop = new AbortController();
+    const watching = watchClock(clock, guard, log, stop.signal);
+    log('info', 'serving', { url, names: keys.map(({ vkey }) => vkey.name) });
+
+    let closing: Promise<void> | undefined;
+    const close = async (): Promise<void> => {
+      stop.abort();
+      await watching;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // A connection that was busy becomes idle, and would be kept alive.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
+      const force = setTimeout(() => server.closeAllConnections(), limits.drainMs);
+      await closed;
+      clearInterval(sweep);
+      clearTimeout(force);
+      await store.idle();
+      await lock.release();
+      log('info', 'closed');
+    };
+    return {
+      url,
+      vkeys: keys.map(({ vkey }) => vkey),
+      reload,
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** Looks at the clocks now and then, until stopped. */
+async function watchClock(clock: Clock, guard: ClockGuard, log: Logger, signal: AbortSignal): Promise<void> {
+  let told = false;
+  while (!signal.aborted) {
+    const leap = guard.check();
+    if (leap && !told) {
+      const iso = (ms: number): string => new Date(ms).toISOString();
+      log('error', 'clock-leapt', { expected: iso(leap.expected), found: iso(leap.found) });
+    }
+    told = leap !== undefined;
+    await guard.refresh();
+    await clock.sleep(CLOCK_INTERVAL, signal).catch(() => undefined);
+  }
+}

@@ -1,0 +1,151 @@
+// The witness without its doors: what happens to a request body, and what it comes to.
+import { formatNote, decodeUtf8, SteleError, signNoteLine, type SigningKey } from '../tlog/index.js';
+import { decide, parseAddCheckpoint, trustedLines, type AddCheckpoint } from './add-checkpoint.js';
+import type { ClockGuard } from './clock-guard.js';
+import type { WitnessedLog } from './folder.js';
+import { nextState, type LogState } from './state-file.js';
+import { originHash, type StateStore, type Step } from './state-store.js';
+
+/** What a request comes to. http.ts has one status for each kind. */
+export type Outcome =
+  /** `lines` are the cosignature lines of the answer. */
+  | { kind: 'cosigned'; origin: string; size: number; lines: string }
+  | { kind: 'malformed'; detail: string }
+  | { kind: 'unknown-origin'; origin: string }
+  /** No trusted signature, or a bad one under a trusted key. */
+  | { kind: 'untrusted'; origin: string }
+  | { kind: 'conflict'; origin: string; size: number }
+  /** `note` is what the log's key signed all the same: it may be proof that the log lied. */
+  | { kind: 'inconsistent'; origin: string; detail: string; note: string }
+  /** The clock is behind the last time signed for this log, by so many seconds. */
+  | { kind: 'clock-behind'; origin: string; seconds: number }
+  /** The clock leapt ahead and the operator has not confirmed it. */
+  | { kind: 'clock-leapt'; origin: string }
+  /** Others kept advancing this log; ask again. */
+  | { kind: 'contended'; origin: string };
+
+/** Attempts at the compare-and-swap. One is lost only to another request for the same log at the same size. */
+const ATTEMPTS = 8;
+
+/** Thrown out of the compare-and-swap, where the time is taken. */
+class ClockBehind extends Error {
+  constructor(readonly seconds: number) {
+    super('clock behind');
+  }
+}
+class ClockLeapt extends Error {}
+
+export class Witness {
+  readonly #keys: readonly SigningKey[];
+  readonly #store: StateStore;
+  readonly #clock: ClockGuard;
+  readonly #step: Step;
+  #logs = new Map<string, WitnessedLog>();
+  #byHash = new Map<string, string>();
+
+  constructor(
+    keys: readonly SigningKey[],
+    store: StateStore,
+    clock: ClockGuard,
+    step: Step = () => undefined,
+  ) {
+    this.#keys = keys;
+    this.#store = store;
+    this.#clock = clock;
+    this.#step = step;
+  }
+
+  /** The logs cosigned from now on. Their states are loaded. */
+  setLogs(logs: readonly WitnessedLog[]): void {
+    this.#logs = new Map(logs.map((log) => [log.origin, log]));
+    this.#byHash = new Map(logs.map(({ origin }) => [originHash(origin), origin]));
+  }
+
+  /** The note for `GET <prefix>/<origin hash>/checkpoint`; undefined for a log unknown or never cosigned. */
+  latest(hash: string): string | undefined {
+    const origin = this.#byHash.get(hash);
+    return origin === undefined ? undefined : this.#store.get(origin)?.note;
+  }
+
+  /**
+   * C2SP tlog-witness `add-checkpoint`. When this resolves with `cosigned`, the state is durable. Throws
+   * WitnessError "state_failed" when it may not be.
+   */
+  async addCheckpoint(body: Uint8Array): Promise<Outcome> {
+    let request: AddCheckpoint;
+    try {
+      request = parseAddCheckpoint(body);
+    } catch (error) {
+      if (error instanceof SteleError) return { kind: 'malformed', detail: error.message };
+      throw error;
+    }
+    const { origin } = request.checkpoint;
+    // SPEC: "If the checkpoint origin is unknown, the witness MUST respond with a 404".
+    const log = this.#logs.get(origin);
+    if (!log) return { kind: 'unknown-origin', origin };
+    const lines = trustedLines(request, log.keys);
+    if (!lines) return { kind: 'untrusted', origin };
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const outcome = await this.#attempt(request, lines);
+      if (outcome) return outcome;
+    }
+    return { kind: 'contended', origin };
+  }
+
+  /** One round of deciding and swapping; undefined if the state changed in between. */
+  async #attempt(request: AddCheckpoint, lines: readonly string[]): Promise<Outcome | undefined> {
+    const { origin, size } = request.checkpoint;
+    const before = this.#store.get(origin);
+    if (!before) return { kind: 'unknown-origin', origin };
+    const verdict = decide(request, before.latest);
+    if (verdict.kind === 'malformed') return verdict;
+    if (verdict.kind === 'conflict') return { ...verdict, origin };
+    if (verdict.kind === 'inconsistent') {
+      const note = decodeUtf8(formatNote({ text: request.note.text, signatures: wrap(lines) }), 'note');
+      return { ...verdict, origin, note };
+    }
+    await this.#clock.refresh();
+    await this.#step('decided');
+    try {
+      let cosignatures = '';
+      // SPEC: "checking the old size against the latest checkpoint and persisting the new checkpoint
+      // must be performed atomically".
+      const { swapped } = await this.#store.advance(origin, before.number, (state) => {
+        const signed = this.#cosign(request.note.text, lines, state);
+        cosignatures = signed.cosignatures;
+        return signed.state;
+      });
+      if (!swapped) return undefined;
+      await this.#step('answering');
+      return { kind: 'cosigned', origin, size, lines: cosignatures };
+    } catch (error) {
+      if (error instanceof ClockBehind) return { kind: 'clock-behind', origin, seconds: error.seconds };
+      if (error instanceof ClockLeapt) return { kind: 'clock-leapt', origin };
+      throw error;
+    }
+  }
+
+  /** Runs inside the compare-and-swap: no time that another request could outrun. */
+  #cosign(
+    text: string,
+    logLines: readonly string[],
+    before: LogState,
+  ): { cosignatures: string; state: LogState } {
+    if (this.#clock.check()) throw new ClockLeapt();
+    const timestamp = this.#clock.seconds();
+    // Never a time that the clock does not show, nor an earlier one after a later.
+    if (timestamp < before.timestamp) throw new ClockBehind(before.timestamp - timestamp);
+    const cosignatures = this.#keys.map((key) => signNoteLine(text, key, timestamp));
+    // SPEC (monitoring): "it MUST include the cosignature(s) from the witness's key(s) that were
+    // returned from add-checkpoint and the cosignature from the log key(s) that the witness verified".
+    const note = formatNote({ text, signatures: wrap([...logLines, ...cosignatures]) });
+    return {
+      cosignatures: cosignatures.join(''),
+      state: nextState(before, timestamp, decodeUtf8(note, 'note')),
+    };
+  }
+}
+
+function wrap(lines: readonly string[]): { line: string }[] {
+  return lines.map((line) => ({ line }));
+}

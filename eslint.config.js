@@ -41,7 +41,7 @@ export default tseslint.config(
   },
   {
     // The slow references judge the fast code, so they may not import it.
-    files: ['test/reference/**/*.ts'],
+    files: ['test/reference/**/*.ts', 'test/vectors/generate*.ts'],
     rules: {
       'no-restricted-imports': [
         'error',

@@ -1,0 +1,23 @@
+import { ed25519 } from './generate-ed25519.js';
+import { encodings } from './generate-encodings.js';
+import { consistency, hashes, inclusion } from './generate-merkle.js';
+import { bundles, tilePaths, tiles } from './generate-tiles.js';
+import type { Generator, Vector } from './vector.js';
+
+/** Every file of spec/vectors/ by name. A part adds its own generators here. */
+export const generators: Readonly<Record<string, Generator>> = {
+  'hashes.json': hashes,
+  'inclusion.json': inclusion,
+  'consistency.json': consistency,
+  'tile-paths.json': tilePaths,
+  'tiles.json': tiles,
+  'bundles.json': bundles,
+  'encodings.json': encodings,
+  'ed25519.json': ed25519,
+};
+
+/** The bytes of such a file: pure ASCII, so that no reader's idea of a string gets in the way. */
+export function formatVectors(cases: readonly Vector[]): string {
+  const text = JSON.stringify(cases, null, 2);
+  return `${text.replace(/[^\n\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)}\n`;
+}

@@ -12,8 +12,10 @@ export interface Tree {
 }
 
 /** Perfect subtrees of the first `size` entries, level by level; the reader that our provers want. */
-export function treeReader(size: number): Tree {
-  const levels = [Array.from({ length: size }, (_, index) => leafHash(encodeUtf8(`entry ${index}`)))];
+export function treeReader(size: number, prefix = ''): Tree {
+  const levels = [
+    Array.from({ length: size }, (_, index) => leafHash(encodeUtf8(`${prefix}entry ${index}`))),
+  ];
   for (let below = levels[0]; below && below.length > 1; below = levels.at(-1)) {
     const nodes = below;
     levels.push(

@@ -43,7 +43,7 @@ describe('tile paths', () => {
       'tile/0/x000/000', 'tile/0/x000/001', 'tile/0/x000/x001/001', 'tile/0/001/000', 'tile/0/x001', 'tile/0/x001/', 'tile/0/x001/x002',
       'tile/0/X001/000', 'tile/0/x01/000', 'tile/0/000.p', 'tile/0/000.p/', 'tile/0/000.p/0', 'tile/0/000.p/00', 'tile/0/000.p/01',
       'tile/0/000.p/256', 'tile/0/000.p/257', 'tile/0/000.p/999', 'tile/0/000.p/1000', 'tile/0/000.p/1/', 'tile/0/000.p/-1', 'tile/0/000.P/1',
-      'tile/0/000p/1', 'tile/0/000/p/1', 'tile/0/000.p.1', 'tile/8/entries', 'tile/entries', 'tile/entries/', 'tile/entries/0', 'tile/Entries/000',
+      'tile/0/000p/1', 'tile/0/000/p/1', 'tile/0/000.p.1', 'tile/8/entries', 'tile/entries', 'tile/entries/', 'tile/entries/0', 'tile/entries/x000/001', 'tile/Entries/000',
       'tile/data/000', 'tile/0/000\n', '\ntile/0/000', 'tile/0/000 ', 'tile/0/000\u0000', 'tile/0/../000', 'tile/0/x001/../000', 'tile/0/%30%30%30',
       'tile/0/000?x', 'tile/0/000#x', 'tile\\0\\000', 'tile/0/٠٠٠', 'tile/entries/000.p/0', 'TILE/0/000', 'checkpoint', 'tile/0/1e3', 'tile/0/x001/x000'];
     for (const path of wrong)

@@ -61,6 +61,7 @@ export function tilePaths(): Vector[] {
     bad('a width of three digits above 256', 'tile/0/000.p/999'),
     bad('the suffix without its dot', 'tile/0/000p/1'),
     bad('a bundle with a level', 'tile/entries/0/000'),
+    bad('a leading zero element in a bundle', 'tile/entries/x000/001'),
     bad('an index of 2^53', 'tile/0/x009/x007/x199/x254/x740/992', 'unsafe_integer'),
     bad('an index of 2^64 - 1', 'tile/0/x018/x446/x744/x073/x709/x551/615', 'unsafe_integer'),
   ];

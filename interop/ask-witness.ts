@@ -1,7 +1,8 @@
 /**
  * Our client asks a witness of the field, as a log would, and must understand each of its answers:
- * `node dist/interop/ask-witness.js URL VKEY[,VKEY] KEYFILE`. KEYFILE is the signing key of a
- * log that the witness has configured and has not seen; it is shown a fork of it.
+ * `node dist/interop/ask-witness.js URL VKEY[,VKEY] KEYFILE MEANING`. KEYFILE is the signing key of a
+ * log that the witness has configured and has not seen; it is shown a fork of it. MEANING is what it says
+ * to another root of the same size: `inconsistent`, or `conflict`.
  */
 import { readFileSync } from 'node:fs';
 import { WitnessClient } from '../client/index.js';
@@ -23,7 +24,7 @@ import type { SigningKey } from '../tlog/index.js';
 import { check, same } from './peer.js';
 import { treeReader } from './tree.js';
 
-const [url = '', vkeys = '', keyFile = ''] = process.argv.slice(2);
+const [url = '', vkeys = '', keyFile = '', sameSize = ''] = process.argv.slice(2);
 const log = parseSigningKey(readFileSync(keyFile, 'utf8').trimEnd());
 const client = new WitnessClient({ url, vkeys: vkeys.split(',').map(parseVkey) });
 const tree = treeReader(1000);
@@ -71,8 +72,7 @@ await asked('in step', both, 300, [], await note(log, 300));
 await asked('where it stands', 'conflict at 300', 1000, [], await note(log, 1000));
 await asked('a wrong proof', 'inconsistent', 300, proof.toReversed(), await note(log, 1000));
 await asked('a fork that has grown', 'inconsistent', 300, proof, await note(log, 1000, fork));
-// 409 without a size is omniwitness's habit; the specification says 422. The gate reads both as a fork.
-await asked('a fork of the same size', 'conflict', 300, [], await note(log, 300, fork));
+await asked('a fork of the same size', sameSize, 300, [], await note(log, 300, fork));
 await asked('growth', both, 300, proof, await note(log, 1000));
 await asked('an older head', 'conflict at 1000', 300, [], await note(log, 300));
 const stranger = newSigningKey('unknown.example/log', NOTE_ED25519, sha256(encodeUtf8('unknown')));

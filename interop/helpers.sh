@@ -1,0 +1,159 @@
+# What the groups of checks share. interop/run sets bin (the field's programs and our mains) and work (a
+# temporary folder).
+passed=0
+failed=0
+pids=()
+
+stop_all() {
+  [ "${#pids[@]}" -eq 0 ] || kill "${pids[@]}" 2>/dev/null
+  wait
+  rm -rf "$work"
+}
+
+# check NAME COMMAND...: the command's last line is shown: what it found, or what was expected.
+check() {
+  local name=$1 output status
+  shift
+  output=$("$@" 2>&1 </dev/null)
+  status=$?
+  if [ "$status" -eq 0 ]; then
+    passed=$((passed + 1))
+    echo "ok $name ($(tail -n 1 <<<"$output" | cut -c1-200))"
+  else
+    failed=$((failed + 1))
+    echo "FAIL $name: status $status: $(tail -n 3 <<<"$output" | tr '\n' ' ' | cut -c1-600)"
+  fi
+}
+
+# count COMMAND...: for a program that prints such lines itself.
+count() {
+  local line
+  while IFS= read -r line; do
+    case $line in
+    'ok '*) passed=$((passed + 1)) ;;
+    'FAIL '*) failed=$((failed + 1)) ;;
+    *) continue ;;
+    esac
+    printf '%s\n' "$line"
+  done < <("$@" 2>&1 </dev/null || echo "FAIL $1: status $?")
+}
+
+# fails COMMAND...: succeeds where that does not.
+fails() {
+  local output
+  if output=$("$@"); then
+    echo "expected: a failure; found: $output"
+    return 1
+  fi
+  echo 'it does'
+}
+
+# start NAME PORT COMMAND...: in the background, until the end; waits until it listens. Its output is in
+# $work/NAME.log.
+start() {
+  local name=$1 port=$2
+  shift 2
+  "$@" >"$work/$name.log" 2>&1 </dev/null &
+  pids+=($!)
+  for _ in {1..200}; do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
+    sleep 0.1
+  done
+  check "$name starts" false
+  tail -n 20 "$work/$name.log"
+}
+
+# stop: ends what was started last, and waits until it has.
+stop() {
+  local last=${pids[-1]}
+  kill "$last"
+  wait "$last"
+  unset 'pids[-1]'
+}
+
+free_port() {
+  node -e 'const s = require("node:net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })'
+}
+
+# new_key FILE NAME TYPE: FILE.skey and FILE.vkey, made by Go.
+new_key() {
+  "$bin/notecheck" <<<"{\"kind\":\"generate\",\"name\":\"$2\",\"algorithm\":$3}" >"$work/key.json"
+  node -e '
+    const { readFileSync, writeFileSync } = require("node:fs");
+    const [json, out] = process.argv.slice(1);
+    const { skey, vkey } = JSON.parse(readFileSync(json, "utf8"));
+    writeFileSync(`${out}.skey`, `${skey}\n`, { mode: 0o600 });
+    writeFileSync(`${out}.vkey`, `${vkey}\n`);' "$work/key.json" "$1"
+}
+
+# size URL|FOLDER: of the log's checkpoint.
+size() {
+  case $1 in
+  http*) node -e 'fetch(process.argv[1]).then(async (r) => console.log((await r.text()).split("\n")[1]))' "$1/checkpoint" ;;
+  *) sed -n 2p "$1/checkpoint" ;;
+  esac
+}
+
+# tessera_fsck URL|FOLDER VKEYFILE SIZE: its own status says nothing, and it never ends after some errors.
+# A log that is being written may be larger than it was.
+tessera_fsck() {
+  local url=$1 output found
+  case $url in http*) ;; *) url=file://$url ;; esac
+  output=$(timeout 120 "$bin/tessera-fsck" --ui=false --N 4 --storage_url="$url/" --public_key="$2" 2>&1)
+  found=$(sed -n "s/.*Successfully fsck'd log with size \([0-9]*\) .*/\1/p" <<<"$output")
+  [ "${found:-0}" -ge "$3" ] && echo "size $found" && return
+  echo "expected: success at size $3 or more; found: $(tail -n 1 <<<"$output")"
+  return 1
+}
+
+# hammer URL VKEYFILE GOAL [ARGUMENT...]: its status is 0 despite errors; they are its warnings.
+hammer() {
+  local url=$1 vkey=$2 goal=$3 output
+  shift 3
+  output=$(timeout "${HAMMER_TIMEOUT:-300}" "$bin/tessera-hammer" --show_ui=false --log_url "$url/" \
+    --log_public_key "$(cat "$vkey")" --leaf_write_goal "$goal" --leaf_min_size 500 --num_writers 256 \
+    --max_write_ops 2000 --num_readers_random 4 --num_readers_full 2 --max_read_ops 200 "$@" 2>&1) &&
+    ! grep -qE '^[WEF][0-9]' <<<"$output" && grep -o 'Reached tree size goal.*' <<<"$output" && return
+  echo "expected: no warning; found: $(grep -E '^[WEF][0-9]' <<<"$output" | head -n 3)"
+  return 1
+}
+
+# A log read by the field: with Tessera's client, and whole, with Tessera's fsck.
+read_log() { # NAME URL|FOLDER VKEYFILE
+  check "tessera's client reads $1" "$bin/tesseraclient" -log "$2" -vkey "@$3"
+  check "tessera's fsck passes $1" tessera_fsck "$2" "$3" "$(size "$2")"
+}
+
+# omniwitness NAME KEYFILE KEYFILE VKEYFILE...: starts one that has these logs configured, and sets
+# $omniwitness to its URL. Arguments of its own go into the array omniwitness_flags, the port into
+# omniwitness_port; else it has no state from earlier and takes a free port.
+omniwitness_flags=()
+omniwitness_port=
+omniwitness() {
+  local name=$1 key=$2 mldsa=$3 port vkey
+  shift 3
+  echo 'Logs:' >"$work/$name.yaml"
+  for vkey; do
+    vkey=$(cat "$vkey")
+    printf '  - Origin: %s\n    PublicKey: %s\n' "${vkey%%+*}" "$vkey" >>"$work/$name.yaml"
+  done
+  port=${omniwitness_port:-$(free_port)}
+  start "$name" "$port" "$bin/omniwitness" --listen "127.0.0.1:$port" --metrics_listen '' --logtostderr \
+    --private_key_path "$key" --private_key_path "$mldsa" --additional_logs "$work/$name.yaml" \
+    "${omniwitness_flags[@]}"
+  omniwitness=http://127.0.0.1:$port
+}
+
+# stele_witness NAME KEYNAME VKEYFILE...: starts a new witness of ours, with both kinds of key and these
+# logs configured. Sets $witness to its URL; its keys are in $work/NAME.ed25519 and $work/NAME.mldsa.
+stele_witness() {
+  local name=$1 key_name=$2 port vkey
+  shift 2
+  node dist/witness/main.js init -f "$work/$name" -n "$key_name" --ml-dsa >"$work/$name.vkeys" || return
+  sed -n 1p "$work/$name.vkeys" >"$work/$name.ed25519"
+  sed -n 2p "$work/$name.vkeys" >"$work/$name.mldsa"
+  for vkey; do node dist/witness/main.js add-log -f "$work/$name" "$(cat "$vkey")" >"$work/added" || return; done
+  port=$(free_port)
+  start "$name" "$port" node dist/witness/main.js serve -f "$work/$name" -l "127.0.0.1:$port"
+  witness=http://127.0.0.1:$port
+}

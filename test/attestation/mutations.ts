@@ -31,7 +31,7 @@ const STRANGE: readonly Json[] = [
 
 /** The value with one place changed; the original stays as it was. */
 export function mutations(value: Json, random: Random): Json {
-  const copy = structuredClone(value) as Json;
+  const copy = structuredClone<Json>(value);
   const places: [container: Record<string, Json> | Json[], key: string][] = [];
   const visit = (node: Json): void => {
     if (node === null || typeof node !== 'object') return;
@@ -62,7 +62,7 @@ export function mutations(value: Json, random: Random): Json {
       break;
     case 3: {
       const [other, otherKey] = random.pick(places);
-      target[key] = structuredClone((other as Record<string, Json>)[otherKey] ?? null) as Json;
+      target[key] = structuredClone<Json>((other as Record<string, Json>)[otherKey] ?? null);
       break;
     }
     default:

@@ -1,0 +1,95 @@
+import {
+  AttestationError,
+  admit,
+  prepareEntry,
+  signingKey,
+  verifyEnvelopeSignature,
+} from '../attestation/index.js';
+import type { PreparedEntry } from '../attestation/index.js';
+import { encodeHex } from '../tlog/index.js';
+import type { Admission, Prepared, Source } from './admission.js';
+import { NotAdmittedError, SubmissionError } from './errors.js';
+import type { RateLimiter } from './rate.js';
+import type { KeyedChanges, KeyedReader, LogStorage } from './storage/types.js';
+
+/** An envelope with what could be checked of it before its turn. */
+export interface PreparedEnvelope extends Prepared {
+  readonly parsed: PreparedEntry;
+  /** Hex of the key under which its signature has been verified, if that key is in the ledger. */
+  readonly verified: string | undefined;
+}
+
+/** Entries below this index are the server's own: the charter and the first anchor. */
+const FIRST_SUBMITTED = 2;
+
+/** `--admission charter`: the rules of attestation/, which a replay of the log applies again. */
+export class CharterAdmission implements Admission<PreparedEnvelope> {
+  readonly #storage: LogStorage;
+  readonly #rate: RateLimiter;
+
+  constructor(storage: LogStorage, rate: RateLimiter) {
+    this.#storage = storage;
+    this.#rate = rate;
+  }
+
+  /** Throws AttestationError for what is malformed (400), NotAdmittedError for a bad signature (403). */
+  async prepare(body: Uint8Array, source: Source): Promise<PreparedEnvelope> {
+    const parsed = guardSize(() => prepareEntry(body));
+    const key = await signingKey(this.#storage.ledger, parsed);
+    // A key that is not in the ledger yet may be introduced by an entry before this one: admit looks again.
+    if (key !== undefined && !verifyEnvelopeSignature(parsed.envelope, key)) {
+      const message = `expected a signature by ${parsed.envelope.keyid}, found one that does not verify`;
+      throw new NotAdmittedError(
+        'bad_signature',
+        message,
+        'sign the payload with the key it names as its signer',
+      );
+    }
+    if (key !== undefined && source === 'submitter') this.#rate.take(parsed.envelope.keyid);
+    return {
+      entry: parsed.leaf,
+      id: parsed.id,
+      parsed,
+      verified: key === undefined ? undefined : encodeHex(key),
+    };
+  }
+
+  async admit(
+    { parsed, verified }: PreparedEnvelope,
+    index: number,
+    ledger: KeyedReader,
+    source: Source,
+  ): Promise<KeyedChanges> {
+    if (index < FIRST_SUBMITTED && source === 'submitter') {
+      throw new SubmissionError('not_initialized', 'the charter and the first anchor are not logged yet');
+    }
+    const answer = await admit(ledger, index, parsed, {
+      origin: this.#storage.origin,
+      treeRoot: (size) => this.#rootAt(size),
+      ...(verified === undefined ? {} : { signatureVerified: verified }),
+    });
+    if (answer.ok) return answer.changes;
+    const { code, message, hint } = answer;
+    if (code === 'frozen' || code === 'entry_too_large') throw new SubmissionError(code, message, hint);
+    throw new NotAdmittedError(code, message, hint);
+  }
+
+  #rootAt(size: number): Promise<Uint8Array> {
+    // Only what is published is ever anchored, so a larger size can only be wrong.
+    if (size <= this.#storage.size) return this.#storage.rootAt(size);
+    return Promise.reject(
+      new NotAdmittedError('anchor_size', `expected the size of a published tree, found ${size}`),
+    );
+  }
+}
+
+function guardSize<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof AttestationError && error.code === 'entry_too_large') {
+      throw new SubmissionError('entry_too_large', error.message, error.hint);
+    }
+    throw error;
+  }
+}

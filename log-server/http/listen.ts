@@ -1,0 +1,70 @@
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import type { HttpEnv } from './app.js';
+
+/** Bounds of the HTTP server. */
+export interface HttpLimits {
+  /** Open connections; more are closed at once. */
+  readonly connections: number;
+  /** Milliseconds from the first byte of a request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** Milliseconds from the first byte of a request to the end of its body. */
+  readonly requestTimeoutMs: number;
+  /** Milliseconds a connection may be idle between requests. */
+  readonly keepAliveTimeoutMs: number;
+}
+
+/** A listening server. */
+export interface Listening {
+  readonly url: string;
+  /** Ends when every request under way has been answered, or after `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Serves `app` on `host`:`port`; port 0 takes a free one. */
+export async function listen(
+  app: Hono<HttpEnv>,
+  { host, port }: { readonly host: string; readonly port: number },
+  limits: HttpLimits,
+): Promise<Listening> {
+  const listener = getRequestListener((request, env) => app.fetch(request, env as HttpEnv['Bindings']), {
+    overrideGlobalObjects: false,
+  });
+  const options = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    // Node looks for connections that exceed the limits above only so often; its default is 30 s.
+    connectionsCheckingInterval: Math.max(
+      100,
+      Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs) / 4,
+    ),
+    maxHeaderSize: 16 * 1024,
+  };
+  const server = createServer(options, (request, response) => void listener(request, response));
+  server.maxConnections = limits.connections;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 4096 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { address, port: bound, family } = server.address() as AddressInfo;
+  const name = family === 'IPv6' ? `[${address}]` : address;
+  return { url: `http://${name}:${bound}`, close: (graceMs) => closeServer(server, graceMs) };
+}
+
+function closeServer(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.close(() => {
+      clearTimeout(force);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buildCharter, buildTerms, checkTerms, formatEnvelope, sign } from '../attestation/index.js';
+import type { Terms } from '../attestation/index.js';
+import {
+  concatBytes,
+  decodeUtf8,
+  emptyRoot,
+  encodeHex,
+  encodeUtf8,
+  formatCheckpoint,
+  formatSigningKey,
+  formatVkey,
+  newSigningKey,
+  parsePolicy,
+  signNote,
+} from '../tlog/index.js';
+import type { Clock, SigningKey } from '../tlog/index.js';
+import { LogError } from './errors.js';
+import { FILES } from './folder.js';
+import { initLogStorage } from './storage/index.js';
+
+const NOTE_ED25519 = 1;
+
+/** Who acts for the log. */
+export interface OfficerOptions {
+  /** A short lower-case identifier. */
+  readonly participant: string;
+  readonly name: string;
+  /** Hex of the raw Ed25519 key. */
+  readonly key: string;
+}
+
+/** What `stele-log init` is told. */
+export interface InitOptions {
+  /** Made if it is not there; must be empty. */
+  readonly folder: string;
+  /** The log's name for ever: its checkpoints' first line. A schema-less URL such as example.com/log42. */
+  readonly origin: string;
+  readonly admission: 'none' | 'charter';
+  /** A tlog-policy, with or without the log's own line, which is put in front where it is missing. */
+  readonly policy: Uint8Array;
+  readonly clock: Pick<Clock, 'now'>;
+  /** `count` bytes nobody can guess; the system's unless a test says otherwise. */
+  readonly random?: (count: number) => Uint8Array;
+  /** The operator's key; a new one is written to `operator.key` if there is none. */
+  readonly operatorKey?: SigningKey;
+  readonly operator?: { readonly participant: string; readonly name: string };
+  /** Who introduces participants; the operator alone if nobody is named. */
+  readonly registrars?: readonly OfficerOptions[];
+  /** How many registrars it takes to amend the charter. */
+  readonly registrarThreshold?: number;
+  /** Seconds. */
+  readonly anchorInterval?: number;
+  /** Bytes of an entry. */
+  readonly sizeLimit?: number;
+  readonly predecessor?: Terms['predecessor'];
+}
+
+/** What was made. */
+export interface InitResult {
+  readonly vkey: string;
+  /** The policy as it is now in force, the log's line included. */
+  readonly policy: Uint8Array;
+  readonly charter: Uint8Array | undefined;
+}
+
+/**
+ * Makes the folder of a new log: keys (0600), policy, charter, data folder, and a signed checkpoint of
+ * size 0, which the gate of the first start sends to the witnesses. Throws LogError "not_empty",
+ * AttestationError for a policy or names that a charter cannot have, TlogError, StorageError.
+ */
+export async function initLog(options: InitOptions): Promise<InitResult> {
+  const { folder, origin, clock, admission, random = randomBytes } = options;
+  await mkdir(folder, { recursive: true });
+  const found = await readdir(folder);
+  if (found.length > 0) {
+    throw new LogError(
+      'not_empty',
+      `expected an empty folder, found ${found.slice(0, 3).join(', ')}`,
+      'choose another folder',
+    );
+  }
+  const newKey = (name: string): SigningKey => newSigningKey(name, NOTE_ED25519, random(32));
+  const logKey = newKey(origin);
+  const policy = withLogLine(options.policy, logKey);
+  // Everything that can be refused is refused before anything is written.
+  parsePolicy(policy);
+  let charter: Uint8Array | undefined;
+  if (admission === 'charter') {
+    const anchorKey = newKey('anchor');
+    const operatorKey = options.operatorKey ?? newKey('operator');
+    const terms = termsOf(options, { logKey, anchorKey, operatorKey }, policy);
+    checkTerms(terms);
+    charter = formatEnvelope(sign(buildCharter(terms, Math.floor(clock.now() / 1000)), operatorKey.secret));
+    await writeDurably(join(folder, FILES.anchorKey), keyFile(anchorKey), 0o600);
+    if (options.operatorKey === undefined)
+      await writeDurably(join(folder, FILES.operatorKey), keyFile(operatorKey), 0o600);
+    await writeDurably(join(folder, FILES.charter), charter, 0o644);
+  }
+  await writeDurably(join(folder, FILES.policy), policy, 0o644);
+  await writeDurably(join(folder, FILES.logKey), keyFile(logKey), 0o600);
+  await syncFolder(folder);
+  const storage = await initLogStorage({
+    folder: join(folder, FILES.data),
+    keyFolder: folder,
+    origin,
+    logKeys: [logKey.vkey],
+  });
+  try {
+    const text = formatCheckpoint({ origin, size: 0, rootHash: emptyRoot(), extensions: [] });
+    await storage.writeSigned(signNote(text, [logKey]));
+  } finally {
+    await storage.close();
+  }
+  return { vkey: formatVkey(logKey.vkey), policy, charter };
+}
+
+interface Keys {
+  readonly logKey: SigningKey;
+  readonly anchorKey: SigningKey;
+  readonly operatorKey: SigningKey;
+}
+
+function termsOf(options: InitOptions, keys: Keys, policy: Uint8Array): Terms {
+  const { origin, registrars, registrarThreshold, anchorInterval, sizeLimit, predecessor } = options;
+  const officer = {
+    ...(options.operator ?? { participant: 'operator', name: 'Operator' }),
+    key: encodeHex(keys.operatorKey.vkey.publicKey),
+  };
+  const members = registrars === undefined || registrars.length === 0 ? [officer] : [...registrars];
+  return buildTerms({
+    origin,
+    operator: officer,
+    anchorKey: encodeHex(keys.anchorKey.vkey.publicKey),
+    logKeys: [formatVkey(keys.logKey.vkey)],
+    policy: decodeUtf8(policy, 'policy'),
+    registrars: { threshold: registrarThreshold ?? members.length, members },
+    ...(anchorInterval === undefined ? {} : { anchorInterval }),
+    ...(sizeLimit === undefined ? {} : { sizeLimit }),
+    ...(predecessor === undefined ? {} : { predecessor }),
+  });
+}
+
+/** A policy names its log; whoever makes the log cannot know the key before. */
+function withLogLine(policy: Uint8Array, logKey: SigningKey): Uint8Array {
+  const named = parsePolicy(policy).logs.length > 0;
+  return named ? policy : concatBytes(encodeUtf8(`log ${formatVkey(logKey.vkey)}\n`), policy);
+}
+
+function keyFile(key: SigningKey): Uint8Array {
+  return encodeUtf8(`${formatSigningKey(key)}\n`);
+}
+
+/** Never over a file that is there: a key lost is a log lost. */
+async function writeDurably(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, 'wx', mode);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,267 @@
+import { SteleError, encodeHex } from '../tlog/index.js';
+import { Overlay } from './admission.js';
+import type { Admission, Prepared, Source } from './admission.js';
+import { SubmissionError } from './errors.js';
+import type { PublishedHead } from './head.js';
+import type { Logger } from './logger.js';
+import type { Publisher } from './publisher.js';
+import { Bell, deferred } from './signal.js';
+import type { Deferred } from './signal.js';
+import type { LogStepHook } from './steps.js';
+import { StorageError } from './storage/error.js';
+import type { LogStorage } from './storage/types.js';
+
+/** What a submitter is told: where the entry is, and a published tree that contains it. */
+export interface Receipt {
+  readonly index: number;
+  /** The leaf as it is logged; of a payload sent again, the one logged the first time. */
+  readonly entry: Uint8Array;
+  readonly published: PublishedHead;
+}
+
+/** Bounds of the sequencer. */
+export interface SequencerLimits {
+  /** Submissions waiting for their batch. Above it: 503 queue_full. */
+  readonly queueEntries: number;
+  /** Their bytes together. */
+  readonly queueBytes: number;
+  readonly batchEntries: number;
+  readonly batchBytes: number;
+  /** Entries committed and not published. Above it: 503 backlog_full. */
+  readonly backlog: number;
+}
+
+/** What a sequencer is made of. */
+export interface SequencerOptions {
+  readonly storage: LogStorage;
+  readonly admission: Admission;
+  readonly publisher: Publisher;
+  readonly limits: SequencerLimits;
+  readonly logger: Logger;
+  readonly step: LogStepHook;
+}
+
+interface Pending {
+  readonly prepared: Prepared;
+  readonly source: Source;
+  readonly done: Deferred<Receipt>;
+}
+
+interface Assigned {
+  readonly index: number;
+  readonly pending: Pending;
+}
+
+/**
+ * Admits and assigns indexes, one entry at a time, and commits them in batches: what comes while one
+ * batch is being written is the next. An entry is answered when a published checkpoint covers it.
+ *
+ * An error whose outcome is unknown stops it for good: only a start, which checks everything, finds
+ * out what landed.
+ */
+export class Sequencer {
+  readonly #o: SequencerOptions;
+  readonly #bell = new Bell();
+  #queue: Pending[] = [];
+  #queuedBytes = 0;
+  #open = false;
+  #draining = false;
+  #stopped: SubmissionError | undefined;
+
+  constructor(options: SequencerOptions) {
+    this.#o = options;
+  }
+
+  /** Why nothing is sequenced any more, if so. */
+  get stopped(): SubmissionError | undefined {
+    return this.#stopped ?? this.#o.publisher.stopped;
+  }
+
+  /** The gate is open: entries may be committed. */
+  open(): void {
+    this.#open = true;
+    this.#bell.ring();
+  }
+
+  /** Takes nothing new, commits what is queued, then `run` returns. */
+  drain(): void {
+    this.#draining = true;
+    this.#bell.ring();
+  }
+
+  /**
+   * Logs one entry and resolves when it is published. Throws SubmissionError or NotAdmittedError,
+   * with which nothing was logged; or, with the codes `quorum_unreachable` and `stopped`, perhaps
+   * committed: sent again, it has the same index.
+   */
+  async submit(body: Uint8Array, source: Source = 'submitter'): Promise<Receipt> {
+    if (this.#draining) throw new SubmissionError('draining', 'the server is shutting down');
+    const prepared = await this.#o.admission.prepare(body, source);
+    if (this.stopped !== undefined || !this.#open) return this.#answerWithoutCommit(prepared);
+    const { queueEntries, queueBytes } = this.#o.limits;
+    if (this.#queue.length >= queueEntries || this.#queuedBytes + prepared.entry.length > queueBytes) {
+      throw new SubmissionError('queue_full', `${this.#queue.length} entries are waiting already`);
+    }
+    const pending: Pending = { prepared, source, done: deferred() };
+    this.#queue.push(pending);
+    this.#queuedBytes += prepared.entry.length;
+    this.#bell.ring();
+    return pending.done.promise;
+  }
+
+  /** The loop. Returns when it has stopped or drained. */
+  async run(): Promise<void> {
+    while (this.stopped === undefined) {
+      const batch = this.#takeBatch();
+      if (batch.length === 0) {
+        if (this.#draining) return;
+        await this.#bell.wait();
+        continue;
+      }
+      try {
+        await this.#process(batch);
+      } catch (error) {
+        this.#failed(error, batch);
+      }
+    }
+    for (const pending of this.#queue.splice(0)) pending.done.reject(this.stopped);
+  }
+
+  /** What is published is known without committing anything; whatever else has to wait. */
+  async #answerWithoutCommit(prepared: Prepared): Promise<Receipt> {
+    const { storage, publisher } = this.#o;
+    const index = prepared.id === undefined ? undefined : await storage.lookup(prepared.id);
+    const { published } = publisher;
+    if (index !== undefined && published !== undefined && index < published.size) {
+      return { index, entry: await storage.readEntry(index), published };
+    }
+    throw this.stopped ?? new SubmissionError('gate_closed', 'the log is not open for new entries');
+  }
+
+  #takeBatch(): Pending[] {
+    if (!this.#open) return [];
+    const { batchEntries, batchBytes } = this.#o.limits;
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && count < batchEntries) {
+      bytes += this.#queue[count]?.prepared.entry.length ?? 0;
+      if (count > 0 && bytes > batchBytes) break;
+      count++;
+    }
+    const batch = this.#queue.splice(0, count);
+    for (const pending of batch) this.#queuedBytes -= pending.prepared.entry.length;
+    return batch;
+  }
+
+  async #process(batch: readonly Pending[]): Promise<void> {
+    const { storage, publisher } = this.#o;
+    const oldSize = storage.size;
+    const overlay = new Overlay(storage.ledger);
+    const assigned: Assigned[] = [];
+    const repeated: Assigned[] = [];
+    const ids = new Map<string, number>();
+    for (const pending of batch) {
+      const index = await this.#indexOf(pending.prepared, ids);
+      if (index !== undefined) {
+        repeated.push({ index, pending });
+      } else if (await this.#admit(pending, oldSize + assigned.length, overlay)) {
+        if (pending.prepared.id !== undefined)
+          ids.set(encodeHex(pending.prepared.id), oldSize + assigned.length);
+        assigned.push({ index: oldSize + assigned.length, pending });
+      }
+    }
+    if (assigned.length > 0) {
+      await storage.commit({
+        oldSize,
+        entries: assigned.map(({ pending }) => pending.prepared.entry),
+        ids: assigned.flatMap(({ index, pending: { prepared } }) =>
+          prepared.id === undefined ? [] : [[prepared.id, index] as const],
+        ),
+        ledger: overlay.changes,
+      });
+    }
+    const all = [...assigned, ...repeated];
+    if (!(await this.#makeReadable(all))) return;
+    // Not awaited: the next batch is admitted and committed while the witnesses look at this one.
+    this.#answer(assigned, storage.size, 'as sent');
+    for (const each of repeated) this.#answer([each], each.index + 1, 'as logged');
+  }
+
+  /** Also makes up for an earlier batch that was committed and could not be made readable. */
+  async #makeReadable(batch: readonly Assigned[]): Promise<boolean> {
+    const { storage, publisher, logger } = this.#o;
+    if (storage.readableSize === storage.size) return true;
+    try {
+      await storage.makeReadable();
+      publisher.readable();
+      return true;
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'storage_failed') throw error;
+      logger.log('alarm', 'committed entries could not be made readable', { error: error.message });
+      const refusal = new SubmissionError('not_readable', 'the entry is committed and cannot be served yet');
+      for (const { pending } of batch) pending.done.reject(refusal);
+      return false;
+    }
+  }
+
+  async #indexOf(prepared: Prepared, batch: ReadonlyMap<string, number>): Promise<number | undefined> {
+    if (prepared.id === undefined) return undefined;
+    return batch.get(encodeHex(prepared.id)) ?? (await this.#o.storage.lookup(prepared.id));
+  }
+
+  /** False if the submitter has been told no. */
+  async #admit({ prepared, source, done }: Pending, index: number, overlay: Overlay): Promise<boolean> {
+    const { admission, publisher, limits } = this.#o;
+    const unpublished = index - (publisher.published?.size ?? 0);
+    if (unpublished >= limits.backlog) {
+      done.reject(
+        new SubmissionError('backlog_full', `${unpublished} entries are committed and not yet published`),
+      );
+      return false;
+    }
+    try {
+      overlay.apply(await admission.admit(prepared, index, overlay, source));
+      return true;
+    } catch (error) {
+      // A storage error says nothing about this entry: the whole batch goes down with it.
+      if (error instanceof StorageError || !(error instanceof SteleError)) throw error;
+      done.reject(error);
+      return false;
+    }
+  }
+
+  /** Answers when a tree of `size` is published: one wait for a whole batch. */
+  #answer(entries: readonly Assigned[], size: number, form: 'as sent' | 'as logged'): void {
+    if (entries.length === 0) return;
+    const { publisher, storage, step } = this.#o;
+    const answer = async (): Promise<void> => {
+      const published = await publisher.waitFor(size);
+      await step('answer');
+      for (const { index, pending } of entries) {
+        const entry = form === 'as sent' ? pending.prepared.entry : await storage.readEntry(index);
+        pending.done.resolve({ index, entry, published });
+      }
+    };
+    answer().catch((error: unknown) => {
+      for (const { pending } of entries) pending.done.reject(asError(error));
+    });
+  }
+
+  #failed(error: unknown, batch: readonly Pending[]): void {
+    const { logger, publisher } = this.#o;
+    const code = error instanceof StorageError ? error.code : 'internal';
+    logger.log('alarm', 'a batch failed', { code, error: String(error) });
+    if (code === 'storage_failed') {
+      const refusal = new SubmissionError('storage_failed', 'the entries could not be written');
+      for (const pending of batch) pending.done.reject(refusal);
+      return;
+    }
+    this.#stopped = new SubmissionError('stopped', `the sequencer stopped: ${code}`);
+    publisher.stop('stopped', this.#stopped.message);
+    for (const pending of batch) pending.done.reject(this.#stopped);
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { TestContext } from 'node:test';
+import {
+  buildFreeze,
+  formatEnvelope,
+  knownType,
+  lastAnchor,
+  parseEnvelope,
+  parseStatement,
+  sign,
+} from '../attestation/index.js';
+import { encodeUtf8, leafHash, parsePolicy, parseVkey, verifyTlogProof } from '../tlog/index.js';
+import { initLog, readKey, startLog } from './index.js';
+import type { InitResult, LogSettings, RunningLog } from './index.js';
+import { ManualClock } from './testing/manual-clock.js';
+import { ScriptedWitness, networkOf } from './testing/scripted-witness.js';
+import { ORIGIN } from './testing/fixture.js';
+import { until } from './testing/until.js';
+
+interface Folder extends InitResult {
+  readonly folder: string;
+  readonly clock: ManualClock;
+  start(settings?: Partial<LogSettings>): Promise<RunningLog>;
+}
+
+async function initialised(
+  t: TestContext,
+  admission: 'none' | 'charter',
+  policy = 'quorum none\n',
+): Promise<Folder> {
+  const parent = await mkdtemp(join(tmpdir(), 'stele-'));
+  t.after(() => rm(parent, { recursive: true }));
+  const folder = join(parent, 'log');
+  const clock = new ManualClock();
+  const made = await initLog({ folder, origin: ORIGIN, admission, policy: encodeUtf8(policy), clock });
+  const start = async (settings: Partial<LogSettings> = {}): Promise<RunningLog> => {
+    const log = await startLog({
+      folder,
+      admission,
+      clock,
+      listen: { host: '127.0.0.1', port: 0 },
+      ...settings,
+    });
+    // A test that fails must not leave a server that keeps the process alive.
+    t.after(() => {
+      const closing = log.close();
+      clock.advance(1_000_000);
+      return closing;
+    });
+    return log;
+  };
+  return { folder, clock, start, ...made };
+}
+
+const typeAt = async (log: RunningLog, index: number): Promise<string | undefined> =>
+  knownType(
+    parseStatement(parseEnvelope(await log.storage.readEntry(index)).payload).statement.predicateType,
+  );
+
+void test('a log of any bytes: made, started, stopped, started again', async (t) => {
+  const { folder, start, policy } = await initialised(t, 'none');
+  assert.equal((await stat(join(folder, 'log.key'))).mode & 0o777, 0o600);
+  const log = await start();
+  const bodies = Array.from({ length: 300 }, (_, i) => `entry ${i}`);
+  const answers = await Promise.all(
+    bodies.map((body) => fetch(`${log.url}/add`, { method: 'POST', body }).then((answer) => answer.text())),
+  );
+  assert.deepEqual(new Set(answers.map(Number)), new Set(bodies.map((_, i) => i)));
+  await log.close();
+  const again = await start();
+  assert.equal(again.published()?.size, 300);
+  const body = encodeUtf8('one more');
+  const proof = await fetch(`${again.url}/add`, {
+    method: 'POST',
+    body,
+    headers: { accept: 'text/x.tlog.proof' },
+  });
+  const verified = verifyTlogProof({
+    proof: new Uint8Array(await proof.arrayBuffer()),
+    leafHash: leafHash(body),
+    policy: parsePolicy(policy),
+  });
+  assert.equal(verified.index, 300);
+  await again.close();
+});
+
+void test('a log with a charter: charter, first anchor, then an anchor an interval, then a freeze', async (t) => {
+  const { folder, clock, start } = await initialised(t, 'charter');
+  const log = await start();
+  await until(() => log.readiness().ready);
+  assert.equal(log.storage.size, 2);
+  assert.equal(await typeAt(log, 0), 'charter');
+  assert.equal(await typeAt(log, 1), 'anchor');
+
+  clock.advance(599_000);
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(log.storage.size, 2, 'nothing before the interval is over');
+  clock.advance(1_000);
+  await until(() => log.published()?.size === 3);
+  assert.equal(await typeAt(log, 2), 'anchor');
+
+  const operator = await readKey(join(folder, 'operator.key'));
+  const recent = await lastAnchor(log.storage.ledger);
+  assert.ok(recent);
+  const recentAnchor = { index: recent.index, leafHash: recent.leafHash };
+  const freezeAt = (issuedAt: number): Uint8Array => {
+    const predicate = {
+      participant: 'operator',
+      issuedAt,
+      recentAnchor,
+      origin: ORIGIN,
+      reason: 'planned',
+      successor: null,
+    } as const;
+    return formatEnvelope(sign(buildFreeze(predicate), operator.secret));
+  };
+  const freeze = freezeAt(1);
+  const frozen = await fetch(`${log.url}/add`, {
+    method: 'POST',
+    body: freeze,
+    headers: { accept: 'application/json' },
+  });
+  const answer = (await frozen.json()) as { index: number };
+  assert.equal(frozen.status, 200, JSON.stringify(answer));
+  assert.equal(answer.index, 3);
+  await until(() => log.published()?.size === 5);
+  assert.equal(await typeAt(log, 4), 'anchor');
+  await until(() => log.readiness().state === 'frozen');
+  const again = await fetch(`${log.url}/add`, { method: 'POST', body: freeze });
+  assert.deepEqual([again.status, await again.text()], [200, '3\n'], 'what is logged keeps its index');
+  const refused = await fetch(`${log.url}/add`, { method: 'POST', body: freezeAt(2) });
+  assert.equal(refused.status, 410);
+  await log.close();
+});
+
+void test('refusals at start have stable codes', async (t) => {
+  const { folder, start } = await initialised(t, 'charter');
+  await assert.rejects(start({ admission: 'none' }), { code: 'wrong_admission' });
+  await assert.rejects(start({ policy: encodeUtf8('quorum none\n') }), { code: 'policy_not_in_force' });
+  await chmod(join(folder, 'log.key'), 0o640);
+  await assert.rejects(start(), { code: 'key_exposed' });
+  await chmod(join(folder, 'log.key'), 0o600);
+  const anchor = await readFile(join(folder, 'anchor.key'));
+  await writeFile(join(folder, 'anchor.key'), await readFile(join(folder, 'operator.key')));
+  await assert.rejects(start(), { code: 'wrong_anchor_key' });
+  await writeFile(join(folder, 'anchor.key'), anchor);
+  const log = await start();
+  await assert.rejects(start(), { code: 'locked' });
+  await log.close();
+});
+
+void test('a first start opens when enough witnesses have the log configured', async (t) => {
+  const clock = new ManualClock();
+  const witnesses = ['w1', 'w2', 'w3', 'w4'].map((name, i) => new ScriptedWitness(name, 10 + i, clock));
+  const policy = [
+    ...witnesses.map((witness) => witness.policyLine),
+    'group g 3 w1 w2 w3 w4',
+    'quorum g',
+    '',
+  ].join('\n');
+  const made = await initialised(t, 'none', policy);
+  for (const witness of witnesses) {
+    witness.logKey = parseVkey(made.vkey);
+    witness.script = () => new Response('', { status: 404 });
+  }
+  const log = await made.start({ clock, fetch: networkOf(witnesses) });
+  await until(() => witnesses.every((witness) => witness.questions.length === 1));
+  assert.equal(log.readiness().state, 'gate_closed');
+  for (const witness of witnesses) witness.script = undefined;
+  for (let i = 0; i < 10; i++) {
+    clock.advance(1000);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await until(() => log.readiness().ready);
+  const answer = log.submit(encodeUtf8('x'));
+  clock.advance(1000);
+  assert.equal((await answer).index, 0);
+  await log.close();
+});

@@ -4,7 +4,7 @@
 //
 //   tile/0/x001/234/067      tile/1/000.p/17      tile/entries/x001/067.p/3
 import { concatBytes, safeInteger } from './encoding.js';
-import { TlogError } from './errors.js';
+import { TlogError, quote } from './errors.js';
 import { HASH_SIZE, checkHash } from './merkle.js';
 
 /** Hashes in a full tile and entries in a full bundle. */
@@ -67,8 +67,7 @@ export function parseTilePath(path: string): TilePath {
   const bad = (): TlogError =>
     new TlogError(
       'bad_tile_path',
-      // Not quoted: paths come from anywhere and may hold anything.
-      'tile path: expected tile/<level>/<index>[.p/<width>] or tile/entries/<index>[.p/<width>]',
+      `tile path: expected tile/<level>/<index>[.p/<width>] or tile/entries/<index>[.p/<width>], found ${quote(path)}`,
       'the index is in groups of three digits, all but the last beginning with x, e.g. tile/0/x001/067.p/3',
     );
   // The longest path of a 16-digit index is far shorter; a bound keeps long input cheap.
@@ -77,6 +76,7 @@ export function parseTilePath(path: string): TilePath {
   if (level === undefined || digits === undefined) throw bad();
   const index = safeInteger(Number(digits.replace(/[x/]/g, '')), 'tile index');
   const width = partial === undefined ? TILE_WIDTH : Number(partial);
+  // SPEC: "`<W>` is the width of the tile, a decimal ASCII integer between 1 and 255".
   if (width >= TILE_WIDTH && partial !== undefined) throw bad();
   if (level === 'entries') {
     // A leading x000 and the like: the grammar allows it, the encoding of a number does not.
@@ -97,6 +97,7 @@ function hashesAt(level: number, size: number): number {
 
 /** Width of the partial tile at `level` in a tree of `size` leaves, 0 if there is none. */
 export function partialWidth(level: number, size: number): number {
+  // SPEC: "The partial tile at level l for a tree of size s has floor(s / 256**l) mod 256 entries."
   return hashesAt(level, size) % TILE_WIDTH;
 }
 
@@ -118,6 +119,8 @@ export function* tilesBetween(oldSize: number, newSize: number): Generator<TileI
     const before = hashesAt(level, oldSize);
     const after = hashesAt(level, newSize);
     if (before === after) return;
+    // SPEC: "Empty tiles MUST NOT be served", and a partial tile "MUST NOT be hashed into a tile at
+    // the level above": hashesAt counts whole tiles only.
     for (let index = Math.floor(before / TILE_WIDTH); index * TILE_WIDTH < after; index++) {
       yield { level, index, width: Math.min(TILE_WIDTH, after - index * TILE_WIDTH) };
     }

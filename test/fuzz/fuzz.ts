@@ -12,6 +12,8 @@ export interface FuzzReport {
   readonly inputs: number;
   /** Every way a run ended, "accepted" or an error's code, and how often. */
   readonly outcomes: ReadonlyMap<string, number>;
+  /** The input that took longest: its bytes, and how many milliseconds. */
+  readonly slowest: { readonly bytes: number; readonly ms: number };
 }
 
 /** How one input ended. Throws what is not an error of ours. */
@@ -68,9 +70,11 @@ export async function fuzz(
   const queue = corpus.slice();
   const outcomes = new Map<string, number>();
   let inputs = 0;
+  let slowest = { bytes: 0, ms: 0 };
   while (queue.length > 0 || more(inputs)) {
     const input = queue.shift() ?? mutate(random.pick(corpus), random.pick(corpus), random, LONGEST);
     let ended: string;
+    const start = performance.now();
     try {
       ended = await outcome(target, input.slice());
     } catch (cause) {
@@ -81,6 +85,8 @@ export async function fuzz(
         { cause },
       );
     }
+    const ms = performance.now() - start;
+    if (ms > slowest.ms) slowest = { bytes: input.length, ms };
     inputs++;
     const times = outcomes.get(ended) ?? 0;
     outcomes.set(ended, times + 1);
@@ -89,5 +95,5 @@ export async function fuzz(
       corpus.push(input);
     }
   }
-  return { inputs, outcomes };
+  return { inputs, outcomes, slowest };
 }

@@ -87,7 +87,7 @@ export async function admitAmendment(candidate: Candidate<CharterAmendment>): Pr
   }
   if ((await effective(candidate, [amends, digest])) === undefined) return;
   const votes = (await view.get<Votes>(KEYS.votes(amends, digest))) ?? { registrars: [] };
-  const registrars = [...votes.registrars, participant].sort();
+  const registrars = [...new Set([...votes.registrars, participant])].sort();
   if (registrars.length < current.registrars.threshold) {
     view.put(KEYS.votes(amends, digest), { registrars });
     return;

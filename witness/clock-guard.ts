@@ -79,6 +79,11 @@ export class ClockGuard {
     }
   }
 
+  /** Resolves when no mark is being written any more. */
+  async idle(): Promise<void> {
+    await this.#written;
+  }
+
   /** Whole seconds since the epoch. */
   seconds(): number {
     return Math.floor(this.#clock.now() / 1000);

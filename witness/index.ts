@@ -13,6 +13,15 @@ import { systemClock } from './system-clock.js';
 import { Witness } from './witness.js';
 
 export { WitnessError } from './errors.js';
+export {
+  decide,
+  MAX_PROOF_LINES,
+  parseAddCheckpoint,
+  trustedLines,
+  type AddCheckpoint,
+  type LatestCheckpoint,
+  type Verdict,
+} from './add-checkpoint.js';
 export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
 export { jsonLogger, type Level, type Logger } from './log.js';
 export { originHash, type Step } from './state-store.js';
@@ -138,6 +147,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       clearInterval(sweep);
       clearTimeout(force);
       await store.idle();
+      await guard.idle();
       await lock.release();
       log('info', 'closed');
     };

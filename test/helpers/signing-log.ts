@@ -17,15 +17,18 @@ import {
 export class SigningLog {
   readonly origin: string;
   readonly key: SigningKey;
-  readonly #text: string;
+  readonly #text: (index: number) => string;
   readonly #roots: Uint8Array[] = [new CompactRange().root()];
   readonly #nodes = new Map<string, Uint8Array>();
   readonly #range = new CompactRange();
 
-  /** Another `text` is another history; the key depends on `origin` alone, so the two contradict. */
-  constructor(origin = 'log.example/test', text = 'entry') {
+  /**
+   * Another `text` is another history, from leaf `fork` on; the key depends on `origin` alone, so that
+   * the two contradict each other.
+   */
+  constructor(origin = 'log.example/test', text = 'entry', fork = 0) {
     this.origin = origin;
-    this.#text = text;
+    this.#text = (index) => `${index < fork ? 'entry' : text} ${index}`;
     const seed = new Uint8Array(32).fill(17);
     seed.set(encodeUtf8(origin).slice(0, 31));
     this.key = newSigningKey(origin, NOTE_ED25519, seed);
@@ -38,7 +41,7 @@ export class SigningLog {
   /** 32 bytes. */
   root(size: number): Uint8Array {
     while (this.#range.size < size) {
-      const leaf = leafHash(encodeUtf8(`${this.#text} ${this.#range.size}`));
+      const leaf = leafHash(encodeUtf8(this.#text(this.#range.size)));
       this.#range.appendVisiting(leaf, (level, index, hash) => this.#nodes.set(`${level}/${index}`, hash));
       this.#roots.push(this.#range.root());
     }

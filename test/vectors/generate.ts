@@ -1,6 +1,10 @@
+import { cosignatures, subtrees } from './generate-cosignatures.js';
 import { ed25519 } from './generate-ed25519.js';
 import { encodings } from './generate-encodings.js';
+import { signingKeys, vkeys } from './generate-keys.js';
 import { consistency, hashes, inclusion } from './generate-merkle.js';
+import { checkpoints, notes } from './generate-notes.js';
+import { policies, tlogProofs } from './generate-policies.js';
 import { bundles, tilePaths, tiles } from './generate-tiles.js';
 import type { Generator, Vector } from './vector.js';
 
@@ -14,6 +18,14 @@ export const generators: Readonly<Record<string, Generator>> = {
   'bundles.json': bundles,
   'encodings.json': encodings,
   'ed25519.json': ed25519,
+  'vkeys.json': vkeys,
+  'signing-keys.json': signingKeys,
+  'notes.json': notes,
+  'checkpoints.json': checkpoints,
+  'cosignatures.json': cosignatures,
+  'subtrees.json': subtrees,
+  'policies.json': policies,
+  'tlog-proofs.json': tlogProofs,
 };
 
 /** The bytes of such a file: pure ASCII, so that no reader's idea of a string gets in the way. */

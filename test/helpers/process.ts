@@ -1,0 +1,35 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export interface Child {
+  process: ChildProcess;
+  /** The first line on stdout: a server prints where it is. Rejects if there is none. */
+  firstLine: Promise<string>;
+  /** Exit status, or the name of the signal that ended it. */
+  ended: Promise<number | string>;
+  /** What it wrote to stderr so far. */
+  stderr(): string;
+}
+
+/** Runs a built script of this repository, by its source path without `.ts`: `witness/main`. */
+export function startScript(script: string, args: readonly string[]): Child {
+  const file = fileURLToPath(new URL(`../../${script}.js`, import.meta.url));
+  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  const firstLine = new Promise<string>((resolve, reject) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString();
+      if (out.includes('\n')) resolve(out.slice(0, out.indexOf('\n')));
+    });
+    child.once('close', () => reject(new Error(`${script} ended without a line: ${err}`)));
+  });
+  firstLine.catch(() => undefined);
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString();
+  });
+  const ended = new Promise<number | string>((resolve) => {
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+  });
+  return { process: child, firstLine, ended, stderr: () => err };
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { WitnessClient } from '../client/index.js';
+import { formatVkey, parseVkey } from '../tlog/index.js';
+import { originHash, startWitness } from '../witness/index.js';
+import { startScript } from './helpers/process.js';
+import { SigningLog } from './helpers/signing-log.js';
+import { witnessFolder } from './helpers/witness.js';
+
+const log = new SigningLog();
+
+interface Ran {
+  status: number | string;
+  stdout: string;
+  stderr: string;
+}
+
+async function run(...args: string[]): Promise<Ran> {
+  const child = startScript('witness/main', args);
+  let stdout = '';
+  child.process.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  const status = await child.ended;
+  return { status, stdout, stderr: child.stderr() };
+}
+
+test('init, add-log, serve: a witness from nothing, taught another log while it runs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'stele-witness-'));
+  const made = await run('init', '--folder', folder, '--name', 'witness.example/w1', '--ml-dsa');
+  assert.equal(made.status, 0, made.stderr);
+  const vkeys = made.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => parseVkey(line));
+  assert.deepEqual(
+    vkeys.map(({ name, type }) => [name, type]),
+    [
+      ['witness.example/w1', 4],
+      ['witness.example/w1', 6],
+    ],
+  );
+  for (const file of ['witness.key', 'witness-mldsa.key']) {
+    assert.equal((await stat(join(folder, file))).mode & 0o777, 0o600);
+  }
+  const added = await run('add-log', '--folder', folder, formatVkey(log.vkey));
+  assert.deepEqual([added.status, added.stdout], [0, 'log.example/test: 1 key\n']);
+
+  const serving = startScript('witness/main', ['serve', '-f', folder, '-l', '127.0.0.1:0']);
+  const url = await serving.firstLine;
+  const client = new WitnessClient({ url, vkeys });
+  const first = await client.addCheckpoint({ oldSize: 0, proof: [], note: log.note(3) });
+  assert.ok(first.kind === 'cosigned');
+  assert.equal(first.cosignatures.length, 2);
+
+  assert.equal((await run('serve', '-f', folder, '-l', '127.0.0.1:0')).status, 3);
+  const other = new SigningLog('log.example/later');
+  assert.equal((await run('add-log', '-f', folder, formatVkey(other.vkey))).status, 0);
+  const request = { oldSize: 0, proof: [], note: other.note(1) };
+  assert.equal((await client.addCheckpoint(request)).kind, 'unknown-log');
+  serving.process.kill('SIGHUP');
+  while (!serving.stderr().includes('"reloaded"')) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal((await client.addCheckpoint(request)).kind, 'cosigned');
+
+  serving.process.kill('SIGTERM');
+  assert.equal(await serving.ended, 0);
+  for (const line of serving.stderr().trimEnd().split('\n')) {
+    const event = JSON.parse(line) as Record<string, unknown>;
+    assert.deepEqual(
+      ['time', 'level', 'event'].filter((field) => typeof event[field] !== 'string'),
+      [],
+    );
+    assert.ok(!line.includes('PRIVATE'));
+  }
+  await rm(folder, { recursive: true });
+});
+
+test('what goes wrong has a status, a code, and says what to do', async () => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  const cases: [args: string[], status: number, said: RegExp][] = [
+    [[], 2, /Usage: stele-witness/],
+    [['--help'], 0, /^$/],
+    [['dance'], 2, /unknown command/],
+    [['serve'], 2, /--folder/],
+    [['serve', '-f', folder, '--listen', 'nowhere'], 2, /expected host:port/],
+    [['serve', '-f', folder, '--listen', '127.0.0.1:70000'], 2, /expected host:port/],
+    [['serve', '-f', folder, '--verbose'], 2, /unknown option/],
+    [
+      ['serve', '-f', join(folder, 'nothing')],
+      2,
+      /expected a witness's folder.*\nhint: .*init.*\[bad_folder\]/,
+    ],
+    [['init', '-f', folder, '-n', 'witness.example/w1'], 2, /already_there/],
+    [['init', '-f', join(folder, 'new'), '-n', 'a name with spaces'], 2, /bad_signing_key|bad_vkey/],
+    [['add-log', '-f', folder, 'garbage'], 2, /bad_vkey/],
+    [['add-log', '-f', folder, formatVkey(log.vkey)], 2, /already_there/],
+    [['add-log', '-f', join(folder, 'nothing'), formatVkey(log.vkey)], 2, /bad_folder/],
+    [['confirm-clock', '-f', folder], 0, /^$/],
+  ];
+  for (const [args, status, said] of cases) {
+    const ran = await run(...args);
+    assert.equal(ran.status, status, `${args.join(' ')}: ${ran.stderr}`);
+    assert.match(ran.stderr, said);
+  }
+  await writeFile(join(folder, 'state', originHash(log.origin)), '{}');
+  const damaged = await run('serve', '-f', folder, '-l', '127.0.0.1:0');
+  assert.equal(damaged.status, 1);
+  assert.match(damaged.stderr, /state_damaged/);
+  await rm(folder, { recursive: true });
+});
+
+test('a connection that sends its headers or its body too slowly is cut, others are served', async () => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  const witness = await startWitness({
+    folder,
+    listen: { host: '127.0.0.1', port: 0 },
+    limits: { headersMs: 300, requestMs: 600, connections: 8 },
+  });
+  const { port } = new URL(witness.url);
+  const begun = [
+    'POST /add-checkpoint HTTP/1.1\r\n',
+    'POST /add-checkpoint HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nold',
+  ];
+  const ended = begun.map(
+    (bytes) =>
+      new Promise<string>((resolve) => {
+        const socket = connect(Number(port), '127.0.0.1', () => socket.write(bytes));
+        let answer = '';
+        socket.on('data', (chunk: Buffer) => (answer += chunk.toString()));
+        socket.on('error', () => undefined);
+        socket.on('close', () => resolve(answer));
+      }),
+  );
+  const client = new WitnessClient({ url: witness.url, vkeys: witness.vkeys });
+  const result = await client.addCheckpoint({ oldSize: 0, proof: [], note: log.note(3) });
+  assert.equal(result.kind, 'cosigned');
+  for (const answer of await Promise.all(ended)) assert.match(answer, /^(HTTP\/1.1 408|$)/);
+  await witness.close();
+  await rm(folder, { recursive: true });
+});

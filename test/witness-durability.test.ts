@@ -1,0 +1,385 @@
+// A witness never goes back: races, kills at every named step, damaged files, two processes.
+import assert from 'node:assert/strict';
+import { appendFile, chmod, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { fstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { WitnessClient, type AddCheckpointResult } from '../client/index.js';
+import type { Vkey } from '../tlog/index.js';
+import { addLog, originHash, type Step } from '../witness/index.js';
+import { startScript } from './helpers/process.js';
+import { SigningLog } from './helpers/signing-log.js';
+import {
+  serveFolder,
+  startTestWitness,
+  TestClock,
+  witnessFolder,
+  type TestWitness,
+} from './helpers/witness.js';
+
+const log = new SigningLog();
+
+async function add(
+  to: { url: string; vkeys: Vkey[] },
+  oldSize: number,
+  size: number,
+  from = log,
+): Promise<AddCheckpointResult> {
+  const client = new WitnessClient({ url: to.url, vkeys: to.vkeys });
+  return client.addCheckpoint({ oldSize, proof: await from.proof(oldSize, size), note: from.note(size) });
+}
+
+/** The size that the witness holds: it tells in a 409. */
+async function sizeAt(to: { url: string; vkeys: Vkey[] }, from = log): Promise<number> {
+  const client = new WitnessClient({ url: to.url, vkeys: to.vkeys });
+  const result = await client.addCheckpoint({ oldSize: 999, proof: [], note: from.note(1000) });
+  assert.ok(result.kind === 'conflict' && result.size !== undefined, JSON.stringify(result));
+  return result.size;
+}
+
+/** A step that holds whoever reaches it until released, one at a time, in any order. */
+class Stall {
+  readonly #waiting: (() => void)[] = [];
+  #arrived: () => void = () => undefined;
+  readonly step: Step;
+
+  constructor(name: string, times: number) {
+    let left = times;
+    this.step = (reached) => {
+      if (reached !== name || left-- <= 0) return undefined;
+      return new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        this.#arrived();
+      });
+    };
+  }
+
+  async arrived(count: number): Promise<void> {
+    while (this.#waiting.length < count) await new Promise<void>((resolve) => (this.#arrived = resolve));
+  }
+
+  release(index: number): void {
+    this.#waiting[index]?.();
+  }
+}
+
+for (const order of [
+  [0, 1],
+  [1, 0],
+] as const) {
+  test(`two requests stalled between check and write, the ${order[0] === 0 ? 'first' : 'second'} goes on first`, async () => {
+    const stall = new Stall('decided', 3);
+    const witness = await startTestWitness({ logs: [log.vkey], step: stall.step });
+    const opening = add(witness, 0, 4);
+    await stall.arrived(1);
+    stall.release(0);
+    assert.equal((await opening).kind, 'cosigned');
+    const sizes = [6, 9];
+    const answers = [add(witness, 4, 6)];
+    await stall.arrived(2);
+    answers.push(add(witness, 4, 9));
+    await stall.arrived(3);
+    stall.release(order[0] + 1);
+    assert.equal((await answers[order[0]])?.kind, 'cosigned');
+    stall.release(order[1] + 1);
+    assert.deepEqual(await answers[order[1]], { kind: 'conflict', size: sizes[order[0]] });
+    assert.equal(await sizeAt(witness), sizes[order[0]]);
+    await witness.remove();
+  });
+}
+
+test('a second request for the same size waits for nobody and is cosigned too', async () => {
+  const stall = new Stall('decided', 2);
+  const witness = await startTestWitness({ logs: [log.vkey], step: stall.step });
+  // Both decided on the same state; the loser of the swap decides again, and its old size is stale.
+  const both = [add(witness, 0, 0), add(witness, 0, 0)];
+  await stall.arrived(2);
+  stall.release(0);
+  stall.release(1);
+  assert.deepEqual(
+    (await Promise.all(both)).map(({ kind }) => kind),
+    ['cosigned', 'cosigned'],
+  );
+  await witness.remove();
+});
+
+test('fifty logs at once, each advanced by several requests at once: one wins each size', async () => {
+  const logs = Array.from({ length: 50 }, (_, i) => new SigningLog(`log.example/${i}`));
+  const witness = await startTestWitness({ logs: logs.map(({ vkey }) => vkey) });
+  for (let size = 0; size < 3; size++) {
+    const rounds = logs.map(async (each) => {
+      const tries = [1, 2, 3].map(() => add(witness, size, size + 1, each));
+      const kinds = (await Promise.all(tries)).map(({ kind }) => kind).sort();
+      assert.deepEqual(kinds, ['conflict', 'conflict', 'cosigned']);
+    });
+    await Promise.all(rounds);
+  }
+  for (const each of logs) assert.equal(await sizeAt(witness, each), 3);
+  await witness.remove();
+});
+
+const STEPS = ['decided', 'state-writing', 'state-written', 'state-renamed', 'state-durable', 'answering'];
+
+for (const step of STEPS) {
+  test(`killed at ${step}: what was answered is kept, and it goes on`, async () => {
+    const folder = await witnessFolder({ logs: [log.vkey] });
+    let acknowledged = 0;
+    let latest = 0;
+    let size = 0;
+    for (const count of [1, 2, 4]) {
+      const child = startScript('test/helpers/witness-child', [folder, step, String(count)]);
+      const url = await child.firstLine;
+      const vkeys = await keysOf(folder);
+      for (;;) {
+        const result = await add({ url, vkeys }, size, size + 3);
+        if (result.kind !== 'cosigned') {
+          assert.equal(result.kind, 'silent');
+          break;
+        }
+        size += 3;
+        acknowledged = size;
+        const timestamp = result.cosignatures[0]?.timestamp ?? 0;
+        assert.ok(timestamp >= latest);
+        latest = timestamp;
+      }
+      assert.equal(await child.ended, 'SIGKILL');
+      const again = await serveFolder(folder);
+      const held = await sizeAt(again);
+      assert.ok(held === acknowledged || held === acknowledged + 3, `${held} after ${acknowledged}`);
+      // Once it can be renamed, it is there: a kill does not lose the page cache.
+      const landed = STEPS.indexOf(step) >= STEPS.indexOf('state-renamed');
+      assert.equal(held, landed ? acknowledged + 3 : acknowledged);
+      size = held;
+      assert.ok((await readdir(join(folder, 'state'))).every((name) => !name.endsWith('.tmp')));
+      await again.close();
+    }
+    await rm(folder, { recursive: true });
+  });
+}
+
+test('killed at random under load, many times: nothing answered is forgotten', async () => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  let acknowledged = 0;
+  let kills = 0;
+  for (const wait of [0, 1, 2, 3, 5, 8, 13, 21]) {
+    const child = startScript('test/helpers/witness-child', [folder]);
+    const target = { url: await child.firstLine, vkeys: await keysOf(folder) };
+    let size = await sizeAt(target);
+    assert.ok(size >= acknowledged);
+    let answered = 0;
+    for (;;) {
+      const asked = add(target, size, size + 1);
+      if (answered++ === wait) child.process.kill('SIGKILL');
+      const result = await asked;
+      if (result.kind !== 'cosigned') break;
+      acknowledged = ++size;
+    }
+    assert.equal(await child.ended, 'SIGKILL');
+    kills++;
+  }
+  const again = await serveFolder(folder);
+  assert.ok((await sizeAt(again)) >= acknowledged);
+  assert.equal(kills, 8);
+  await again.remove();
+});
+
+async function keysOf(folder: string): Promise<Vkey[]> {
+  const { parseSigningKey } = await import('../tlog/index.js');
+  return [parseSigningKey((await readFile(join(folder, 'witness.key'), 'utf8')).trimEnd()).vkey];
+}
+
+test('file, then folder, are synced before the answer', async () => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  const probe = await open(join(folder, 'format'));
+  const prototype = Object.getPrototypeOf(probe) as { sync: (this: { fd: number }) => Promise<void> };
+  await probe.close();
+  const original = prototype.sync;
+  const seen: string[] = [];
+  const witness = await serveFolder(folder, { step: (name) => void seen.push(name) });
+  prototype.sync = function (this: { fd: number }) {
+    const what = fstatSync(this.fd).isDirectory() ? 'sync folder' : 'sync file';
+    return original.call(this).then(() => void seen.push(what));
+  };
+  try {
+    assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
+  } finally {
+    prototype.sync = original;
+  }
+  assert.deepEqual(seen, [
+    'decided',
+    'state-writing',
+    'sync file',
+    'state-written',
+    'state-renamed',
+    'sync folder',
+    'state-durable',
+    'answering',
+  ]);
+  await witness.remove();
+});
+
+/** A folder in which size 5 was cosigned, and its state file. */
+async function used(): Promise<{ folder: string; file: string }> {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  const witness = await serveFolder(folder);
+  assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
+  await witness.close();
+  return { folder, file: join(folder, 'state', originHash(log.origin)) };
+}
+
+test('a flipped bit anywhere in the state, a cut, an end too many, another log, no file: refused', async () => {
+  const { folder, file } = await used();
+  const good = await readFile(file);
+  const refused = (): Promise<void> => assert.rejects(serveFolder(folder), { code: 'state_damaged' });
+  for (let at = 0; at < good.length; at++) {
+    const bad = Buffer.from(good);
+    bad[at] = (bad[at] ?? 0) ^ (1 << (at % 8));
+    await writeFile(file, bad);
+    await refused();
+  }
+  for (const length of [0, 1, good.length / 2, good.length - 1]) {
+    await writeFile(file, good);
+    await truncate(file, length);
+    await refused();
+  }
+  await writeFile(file, good);
+  await appendFile(file, '\n');
+  await refused();
+  const other = new SigningLog('log.example/other');
+  await addLog(folder, other.vkey);
+  await writeFile(file, await readFile(join(folder, 'state', originHash(other.origin))));
+  await refused();
+  await rm(file);
+  await refused();
+  // Nor does adding a key to the log make it forget.
+  await writeFile(file, good);
+  const witness = await serveFolder(folder);
+  assert.equal(await sizeAt(witness), 5);
+  await witness.remove();
+});
+
+test('add-log of a log that was taken out finds its state again', async () => {
+  const { folder } = await used();
+  await rm(join(folder, 'logs', `${originHash(log.origin)}.json`));
+  const without = await serveFolder(folder);
+  assert.equal((await add(without, 5, 6)).kind, 'unknown-log');
+  await addLog(folder, log.vkey);
+  await without.reload();
+  assert.equal(await sizeAt(without), 5);
+  await without.remove();
+});
+
+test('after a write that did not end well nothing is signed for that log until a restart', async () => {
+  const other = new SigningLog('log.example/other');
+  const folder = await witnessFolder({ logs: [log.vkey, other.vkey] });
+  let fail = false;
+  const witness = await serveFolder(folder, {
+    step(name) {
+      if (fail && name === 'state-written') throw new Error('EIO: i/o error, fsync');
+    },
+  });
+  assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
+  fail = true;
+  assert.equal((await add(witness, 5, 6)).kind, 'silent');
+  fail = false;
+  assert.equal((await add(witness, 5, 6)).kind, 'silent');
+  assert.equal((await fetch(`${witness.url}/healthz`)).status, 503);
+  assert.equal((await add(witness, 0, 6, other)).kind, 'cosigned');
+  await witness.close();
+  const again = await serveFolder(folder);
+  assert.equal((await add(again, 5, 6)).kind, 'cosigned');
+  await again.remove();
+});
+
+test('two witnesses never share a folder, in one process or in two', async () => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  const here = await serveFolder(folder);
+  await assert.rejects(serveFolder(folder), { code: 'locked' });
+  const there = startScript('test/helpers/witness-child', [folder]);
+  assert.equal(await there.ended, 1);
+  assert.match(there.stderr(), /locked/);
+  assert.equal((await add(here, 0, 5)).kind, 'cosigned');
+  await here.close();
+
+  const child = startScript('test/helpers/witness-child', [folder]);
+  await child.firstLine;
+  await assert.rejects(serveFolder(folder), { code: 'locked' });
+  // A lock does not outlive its process, however that ends.
+  child.process.kill('SIGKILL');
+  await child.ended;
+  await (await serveFolder(folder)).remove();
+});
+
+test('a key that others may read is refused, and so is a folder of a newer format', async () => {
+  const folder = await witnessFolder();
+  await chmod(join(folder, 'witness.key'), 0o640);
+  await assert.rejects(serveFolder(folder), { code: 'key_permissions' });
+  await chmod(join(folder, 'witness.key'), 0o600);
+  await writeFile(join(folder, 'format'), '1\n');
+  await assert.rejects(serveFolder(folder), { code: 'bad_folder' });
+  await rm(folder, { recursive: true });
+});
+
+test('close answers what was asked before', async () => {
+  const stall = new Stall('decided', 1);
+  const witness = await startTestWitness({ logs: [log.vkey], step: stall.step });
+  const asked = add(witness, 0, 5);
+  await stall.arrived(1);
+  const closed = witness.close();
+  stall.release(0);
+  assert.equal((await asked).kind, 'cosigned');
+  await closed;
+  await assert.rejects(fetch(witness.url));
+  await witness.remove();
+});
+
+const HOUR = 3_600_000;
+
+async function kindAt(witness: TestWitness, oldSize: number, size: number): Promise<string> {
+  return (await add(witness, oldSize, size)).kind;
+}
+
+test('a clock that leaps ahead signs nothing until confirmed, over a restart too', async () => {
+  const clock = new TestClock();
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  const witness = await serveFolder(folder, { clock });
+  assert.equal(await kindAt(witness, 0, 1), 'cosigned');
+  // Time that really passes is no leap, and neither is a small step.
+  clock.pass(48 * HOUR);
+  clock.wall += HOUR - 1000;
+  assert.equal(await kindAt(witness, 1, 2), 'cosigned');
+  clock.wall += 1001;
+  const result = await add(witness, 2, 3);
+  assert.ok(result.kind === 'silent');
+  assert.equal(result.retryAfter, 300);
+  assert.equal(await sizeAt(witness), 2);
+  // Going back alone does not mend it: somebody has to look.
+  clock.wall -= 2 * HOUR;
+  assert.equal(await kindAt(witness, 2, 3), 'silent');
+  clock.wall += 2 * HOUR;
+  await witness.close();
+
+  const again = await serveFolder(folder, { clock });
+  assert.equal(await kindAt(again, 2, 3), 'silent');
+  assert.equal((await fetch(`${again.url}/healthz`)).status, 503);
+  const asked = startScript('witness/main', ['confirm-clock', '--folder', folder]);
+  assert.equal(await asked.ended, 1);
+  assert.equal(await kindAt(again, 2, 3), 'silent');
+  const confirmed = startScript('witness/main', ['confirm-clock', '--folder', folder, '--yes']);
+  assert.equal(await confirmed.ended, 0);
+  assert.equal(await kindAt(again, 2, 3), 'cosigned');
+  assert.equal((await fetch(`${again.url}/healthz`)).status, 200);
+  clock.wall += HOUR + 1;
+  assert.equal(await kindAt(again, 3, 4), 'silent');
+  await again.remove();
+});
+
+test('a clock set back and forth again is a leap when it comes forward by more than an hour', async () => {
+  const clock = new TestClock();
+  const witness = await startTestWitness({ logs: [log.vkey], clock });
+  clock.wall -= 2 * HOUR;
+  assert.equal(await kindAt(witness, 0, 1), 'cosigned');
+  clock.wall += 2 * HOUR;
+  assert.equal(await kindAt(witness, 1, 2), 'silent');
+  await witness.remove();
+});

@@ -9,7 +9,22 @@ export * from './tiles.js';
 export * from './tile-reader.js';
 export * from './bundles.js';
 export * from './ed25519.js';
-export * from './vkey.js';
+export {
+  COSIGNATURE_ED25519,
+  COSIGNATURE_MLDSA44,
+  NOTE_ED25519,
+  checkDistinctKeys,
+  formatKeyId,
+  formatSigningKey,
+  formatVkey,
+  isCosignatureType,
+  isKeyName,
+  newSigningKey,
+  newVkey,
+  parseSigningKey,
+  parseVkey,
+} from './vkey.js';
+export type { SigningKey, Vkey } from './vkey.js';
 export * from './checkpoint.js';
 export * from './cosignature.js';
 export * from './note.js';

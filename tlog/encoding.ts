@@ -43,16 +43,17 @@ const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
 const HEX = '0123456789abcdef';
 const PAD = 0x3d;
 
-/** Value of each ASCII character in an alphabet, 255 for the others. */
+/** Value of each byte as a digit of this alphabet, 255 if it is none. */
 function reverse(alphabet: string): Uint8Array {
-  const table = new Uint8Array(128).fill(255);
+  const table = new Uint8Array(256).fill(255);
   for (let i = 0; i < alphabet.length; i++) table[alphabet.charCodeAt(i)] = i;
   return table;
 }
 const fromBase64 = reverse(BASE64);
 const fromHex = reverse(HEX);
-const toBase64 = new TextEncoder().encode(BASE64);
-const toHex = new TextEncoder().encode(HEX);
+const utf8Encoder = new TextEncoder();
+const toBase64 = utf8Encoder.encode(BASE64);
+const toHex = utf8Encoder.encode(HEX);
 const ascii = new TextDecoder();
 
 /** Standard alphabet, with padding (RFC 4648 §4). */
@@ -60,15 +61,14 @@ export function encodeBase64(bytes: Uint8Array): string {
   const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4);
   let o = 0;
   for (let i = 0; i < bytes.length; i += 3) {
-    const left = bytes.length - i;
-    const group =
-      ((bytes[i] ?? 0) << 16) |
-      (left > 1 ? (bytes[i + 1] ?? 0) << 8 : 0) |
-      (left > 2 ? (bytes[i + 2] ?? 0) : 0);
-    out[o++] = toBase64[group >> 18] ?? 0;
-    out[o++] = toBase64[(group >> 12) & 63] ?? 0;
-    out[o++] = left > 1 ? (toBase64[(group >> 6) & 63] ?? 0) : PAD;
-    out[o++] = left > 2 ? (toBase64[group & 63] ?? 0) : PAD;
+    // Past the end there are zeros, and padding instead of their digits.
+    const a = bytes[i] ?? 0;
+    const b = bytes[i + 1] ?? 0;
+    const c = bytes[i + 2] ?? 0;
+    out[o++] = toBase64[a >> 2] ?? 0;
+    out[o++] = toBase64[((a & 3) << 4) | (b >> 4)] ?? 0;
+    out[o++] = i + 1 < bytes.length ? (toBase64[((b & 15) << 2) | (c >> 6)] ?? 0) : PAD;
+    out[o++] = i + 2 < bytes.length ? (toBase64[c & 63] ?? 0) : PAD;
   }
   return ascii.decode(out);
 }
@@ -85,30 +85,30 @@ export function decodeBase64(text: string, what = 'base64'): Uint8Array {
       'use the standard alphabet (RFC 4648 section 4) with padding and without spaces or line ends',
     );
   if (text.length % 4 !== 0) throw bad(`${text.length} characters, not a multiple of 4,`);
+  // Twice as fast as asking a string for its characters.
+  const digits = utf8Encoder.encode(text);
+  if (digits.length !== text.length) throw bad('a character that is not ASCII');
   const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
-  const digits = text.length - padding;
   const out = new Uint8Array((text.length / 4) * 3 - padding);
-  let group = 0;
   let o = 0;
-  for (let i = 0; i < digits; i++) {
-    const code = text.charCodeAt(i);
-    const value = code < 128 ? (fromBase64[code] ?? 255) : 255;
-    if (value === 255) throw bad(`a character outside the alphabet at ${i}`);
-    group = ((group << 6) | value) & 0xffffff;
-    if (i % 4 === 3) {
-      out[o++] = group >> 16;
-      out[o++] = (group >> 8) & 255;
-      out[o++] = group & 255;
-      group = 0;
+  for (let i = 0; i < text.length; i += 4) {
+    const last = padding > 0 && i + 4 === text.length;
+    const a = fromBase64[digits[i] ?? 255] ?? 255;
+    const b = fromBase64[digits[i + 1] ?? 255] ?? 255;
+    const c = last && padding === 2 ? 0 : (fromBase64[digits[i + 2] ?? 255] ?? 255);
+    const d = last ? 0 : (fromBase64[digits[i + 3] ?? 255] ?? 255);
+    // The value of no digit has either of the two highest bits.
+    if (((a | b | c | d) & 0xc0) !== 0) throw bad(`a character outside the alphabet after ${i} characters`);
+    out[o++] = (a << 2) | (b >> 4);
+    if (!last) {
+      out[o++] = ((b & 15) << 4) | (c >> 2);
+      out[o++] = ((c & 3) << 6) | d;
+    } else if (padding === 1) {
+      out[o++] = ((b & 15) << 4) | (c >> 2);
+      if ((c & 3) !== 0) throw bad('unused bits that are not zero');
+    } else if ((b & 15) !== 0) {
+      throw bad('unused bits that are not zero');
     }
-  }
-  if (padding === 1) {
-    if ((group & 3) !== 0) throw bad('unused bits that are not zero');
-    out[o++] = group >> 10;
-    out[o] = (group >> 2) & 255;
-  } else if (padding === 2) {
-    if ((group & 15) !== 0) throw bad('unused bits that are not zero');
-    out[o] = group >> 4;
   }
   return out;
 }
@@ -142,7 +142,6 @@ export function decodeHex(text: string, what = 'hex'): Uint8Array {
   return out;
 }
 
-const utf8Encoder = new TextEncoder();
 // Without these two options a decoder drops a leading BOM and mends bad sequences, so that two
 // different inputs would read the same.
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,0 +1,277 @@
+// stele-log: init | serve | freeze. Results on stdout, everything else on stderr.
+//
+// Exit status: 0 fine; 1 the folder is not as it should be; 2 usage or unreadable input; 3 the network,
+// or a folder or address that is taken: try again.
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { SteleError, decodeUtf8, parseSigningKey } from '../tlog/index.js';
+import { systemClock } from './clock.js';
+import { EXIT, exitStatus } from './exit.js';
+import { LogError } from './errors.js';
+import { freeze } from './freeze.js';
+import { initLog } from './init.js';
+import type { OfficerOptions } from './init.js';
+import { applyConfigFiles, hostAndPort, repeated, setting, wholeNumber } from './options.js';
+import { serve } from './serve.js';
+import type { ServeOptions } from './serve.js';
+import { StorageError } from './storage/error.js';
+
+/** Runs one command line, without the program's name. Resolves with the exit status. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  const program = new Command('stele-log')
+    .description('Runs an append-only transparency log for attestations of AI training runs.')
+    .exitOverride()
+    .hook('preAction', (_, command) => applyConfigFiles(command));
+  addInit(program);
+  addServe(program);
+  addFreeze(program);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return EXIT.fine;
+  } catch (error) {
+    return explain(error);
+  }
+}
+
+const folderOption = (): Option => setting('-f, --folder <folder>', "the log's folder");
+const admissionOption = (): Option =>
+  setting(
+    '--admission <rules>',
+    'charter: the rules of spec/attestations.md; none: any bytes, for tests and benchmarks',
+  )
+    .choices(['charter', 'none'])
+    .default('charter');
+
+interface InitFlags {
+  folder?: string;
+  admission: 'charter' | 'none';
+  origin?: string;
+  policy?: string;
+  operatorKey?: string;
+  operator?: OfficerName;
+  registrar?: OfficerOptions[];
+  registrarThreshold?: number;
+  anchorInterval?: number;
+  sizeLimit?: number;
+}
+
+interface OfficerName {
+  participant: string;
+  name: string;
+}
+
+function addInit(program: Command): void {
+  program
+    .command('init')
+    .description(
+      'make the folder of a new log: its keys, policy and charter, and a signed checkpoint of size 0',
+    )
+    .addOption(folderOption())
+    .addOption(
+      setting('--origin <origin>', "the log's name, for good: a schema-less URL such as example.com/log42"),
+    )
+    .addOption(admissionOption())
+    .addOption(setting('--policy <file>', "tlog-policy: witnesses and quorum; the log's own line is added"))
+    .addOption(
+      setting('--operator-key <file>', "the operator's signing key; a new one is made where none is given"),
+    )
+    .addOption(setting('--operator <id:name>', 'who operates the log').argParser(officerName))
+    .addOption(
+      setting('--registrar <id:name:key>', 'who introduces participants (key in hex); repeat it').argParser(
+        registrar,
+      ),
+    )
+    .addOption(
+      setting('--registrar-threshold <k>', 'how many registrars it takes to amend the charter').argParser(
+        wholeNumber(1),
+      ),
+    )
+    .addOption(
+      setting('--anchor-interval <seconds>', 'time between anchors; 600 where nothing is said').argParser(
+        wholeNumber(1),
+      ),
+    )
+    .addOption(
+      setting('--size-limit <bytes>', 'of an entry; 65535 where nothing is said').argParser(wholeNumber(1)),
+    )
+    .action(async (flags: InitFlags) => {
+      const {
+        operatorKey,
+        operator,
+        registrar: registrars,
+        registrarThreshold,
+        anchorInterval,
+        sizeLimit,
+      } = flags;
+      const made = await initLog({
+        folder: resolve(needed(flags.folder, '--folder')),
+        origin: needed(flags.origin, '--origin'),
+        admission: flags.admission,
+        policy: await readInput(needed(flags.policy, '--policy')),
+        clock: systemClock,
+        ...(operatorKey && {
+          operatorKey: parseSigningKey(decodeUtf8(await readInput(operatorKey)).trimEnd()),
+        }),
+        ...(operator && { operator }),
+        ...(registrars && { registrars }),
+        ...(registrarThreshold !== undefined && { registrarThreshold }),
+        ...(anchorInterval !== undefined && { anchorInterval }),
+        ...(sizeLimit !== undefined && { sizeLimit }),
+      });
+      process.stdout.write(`${made.vkey}\n`);
+      process.stderr.write(
+        'Give this vkey to the witnesses of the policy, and start the log with stele-log serve.\n',
+      );
+    });
+}
+
+interface ServeFlags extends Omit<ServeOptions, 'folder' | 'policy'> {
+  folder?: string;
+  policy?: string;
+}
+
+function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('take entries, have the tree cosigned, publish; serve readers')
+    .addOption(folderOption())
+    .addOption(admissionOption())
+    .addOption(
+      setting('-l, --listen <host:port>', 'address to listen on; put TLS in front of it')
+        .default({ host: '127.0.0.1', port: 7381 }, '127.0.0.1:7381')
+        .argParser(hostAndPort),
+    )
+    .addOption(
+      setting('--policy <file>', "must be the charter's in force; the folder's own where nothing is said"),
+    )
+    .addOption(
+      setting(
+        '--publish-partials',
+        'write partial tiles and bundles too: the folder alone is then a complete log',
+      ),
+    )
+    .addOption(
+      setting(
+        '--leave-out <witness>',
+        'a witness that the gate and the quorum do without; repeat it',
+      ).argParser(repeated),
+    )
+    .addOption(
+      setting('--add-anew <witness>', 'a witness whose earlier state does not count; repeat it').argParser(
+        repeated,
+      ),
+    )
+    .addOption(
+      setting('--publish-interval <ms>', 'least time between two signed heads').argParser(wholeNumber(0)),
+    )
+    .addOption(
+      setting('--collection-timeout <ms>', 'how long a head waits for its quorum').argParser(wholeNumber(1)),
+    )
+    .addOption(setting('--witness-timeout <ms>', 'for one exchange with a witness').argParser(wholeNumber(1)))
+    .addOption(
+      setting('--backlog <entries>', 'unpublished entries above which nothing is admitted').argParser(
+        wholeNumber(1),
+      ),
+    )
+    .addOption(
+      setting('--rate <entries>', 'per second under one signing key; 0: no limit').argParser(wholeNumber(0)),
+    )
+    .addOption(
+      setting('--log-level <level>', 'least level of the JSON lines on stderr')
+        .choices(['debug', 'info', 'warn', 'error', 'alarm'])
+        .default('info'),
+    )
+    .action(async (flags: ServeFlags) => {
+      const { policy } = flags;
+      await serve({
+        ...flags,
+        folder: resolve(needed(flags.folder, '--folder')),
+        policy: policy === undefined ? undefined : await readInput(policy),
+      });
+    });
+}
+
+interface FreezeFlags {
+  folder?: string;
+  url?: string;
+  operatorKey?: string;
+  reason: string;
+  successor?: string;
+}
+
+function addFreeze(program: Command): void {
+  program
+    .command('freeze')
+    .description('end a running log: log its freeze entry and one last anchor, after which it only serves')
+    .addOption(folderOption())
+    .addOption(setting('--url <url>', 'of the running log').default('http://127.0.0.1:7381'))
+    .addOption(
+      setting('--operator-key <file>', "the operator's signing key; the folder's where nothing is said"),
+    )
+    .addOption(
+      setting('--reason <code>', 'why')
+        .choices(['planned', 'key-compromised', 'storage-damaged', 'superseded'])
+        .default('planned'),
+    )
+    .addOption(setting('--successor <origin>', 'the log that continues this one'))
+    .action(async (flags: FreezeFlags) => {
+      const { url, operatorKey, reason, successor } = flags;
+      const index = await freeze({
+        folder: resolve(needed(flags.folder, '--folder')),
+        url: needed(url, '--url'),
+        operatorKey,
+        reason,
+        successor,
+        clock: systemClock,
+        fetch: globalThis.fetch,
+      });
+      process.stdout.write(`${index}\n`);
+    });
+}
+
+function needed(value: string | undefined, flag: string): string {
+  if (value !== undefined) return value;
+  throw new LogError(
+    'missing_option',
+    `expected ${flag}, found none`,
+    `name it, or set it in the environment or in stele.toml`,
+  );
+}
+
+async function readInput(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new LogError('unreadable', `expected to read ${path}, found ${reason}`, 'check the path', {
+      cause,
+    });
+  }
+}
+
+function officerName(text: string): OfficerName {
+  const [participant = '', ...name] = text.split(':');
+  return { participant, name: name.join(':') || participant };
+}
+
+function registrar(text: string, before: unknown): OfficerOptions[] {
+  const [participant = '', ...rest] = text.split(':');
+  const key = rest.pop() ?? '';
+  const officers = Array.isArray(before) ? (before as OfficerOptions[]) : [];
+  return [...officers, { participant, name: rest.join(':') || participant, key }];
+}
+
+/** Says what went wrong, and gives the status for it. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+  if (error instanceof SteleError || error instanceof StorageError) {
+    process.stderr.write(
+      `stele-log: ${error.message} (${error.code})\n${error.hint === '' ? '' : `${error.hint}\n`}`,
+    );
+    return exitStatus(error.code);
+  }
+  const code = (error as NodeJS.ErrnoException).code;
+  process.stderr.write(`stele-log: ${error instanceof Error ? error.message : String(error)}\n`);
+  return code === undefined ? EXIT.failed : exitStatus(code);
+}

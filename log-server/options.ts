@@ -1,0 +1,105 @@
+import { homedir } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { TomlError, parse } from 'smol-toml';
+import { LogError } from './errors.js';
+
+/** The table of `stele.toml` that is this program's. */
+const TABLE = 'stele-log';
+
+/** An option that may also stand in the environment as STELE_LOG_NAME and in stele.toml as `name`. */
+export function setting(flags: string, description: string): Option {
+  const option = new Option(flags, description);
+  return option.env(`STELE_LOG_${option.name().replaceAll('-', '_').toUpperCase()}`);
+}
+
+/**
+ * Fills in from `./stele.toml`, then from the XDG configuration folder, what neither the command line
+ * nor the environment has said. Throws LogError "bad_config".
+ */
+export function applyConfigFiles(command: Command, env: NodeJS.ProcessEnv = process.env): void {
+  const xdg = env['XDG_CONFIG_HOME'];
+  const config = xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), '.config');
+  for (const path of ['stele.toml', join(config, 'stele', 'stele.toml')]) {
+    for (const [key, value] of Object.entries(readTable(path))) applyOne(command, path, key, value);
+  }
+}
+
+function applyOne(command: Command, path: string, key: string, value: unknown): void {
+  const option = command.options.find((each) => each.name() === key);
+  // The table serves all commands of the program: what this one does not have, another may.
+  if (option === undefined) return;
+  const attribute = option.attributeName();
+  const source = command.getOptionValueSource(attribute);
+  if (source !== undefined && source !== 'default') return;
+  const texts = Array.isArray(value) ? value.map(String) : [String(value)];
+  if (typeof value === 'object' && !Array.isArray(value)) {
+    throw new LogError(
+      'bad_config',
+      `${path}: expected a plain value for ${key}, found a table`,
+      'see docs/operating.md',
+    );
+  }
+  let parsed: unknown = typeof value === 'boolean' ? value : String(value);
+  try {
+    if (option.argChoices !== undefined && !option.argChoices.includes(String(value))) {
+      throw new InvalidArgumentError(`expected one of ${option.argChoices.join(', ')}`);
+    }
+    // Lists are parsed as the flag given again and again.
+    if (option.parseArg !== undefined && typeof value !== 'boolean') {
+      const parseArg = option.parseArg as (text: string, before: unknown) => unknown;
+      parsed = undefined;
+      if (!option.argChoices) for (const text of texts) parsed = parseArg(text, parsed);
+      else parsed = String(value);
+    }
+  } catch (cause) {
+    if (!(cause instanceof InvalidArgumentError)) throw cause;
+    throw new LogError('bad_config', `${path}: ${key}: ${cause.message}`, 'correct the file', { cause });
+  }
+  command.setOptionValueWithSource(attribute, parsed, 'config');
+}
+
+function readTable(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw error;
+  }
+  try {
+    const table = parse(text)[TABLE];
+    if (table === undefined) return {};
+    if (typeof table === 'object' && !Array.isArray(table) && !(table instanceof Date)) return table;
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    throw new LogError('bad_config', `${path}: ${cause.message}`, 'correct the file', { cause });
+  }
+  throw new LogError('bad_config', `${path}: expected a table [${TABLE}]`, 'correct the file');
+}
+
+/** A whole number from `least` on. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = /^(0|[1-9][0-9]*)$/.test(text) ? Number(text) : NaN;
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new InvalidArgumentError(`Expected a whole number from ${least} on.`);
+    return value;
+  };
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function hostAndPort(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535)
+    throw new InvalidArgumentError('Expected host:port, such as 127.0.0.1:7381 or [::1]:7381.');
+  return { host: match[1] ?? match[2] ?? '', port };
+}
+
+/** Collects the values of a repeated option. */
+export function repeated(text: string, before: unknown): string[] {
+  return [...(Array.isArray(before) ? (before as string[]) : []), text];
+}

@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { systemClock } from './clock.js';
+import { startLog } from './index.js';
+import { jsonLogger } from './logger.js';
+import type { Level } from './logger.js';
+import type { LogLimits } from './settings.js';
+
+/** What `stele-log serve` is told. */
+export interface ServeOptions {
+  readonly folder: string;
+  readonly admission: 'charter' | 'none';
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly policy?: Uint8Array | undefined;
+  readonly publishPartials?: boolean;
+  readonly leaveOut?: readonly string[];
+  readonly addAnew?: readonly string[];
+  readonly publishInterval?: number;
+  readonly collectionTimeout?: number;
+  readonly witnessTimeout?: number;
+  readonly backlog?: number;
+  readonly rate?: number;
+  readonly logLevel: Level;
+}
+
+/**
+ * Serves until SIGTERM or SIGINT, then drains. Prints the URL on stdout once it listens. A second
+ * signal ends the process at once: nothing that was acknowledged is lost by it.
+ */
+export async function serve(options: ServeOptions): Promise<void> {
+  const { folder, admission, listen, policy, publishPartials, leaveOut, addAnew } = options;
+  const logger = jsonLogger(
+    (line) => process.stderr.write(line),
+    () => systemClock.now(),
+    options.logLevel,
+  );
+  const log = await startLog({
+    folder,
+    admission,
+    listen,
+    clock: systemClock,
+    logger,
+    limits: limitsOf(options),
+    ...(policy && { policy }),
+    ...(publishPartials && { publishPartials }),
+    ...(leaveOut && { leaveOut }),
+    ...(addAnew && { addAnew }),
+  });
+  process.stdout.write(`${log.url}\n`);
+  const signal = await Promise.race(
+    ['SIGTERM', 'SIGINT'].map((name) => once(process, name).then(() => name)),
+  );
+  logger.log('info', 'shutting down', { signal });
+  for (const name of ['SIGTERM', 'SIGINT']) process.once(name, () => process.exit(1));
+  await log.close();
+}
+
+function limitsOf(options: ServeOptions): Partial<LogLimits> {
+  const { publishInterval, collectionTimeout, witnessTimeout, backlog, rate } = options;
+  return {
+    ...(publishInterval !== undefined && { publishIntervalMs: publishInterval }),
+    ...(collectionTimeout !== undefined && { collectionTimeoutMs: collectionTimeout }),
+    ...(witnessTimeout !== undefined && { witnessTimeoutMs: witnessTimeout }),
+    ...(backlog !== undefined && { backlog }),
+    ...(rate !== undefined && { ratePerKey: rate, burstPerKey: 10 * rate }),
+  };
+}

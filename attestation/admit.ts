@@ -144,7 +144,13 @@ async function decide(
     admitCharter(view, entry, charter, context);
     return { known: true, statement: charter };
   }
-  if (head === undefined) throw new RangeError('ledger without a head');
+  // Only in a replay: the log holds an entry 0 that is no charter of its own.
+  if (head === undefined)
+    throw new AttestationError(
+      'no_charter',
+      `entry ${index}: expected a log with a charter, found none at entry 0`,
+      'without a charter nobody may write',
+    );
   // Rule 4: the second entry is the first anchor.
   if (index === 1 && name !== 'anchor')
     throw new AttestationError(

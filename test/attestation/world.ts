@@ -155,7 +155,7 @@ export class World {
   }
 
   /** Logs an anchor of the log as it stands. */
-  anchor(...times: (number | undefined)[]): Promise<string> {
+  async anchor(...times: (number | undefined)[]): Promise<string> {
     this.now += 600;
     return this.log(this.anchorOf(times.length === 0 ? this.checkpoint() : this.checkpoint(times)));
   }

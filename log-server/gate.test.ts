@@ -1,50 +1,21 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { encodeUtf8, formatCheckpoint, signNote } from '../tlog/index.js';
+import { encodeUtf8, formatVkey } from '../tlog/index.js';
 import type { RunningLog } from './running.js';
-import { LOG_KEY, ORIGIN, startFixture, testPolicy } from './testing/fixture.js';
-import type { Fixture } from './testing/fixture.js';
+import { ORIGIN, startFixture, testPolicy } from './testing/fixture.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { MemoryStorage } from './testing/memory-storage.js';
 import { ScriptedWitness, conflict, hang, networkOf } from './testing/scripted-witness.js';
+import { noteAt, startScene } from './testing/scene.js';
+import type { Scene, SceneOptions } from './testing/scene.js';
 import { until } from './testing/until.js';
 
-const THREE_OF_FOUR = ['group all 3 w1 w2 w3 w4', 'quorum all'];
-
-interface Scene extends Fixture {
-  readonly witnesses: ScriptedWitness[];
-}
-
-/** A log of five entries, signed and published at that size, and four witnesses that hold it. */
-async function scene(
-  prepare: (witnesses: ScriptedWitness[], storage: MemoryStorage) => void | Promise<void> = () => undefined,
-  leaveOut: string[] = [],
-): Promise<Scene> {
-  const clock = new ManualClock();
-  const witnesses = ['w1', 'w2', 'w3', 'w4'].map((name, i) => new ScriptedWitness(name, 10 + i, clock));
-  const policy = testPolicy([...witnesses.map((witness) => witness.policyLine), ...THREE_OF_FOUR]);
-  const storage = new MemoryStorage(ORIGIN);
-  const entries = [0, 1, 2, 3, 4].map((i) => encodeUtf8(`entry ${i}`));
-  await storage.commit({ oldSize: 0, entries });
-  await storage.makeReadable();
-  const note = await noteAt(storage, 5);
-  await storage.writeSigned(note);
-  await storage.writePublished(note, policy.text);
-  for (const witness of witnesses) witness.held = { size: 5, rootHash: storage.rootHash(), note };
-  await prepare(witnesses, storage);
-  storage.calls.length = 0;
-  const fixture = await startFixture({
-    storage,
-    clock,
-    opened: { policy },
-    settings: { fetch: networkOf(witnesses), leaveOut, limits: { publishIntervalMs: 0 } },
+/** A log of five entries and four witnesses that hold it, 3-of-4. */
+function scene(prepare?: SceneOptions['prepare'], leaveOut: string[] = []): Promise<Scene> {
+  return startScene({
+    ...(prepare && { prepare }),
+    settings: { leaveOut },
   });
-  return { ...fixture, witnesses };
-}
-
-async function noteAt(storage: MemoryStorage, size: number): Promise<Uint8Array> {
-  const rootHash = await storage.rootAt(size);
-  return signNote(formatCheckpoint({ origin: ORIGIN, size, rootHash, extensions: [] }), [LOG_KEY]);
 }
 
 /** Everyone has been asked once and has answered, or hangs. */
@@ -177,7 +148,6 @@ for (const [what, script, code] of [
 void test('409 below what is remembered: alarm, and silent', async () => {
   const s = await scene(async (witnesses, storage) => {
     const w1 = witnesses[0]!;
-    const { formatVkey } = await import('../tlog/index.js');
     await storage.putWitnessSizes(new Map([[formatVkey(w1.key.vkey), 5]]));
     w1.held = { size: 3, rootHash: await storage.rootAt(3), note: await noteAt(storage, 3) };
     witnesses[1]!.script = hang;

@@ -1,0 +1,68 @@
+// stele submit: brings signed envelopes to the log and keeps what proves that they are in it.
+import { resolve } from 'node:path';
+import { checkStatement, knownType, parseAnyStatement, parseEnvelope } from '../../attestation/index.js';
+import { verifyTlogProof, type Policy } from '../../tlog/index.js';
+import { formatBundle, idOf, leafHashOf, type Bundle } from '../bundle.js';
+import { define, type Invocation, type Register } from '../command.js';
+import { asInput } from '../errors.js';
+import { readInput, writeDurably } from '../files.js';
+import { loadPolicy, openLog, withEvidence } from '../log.js';
+import { bundlePath, proofPath } from '../names.js';
+import { checkSameHistory, gatherRelated } from '../related.js';
+import { sendEnvelope } from '../submission.js';
+
+/** Registers the command. */
+export const registerSubmit: Register = (program, context, outcome) => {
+  define(
+    program
+      .command('submit')
+      .description('log signed envelopes; leave a proof beside each')
+      .argument('<envelope...>', 'files that "stele attest" wrote'),
+    context,
+    outcome,
+    ['log', 'policy', 'timeout'],
+    async (invocation, _options, files) => {
+      const policy = loadPolicy(invocation.settings);
+      const entries = [];
+      for (const file of files) entries.push(await submit(invocation, policy, file));
+      invocation.report.result({ entries });
+      return undefined;
+    },
+  );
+};
+
+async function submit(
+  { context, report, settings }: Invocation,
+  policy: Policy,
+  file: string,
+): Promise<object> {
+  const path = resolve(context.cwd, file);
+  const sent = asInput(file, () => {
+    const envelope = parseEnvelope(readInput(path, file));
+    const statement = parseAnyStatement(envelope.payload);
+    if (knownType(statement.predicateType) !== undefined) checkStatement(statement);
+    return envelope;
+  });
+
+  const { envelope, proof } = await sendEnvelope(context, settings, sent, (reason) => report.say(reason));
+  const { index, evaluation } = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });
+  writeDurably(proofPath(path), proof);
+  const { size } = evaluation.checkpoint;
+  const witnesses = evaluation.cosignatures.map(({ witness }) => witness.name).join(', ');
+  report.check(
+    'logged',
+    'pass',
+    `${file}: entry ${index} of ${size}${witnesses ? `, cosigned by ${witnesses}` : ''}`,
+  );
+
+  // The record is logged and proven. What follows says who signed it, and holds the log to what it
+  // showed before.
+  const log = await openLog(context, settings);
+  const bundle: Bundle = await withEvidence(context, async () => {
+    await checkSameHistory(log, policy, proof);
+    return { envelope, proof, related: await gatherRelated(log, envelope, index) };
+  });
+  writeDurably(bundlePath(path), formatBundle(bundle));
+  report.say(`Keep ${bundlePath(file)}: it proves the record offline.`);
+  return { file: path, index, size, id: idOf(envelope), bundle: bundlePath(path), proof: proofPath(path) };
+}

@@ -1,0 +1,35 @@
+// What a command may touch of the world around it, so that tests can be that world.
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fetch } from '../client/index.js';
+
+export interface Context {
+  /** STELE_*, XDG_*, HOME and APPDATA are read. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute path of the working folder. */
+  readonly cwd: string;
+  readonly stdout: (data: string | Uint8Array) => void;
+  readonly stderr: (text: string) => void;
+  /** Whether stdout is a terminal, so that text from elsewhere must be escaped. */
+  readonly terminal: boolean;
+  readonly fetch: Fetch;
+  /** Milliseconds since 1970-01-01T00:00:00Z. It dates statements and decides nothing. */
+  readonly now: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
+  readonly random: (bytes: number) => Uint8Array;
+}
+
+/** The real world. */
+export function processContext(): Context {
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    stdout: (data) => void process.stdout.write(data),
+    stderr: (text) => void process.stderr.write(text),
+    terminal: process.stdout.isTTY,
+    fetch: (url, init) => globalThis.fetch(url, init),
+    now: () => Date.now(),
+    sleep: (milliseconds) => sleep(milliseconds),
+    random: (bytes) => new Uint8Array(randomBytes(bytes)),
+  };
+}

@@ -1,0 +1,44 @@
+// Checks of what people type, with the same rules as spec/schema/common.json.
+import { CliError, EXIT } from './errors.js';
+
+/** Throws CliError "bad_identifier". */
+export function checkIdentifier(text: string, what: string): string {
+  if (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(text)) return text;
+  throw new CliError(
+    EXIT.usage,
+    'bad_identifier',
+    `${what}: expected lower-case letters, digits, dots, underscores and hyphens, at most 64, found ${JSON.stringify(text)}`,
+    'for example example-lab',
+  );
+}
+
+/** A non-negative integer of any size, as decimal digits. Throws CliError "bad_number". */
+export function checkDecimal(text: string, what: string): string {
+  if (/^(0|[1-9][0-9]{0,59})$/.test(text)) return text;
+  throw new CliError(
+    EXIT.usage,
+    'bad_number',
+    `${what}: expected a whole number in decimal digits, found ${JSON.stringify(text)}`,
+    'write it out: 18520473600, not 1.85e10',
+  );
+}
+
+/** A count, step or index. Throws CliError "bad_number". */
+export function checkCount(text: string, what: string): number {
+  const value = Number(checkDecimal(text, what));
+  if (Number.isSafeInteger(value)) return value;
+  throw new CliError(EXIT.usage, 'bad_number', `${what}: expected at most 2^53 - 1, found ${text}`);
+}
+
+/** Seconds since 1970 from such a number or an ISO 8601 time with its zone. Throws CliError "bad_time". */
+export function checkTime(text: string, what: string): number {
+  if (/^[0-9]{1,12}$/.test(text)) return Number(text);
+  const milliseconds = /(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : NaN;
+  if (!Number.isNaN(milliseconds) && milliseconds >= 0) return Math.floor(milliseconds / 1000);
+  throw new CliError(
+    EXIT.usage,
+    'bad_time',
+    `${what}: expected a time with its zone, found ${JSON.stringify(text)}`,
+    'for example 2026-03-01T12:00:00Z, or seconds since 1970',
+  );
+}

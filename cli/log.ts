@@ -1,0 +1,108 @@
+// The log as this user knows it: read over HTTP, believed by the policy, held against what it showed the
+// last time.
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import {
+  ClientError,
+  httpSource,
+  InconsistentError,
+  LogReader,
+  type LastSeen,
+  type VerifiedCheckpoint,
+} from '../client/index.js';
+import { decodeUtf8, encodeBase64, parsePolicy, type Policy } from '../tlog/index.js';
+import type { Context } from './context.js';
+import { asInput, CliError, EXIT } from './errors.js';
+import { readIfThere, readInput, writeDurably } from './files.js';
+import { LogIndex } from './log-index.js';
+import { required, stateFolder, type Settings } from './settings.js';
+
+/** A log that is open for reading. */
+export interface OpenLog {
+  readonly reader: LogReader;
+  readonly checkpoint: VerifiedCheckpoint;
+  readonly index: LogIndex;
+}
+
+/** The policy in force. Throws CliError, status 2, for a file that is none. */
+export function loadPolicy(settings: Settings): Policy {
+  const path = required(settings, 'policy');
+  return asInput(path, () => parsePolicy(readInput(path)));
+}
+
+/**
+ * Fetches the log's checkpoint, verifies it and its consistency with the last one seen. A log that
+ * contradicts itself is CliError "inconsistent", status 5, after the evidence has been written.
+ */
+export async function openLog(context: Context, settings: Settings): Promise<OpenLog> {
+  const url = required(settings, 'log');
+  const policy = loadPolicy(settings);
+  const timeoutMs = 1000 * (settings.timeout ?? 60);
+  const reader = new LogReader(httpSource(url, { fetch: context.fetch, timeoutMs }), policy, {
+    lastSeen: lastSeenStore(context),
+  });
+  try {
+    const checkpoint = await withEvidence(context, () => reader.checkpoint());
+    return { reader, checkpoint, index: LogIndex.load(logFolder(context, checkpoint.origin)) };
+  } catch (error) {
+    if (error instanceof ClientError && error.code === 'not_found') {
+      throw new CliError(EXIT.network, 'not_found', error.message, `is ${url} the URL of the log?`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** Runs what may find a log lying; then the evidence is on disk before anybody hears of it. */
+export async function withEvidence<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof InconsistentError) throw keepEvidence(context, error);
+    throw error;
+  }
+}
+
+/** Where what is remembered of a log lies. An origin may hold slashes, so its digest names the folder. */
+export function logFolder(context: Context, origin: string): string {
+  const name = createHash('sha256').update(origin).digest('hex').slice(0, 32);
+  return join(stateFolder(context), 'logs', name);
+}
+
+function lastSeenStore(context: Context): LastSeen {
+  const path = (origin: string): string => join(logFolder(context, origin), 'checkpoint');
+  return {
+    load: (origin) => Promise.resolve(readIfThere(path(origin))),
+    save: (origin, note) => {
+      writeDurably(path(origin), note);
+      return Promise.resolve();
+    },
+  };
+}
+
+function keepEvidence(context: Context, error: InconsistentError): CliError {
+  const [smaller, larger] = error.notes;
+  const text = `${JSON.stringify(
+    {
+      schema: 'https://stele-log/inconsistent-checkpoints/v1',
+      notes: [decodeUtf8(smaller, 'note'), decodeUtf8(larger, 'note')],
+      ...(error.proven && {
+        rootHash: encodeBase64(error.proven.rootHash),
+        consistencyProof: error.proven.proof.map((hash) => encodeBase64(hash)),
+      }),
+    },
+    null,
+    1,
+  )}\n`;
+  const name = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  const path = join(stateFolder(context), 'evidence', `${name}.json`);
+  writeDurably(path, text);
+  return new CliError(
+    EXIT.misbehaviour,
+    'inconsistent',
+    `${error.message}. The log signed both: evidence written to ${path}`,
+    'show that file to the log operator, to its witnesses and to whoever relies on the log',
+    { cause: error },
+  );
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test from 'node:test';
+import { comparePaths, digestModel, isWeightFile } from './model-digest.js';
+
+async function withFolder(
+  files: Record<string, string>,
+  work: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'stele-model-'));
+  try {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), text);
+    }
+    await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const FILES = {
+  'a/b': 'one',
+  'a-b': 'two',
+  'a.b': 'three',
+  'empty.bin': '',
+  'model.safetensors': 'w',
+  'optimizer.safetensors': 'o',
+  '.git/x': 'g',
+  '.gitignore': 'i',
+  'sub/.git/y': 's',
+  Zé: 'z',
+  '😀': '😀',
+  '\uffff': 'e',
+};
+
+// The roots were computed by the Python package model-signing 1.1.1 over the same files.
+test('the root is the one that the reference implementation of OpenSSF Model Signing computes', async () => {
+  await withFolder(FILES, async (folder) => {
+    assert.deepEqual(await digestModel(folder), {
+      root: '7f1c64d10c3b1489a71a124723f8bc05538dbcab302596eb7686a72e7a85004d',
+      manifestDigest: '5d36e18f502d7f01b0e0b70fa5aefb15ebd1fdd17e32354c6bcd5a2a288027ed',
+      files: 10,
+    });
+    const weights = await digestModel(folder, isWeightFile);
+    assert.equal(weights.root, 'd573781ad1f7f8c1fd7236f51650de52f22e63b269b89b1d265223f13f3ccef2');
+    assert.equal(weights.files, 2);
+  });
+});
+
+test('two folders whose files only swapped names have one root and two manifest digests', async () => {
+  await withFolder({ 'a/model.bin': 'x', 'b/other.bin': 'x' }, async (folder) => {
+    const one = await digestModel(join(folder, 'a'));
+    const other = await digestModel(join(folder, 'b'));
+    assert.equal(one.root, other.root);
+    assert.notEqual(one.manifestDigest, other.manifestDigest);
+  });
+});
+
+test('a folder without files, a missing one and a symbolic link are refused', async () => {
+  await withFolder({ 'model.bin': 'x' }, async (folder) => {
+    await assert.rejects(
+      digestModel(folder, () => false),
+      { code: 'bad_model' },
+    );
+    await assert.rejects(digestModel(join(folder, 'none')), { code: 'bad_model' });
+    symlinkSync('model.bin', join(folder, 'link'));
+    await assert.rejects(digestModel(folder), { code: 'bad_model' });
+  });
+});
+
+test('weight files are told from what trainers save beside them', () => {
+  for (const name of ['model.safetensors', 'pytorch_model-00001-of-00002.bin', 'x/model.gguf', 'a.onnx']) {
+    assert.ok(isWeightFile(name), name);
+  }
+  for (const name of [
+    'optimizer.pt',
+    'checkpoint/optimizer.bin',
+    'rng_state_0.pth',
+    'config.json',
+    'training_args.bin',
+    'scheduler.pt',
+  ]) {
+    assert.ok(!isWeightFile(name), name);
+  }
+});
+
+test('paths sort part by part and by code points', () => {
+  assert.deepEqual(['a-b', 'b', 'a/c', 'a', '😀', '\uffff'].sort(comparePaths), [
+    'a',
+    'a/c',
+    'a-b',
+    'b',
+    '\uffff',
+    '😀',
+  ]);
+});

@@ -1,0 +1,75 @@
+// The command line of `stele`.
+import { Command, CommanderError } from 'commander';
+import type { Outcome, Register } from './command.js';
+import { registerAttest } from './commands/attest.js';
+import { registerGet } from './commands/get.js';
+import { registerInit } from './commands/init.js';
+import { registerKeygen } from './commands/keygen.js';
+import { registerProve } from './commands/prove.js';
+import { registerSubmit } from './commands/submit.js';
+import { registerVerify } from './commands/verify.js';
+import type { Context } from './context.js';
+import { EXIT, type ExitStatus } from './errors.js';
+import { JSON_SCHEMA } from './report.js';
+import { escapeForTerminal } from './terminal.js';
+
+const COMMANDS: readonly Register[] = [
+  registerInit,
+  registerKeygen,
+  registerAttest,
+  registerSubmit,
+  registerVerify,
+  registerProve,
+  registerGet,
+];
+
+const AFTER_HELP = `
+Settings come from a flag, else STELE_* in the environment, else ./stele.toml, else
+$XDG_CONFIG_HOME/stele/stele.toml.
+
+Exit status: 0 fine; 1 verification failed, refused or not found; 2 usage or unreadable
+input; 3 network, try again; 4 quorum not met; 5 misbehaviour proven, evidence written.`;
+
+/** Runs `stele` with these arguments (without the program's name). Never throws. */
+export async function run(argv: readonly string[], context: Context): Promise<ExitStatus> {
+  const outcome: Outcome = { status: EXIT.ok };
+  const program = new Command('stele')
+    .description('Signs, logs and verifies records of AI training runs.')
+    .addHelpText('after', AFTER_HELP);
+  for (const register of COMMANDS) register(program, context, outcome);
+  prepare(program, context, argv.includes('--json'));
+  try {
+    if (argv.length === 0) {
+      program.outputHelp({ error: true });
+      return EXIT.usage;
+    }
+    await program.parseAsync([...argv], { from: 'user' });
+    return outcome.status;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // commander's own status for a usage error is 1; help that was asked for is no error.
+    if (error.exitCode === 0) return EXIT.ok;
+    if (argv.includes('--json')) {
+      const message = error.message.replace(/^error: /, '');
+      const body = { code: 'usage', message, hint: 'stele help' };
+      context.stdout(
+        `${JSON.stringify({ schema: JSON_SCHEMA, ok: false, checks: [], result: {}, error: body })}\n`,
+      );
+    }
+    return EXIT.usage;
+  }
+}
+
+/** Subcommands inherit neither of these, so every command is told. */
+function prepare(command: Command, context: Context, json: boolean): void {
+  command.exitOverride();
+  command.configureOutput({
+    writeOut: (text) => context.stdout(text),
+    writeErr: (text) => {
+      if (!json) context.stderr(escapeForTerminal(text));
+    },
+    outputError: (text, write) => write(`stele: ${text.replace(/^error: /, '')}`),
+  });
+  command.showHelpAfterError('  see --help');
+  for (const child of command.commands) prepare(child, context, json);
+}

@@ -1,0 +1,67 @@
+// How people name an entry: by its index, by the digest of its payload, by the envelope itself.
+import { resolve } from 'node:path';
+import { parseEnvelope, parseJson } from '../attestation/index.js';
+import { idOf, looksLikeBundle, parseBundle } from './bundle.js';
+import type { Context } from './context.js';
+import { asInput, CliError, EXIT } from './errors.js';
+import { readInput } from './files.js';
+import { checkCount } from './identifiers.js';
+import type { OpenLog } from './log.js';
+import { required, type Settings } from './settings.js';
+
+/** The index of the entry that `target` names. Throws CliError "not_found", status 1. */
+export async function findEntry(
+  context: Context,
+  settings: Settings,
+  log: OpenLog,
+  target: string,
+): Promise<number> {
+  if (/^[0-9]{1,16}$/.test(target)) {
+    const index = checkCount(target, 'index');
+    if (index < log.checkpoint.size) return index;
+    throw notFound(`expected an index below ${log.checkpoint.size}, the log's size, found ${index}`);
+  }
+  const id = /^[0-9a-f]{64}$/.test(target) ? target : readId(context, target);
+  const hinted = await askIndex(context, settings, id);
+  if (hinted !== undefined && hinted < log.checkpoint.size) {
+    if (idOf(parseEnvelope(await log.reader.entry(hinted))) === id) return hinted;
+  }
+  // The log's look-up need not be believed, and other logs have none: read the entries.
+  const index = await log.index.update(log.reader, log.checkpoint.size, id);
+  if (index !== undefined) return index;
+  throw notFound(
+    `expected an entry whose payload has the digest ${id}, found none in ${log.checkpoint.size} entries`,
+  );
+}
+
+function readId(context: Context, file: string): string {
+  const bytes = readInput(resolve(context.cwd, file), file);
+  return asInput(file, () =>
+    idOf(looksLikeBundle(parseJson(bytes)) ? parseBundle(bytes).envelope : parseEnvelope(bytes)),
+  );
+}
+
+/** The log's own answer, a hint: undefined where it has none or cannot be asked. */
+async function askIndex(context: Context, settings: Settings, id: string): Promise<number | undefined> {
+  const url = required(settings, 'log');
+  try {
+    const address = new URL(`api/v1/entries?payload=${id}`, url.endsWith('/') ? url : `${url}/`).href;
+    const answer = await context.fetch(address, {
+      redirect: 'error',
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(1000 * (settings.timeout ?? 60)),
+    });
+    if (answer.status !== 200) {
+      await answer.body?.cancel();
+      return undefined;
+    }
+    const { index } = (await answer.json()) as { index?: unknown };
+    return Number.isSafeInteger(index) && (index as number) >= 0 ? (index as number) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function notFound(message: string): CliError {
+  return new CliError(EXIT.failed, 'not_found', message, 'has it been submitted, and to this log?');
+}

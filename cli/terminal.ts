@@ -1,0 +1,25 @@
+// Text that came from elsewhere, made harmless for a terminal: an entry or an error message may hold
+// escape sequences that recolour, overwrite or reorder what stands beside them.
+
+/**
+ * Escapes what could act on a terminal instead of standing in it: C0 and C1 controls but the line feed,
+ * bidirectional and zero-width characters, line and paragraph separators, lone surrogates.
+ */
+export function escapeForTerminal(text: string): string {
+  return text.replace(/[^\n\P{Cc}]|\p{Cf}|\p{Cs}|\p{Zl}|\p{Zp}/gu, escapeCharacter);
+}
+
+/** JSON, indented, that is the same value to a parser and harmless on a terminal. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/[^\n\P{Cc}]|\p{Cf}|\p{Cs}|\p{Zl}|\p{Zp}/gu, (character) =>
+    Array.from({ length: character.length }, (_, i) => unicodeEscape(character.charCodeAt(i))).join(''),
+  );
+}
+
+function escapeCharacter(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+}
+
+function unicodeEscape(code: number): string {
+  return `\\u${code.toString(16).padStart(4, '0')}`;
+}

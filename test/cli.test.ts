@@ -1,0 +1,467 @@
+// Every command against a log and four witnesses on loopback, and bad input at every door of the CLI.
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { parseEnvelope, parseJson, type Json } from '../attestation/index.js';
+import { parsePolicy, parseTlogProof, leafHash, verifyTlogProof } from '../tlog/index.js';
+import { introduceLab, startWorld, type Person, type World } from './cli/world.js';
+
+let world: World;
+let lab: Person;
+
+before(async () => {
+  world = await startWorld();
+  lab = await introduceLab(world, 'acme');
+  lab.write('spec.md', 'what the run is about');
+});
+after(() => world.close());
+
+const INTENT = [
+  'attest',
+  'run-intent',
+  '--spec',
+  'spec.md',
+  '--planned-flop',
+  '18520473600',
+  '--otherwise',
+  'withheld',
+];
+
+/** Signs and submits an intent; gives the names of its files. */
+async function intent(
+  run: string,
+  ...more: string[]
+): Promise<{ envelope: string; bundle: string; proof: string }> {
+  const signed = await lab.run(...INTENT, '--run', run, ...more);
+  assert.equal(signed.status, 0, signed.stderr);
+  const envelope = `records/${run}.intent.dsse.json`;
+  assert.equal(signed.stdout, `${envelope}\n`);
+  const submitted = await lab.run('submit', envelope);
+  assert.equal(submitted.status, 0, submitted.stderr);
+  return {
+    envelope,
+    bundle: envelope.replace('dsse', 'stele'),
+    proof: envelope.replace('dsse.json', 'tlog-proof'),
+  };
+}
+
+const statuses = (checks: { name: string; status: string }[]): Record<string, string> =>
+  Object.fromEntries(checks.map(({ name, status }) => [name, status]));
+
+test('init leaves keys for their owner only, settings, a policy and a request', () => {
+  for (const key of ['keys/signing.key', 'keys/recovery.key']) {
+    assert.equal(statSync(join(lab.folder, key)).mode & 0o777, 0o600);
+  }
+  assert.match(lab.read('stele.toml'), /participant = "acme"/);
+  assert.equal(lab.read('policy'), world.policy);
+  assert.ok(!lab.read('participant-request.json').includes('PRIVATE'));
+});
+
+test('a record is signed, logged and verified offline, by one who has only the file and the policy', async () => {
+  const { bundle, envelope, proof } = await intent('run-1');
+  const stranger = world.person('stranger', {
+    fetch: () => Promise.reject(new Error('no network')),
+  });
+  stranger.write('policy', world.policy);
+  stranger.write('record.stele.json', lab.read(bundle));
+  const answer = await stranger.run('verify', 'record.stele.json', '--policy', 'policy', '--json');
+  assert.equal(answer.status, 0, answer.stdout);
+  assert.deepEqual(statuses(answer.json.checks), {
+    envelope: 'pass',
+    statement: 'pass',
+    inclusion: 'pass',
+    'log signature': 'pass',
+    quorum: 'pass',
+    signature: 'pass',
+    signer: 'pass',
+    'key in force': 'not-checkable',
+    'logged before': 'pass',
+    'made after': 'pass',
+  });
+  const text = await stranger.run('verify', 'record.stele.json', '--policy', 'policy');
+  assert.match(text.stdout, /acme \("The acme Lab"\), says registrar office, entry 2/);
+  assert.ok(!/compliant|honest|safe/i.test(text.stdout));
+
+  // The two plain files are what the field's other tools read: the leaf's bytes and a C2SP tlog-proof.
+  const verified = verifyTlogProof({
+    proof: readFileSync(join(lab.folder, proof)),
+    leafHash: leafHash(readFileSync(join(lab.folder, envelope))),
+    policy: parsePolicy(new TextEncoder().encode(world.policy)),
+  });
+  assert.ok(verified.evaluation.met);
+});
+
+test('an envelope alone, or with its proof alone, says what cannot be checked', async () => {
+  const { envelope, proof } = await intent('run-2');
+  const other = world.person('other');
+  other.write('policy', world.policy);
+  other.write('a.dsse.json', lab.read(envelope));
+  const alone = await other.run('verify', 'a.dsse.json', '--policy', 'policy', '--json');
+  assert.equal(alone.status, 0);
+  assert.equal(statuses(alone.json.checks)['inclusion'], 'not-checkable');
+  other.write('a.tlog-proof', lab.read(proof));
+  const placed = await other.run('verify', 'a.dsse.json', '--policy', 'policy', '--json');
+  assert.equal(statuses(placed.json.checks)['inclusion'], 'pass');
+  assert.equal(statuses(placed.json.checks)['signer'], 'not-checkable');
+});
+
+test('anything changed in a record or its proof fails with status 1', async () => {
+  const { bundle } = await intent('run-3');
+  const good = JSON.parse(lab.read(bundle)) as {
+    envelope: Record<string, never>;
+    proof: string;
+    related: Json[];
+  };
+  const envelope = good.envelope as unknown as {
+    payload: string;
+    signatures: { sig: string; keyid: string }[];
+  };
+  const payload = Buffer.from(envelope.payload, 'base64').toString();
+  const cases: [string, unknown, string][] = [
+    [
+      'payload',
+      {
+        ...good,
+        envelope: {
+          ...envelope,
+          payload: Buffer.from(payload.replace('18520473600', '18520473601')).toString('base64'),
+        },
+      },
+      'inclusion',
+    ],
+    [
+      'index',
+      { ...good, proof: good.proof.replace(/index (\d+)/, (_, i) => `index ${Number(i) + 1}`) },
+      'inclusion',
+    ],
+    [
+      'root',
+      { ...good, proof: good.proof.replace(/\n(\d+)\n([A-Za-z0-9+/]{4})/, '\n$1\nAAAA') },
+      'log signature',
+    ],
+    [
+      'related',
+      {
+        ...good,
+        related: [...good.related.slice(0, 1), { ...(good.related[1] as object), proof: good.proof }],
+      },
+      'related',
+    ],
+  ];
+  for (const [what, value, check] of cases) {
+    lab.write('changed.stele.json', JSON.stringify(value));
+    const answer = await lab.run('verify', 'changed.stele.json', '--json');
+    assert.equal(answer.status, 1, `${what}: ${answer.stdout}`);
+    assert.equal(statuses(answer.json.checks)[check], 'fail', what);
+  }
+});
+
+test('without enough cosignatures verify answers 4', async () => {
+  const { bundle } = await intent('run-4');
+  const value = JSON.parse(lab.read(bundle)) as { proof: string };
+  const lines = value.proof.split('\n').filter((line) => !/witness\.example\/(north|east)/.test(line));
+  lab.write('few.stele.json', JSON.stringify({ ...value, proof: lines.join('\n') }));
+  const answer = await lab.run('verify', 'few.stele.json', '--json');
+  assert.equal(statuses(answer.json.checks)['quorum'], 'fail');
+  assert.equal(answer.status, 4, answer.stdout);
+});
+
+test('nothing is signed twice: the same words reuse the bytes, other words are refused', async () => {
+  const first = await lab.run(...INTENT, '--run', 'run-5', '--seed', '7', '--commit', 'seed');
+  assert.equal(first.status, 0, first.stderr);
+  const path = join(lab.folder, 'records/run-5.intent.dsse.json');
+  const bytes = readFileSync(path);
+  assert.equal(statSync(join(lab.folder, 'records/run-5.intent.disclosures.json')).mode & 0o777, 0o600);
+  assert.ok(!Buffer.from(parseEnvelope(bytes).payload).toString().includes('"7"'));
+  const again = await lab.run(...INTENT, '--run', 'run-5', '--seed', '7', '--commit', 'seed', '--json');
+  assert.equal(again.status, 0);
+  assert.equal(again.json.result['reused'], true);
+  assert.deepEqual(readFileSync(path), bytes);
+  const other = await lab.run(...INTENT, '--run', 'run-5', '--seed', '8', '--commit', 'seed', '--json');
+  assert.equal(other.status, 2);
+  assert.equal(other.json.error?.code, 'already_signed');
+  assert.deepEqual(readFileSync(path), bytes);
+});
+
+test('a log that goes away between signing and answering gets the same bytes again', async () => {
+  const signed = await lab.run(...INTENT, '--run', 'run-6');
+  assert.equal(signed.status, 0, signed.stderr);
+  const envelope = 'records/run-6.intent.dsse.json';
+  const bytes = lab.read(envelope);
+  const sent: string[] = [];
+  // The log gets the entry; its answer is lost, as when the sender is killed.
+  const lost = await lab.runWith(
+    {
+      fetch: async (url, init) => {
+        sent.push(Buffer.from(init.body as Uint8Array).toString());
+        await (await fetch(url, init)).text();
+        throw new TypeError('connection reset');
+      },
+    },
+    'submit',
+    envelope,
+    '--timeout',
+    '1',
+    '--json',
+  );
+  assert.equal(lost.status, 3, lost.stdout);
+  assert.ok(!existsSync(join(lab.folder, 'records/run-6.intent.stele.json')));
+  const size = world.log.published()?.size;
+  const again = await lab.run('submit', envelope, '--json');
+  assert.equal(again.status, 0, again.stdout);
+  assert.equal(world.log.published()?.size, size, 'the entry is there once');
+  assert.deepEqual(new Set(sent), new Set([bytes]));
+});
+
+test('progress and final statements follow one another without being told', async () => {
+  await intent('run-7');
+  for (const step of [5, 10]) {
+    mkdirSync(join(lab.folder, `out/checkpoint-${step}`), { recursive: true });
+    writeFileSync(join(lab.folder, `out/checkpoint-${step}/model.safetensors`), `weights ${step}`);
+    writeFileSync(join(lab.folder, `out/checkpoint-${step}/trainer_state.json`), `{"global_step": ${step}}`);
+    const words = [
+      'attest',
+      'run-progress',
+      '--run',
+      'run-7',
+      '--checkpoint',
+      `out/checkpoint-${step}`,
+      '--otherwise',
+      'not-measured',
+    ];
+    const signed = await lab.run(...words, '--json');
+    assert.equal(signed.status, 0, signed.stdout);
+    assert.equal((await lab.run(...words, '--json')).json.result['reused'], true);
+  }
+  const predicate = (name: string): Record<string, Json> =>
+    (
+      parseJson(parseEnvelope(readFileSync(join(lab.folder, name))).payload) as {
+        predicate: Record<string, Json>;
+      }
+    ).predicate;
+  const second = predicate('records/run-7.progress-0001.dsse.json');
+  assert.deepEqual([second['window'], second['firstStep'], second['lastStep']], [1, 5, 10]);
+  const final = [
+    'attest',
+    'run-final',
+    '--run',
+    'run-7',
+    '--outcome',
+    'completed',
+    '--model',
+    'out/checkpoint-10',
+    '--flop-6nd',
+    '100,50',
+    '--otherwise',
+    'not-measured',
+  ];
+  assert.equal((await lab.run(...final)).status, 0);
+  for (const name of ['progress-0000', 'progress-0001', 'final']) {
+    const submitted = await lab.run('submit', `records/run-7.${name}.dsse.json`);
+    assert.equal(submitted.status, 0, submitted.stderr);
+  }
+  const bundle = 'records/run-7.final.stele.json';
+  assert.match((await lab.run('verify', bundle, '--model', 'out/checkpoint-10')).stdout, /pass +weights/);
+  const wrong = await lab.run('verify', bundle, '--model', 'out/checkpoint-5', '--json');
+  assert.equal(wrong.status, 1);
+  assert.equal(statuses(wrong.json.checks)['weights'], 'fail');
+});
+
+test('prove and get find an entry by index, digest and file, and say when there is none', async () => {
+  const { envelope } = await intent('run-8');
+  const submitted = await lab.run('submit', envelope, '--json');
+  const [entry] = submitted.json.result['entries'] as { index: number; id: string }[];
+  assert.ok(entry);
+  for (const target of [String(entry.index), entry.id, envelope]) {
+    const proven = await lab.run('prove', target, '-o', 'proven.stele.json', '--json');
+    assert.equal(proven.status, 0, proven.stdout);
+    assert.equal(proven.json.result['index'], entry.index);
+    assert.equal((await lab.run('verify', 'proven.stele.json')).status, 0);
+    assert.equal((await lab.run('get', target, '--raw')).stdout, lab.read(envelope));
+  }
+  const proof = await lab.run('prove', String(entry.index), '--tlog-proof');
+  assert.equal(parseTlogProof(Buffer.from(proof.stdout)).index, entry.index);
+  assert.match((await lab.run('get', 'checkpoint')).stdout, /^log\.example\/test\n/);
+  for (const target of ['999999', 'a'.repeat(64)]) {
+    const none = await lab.run('get', target, '--json');
+    assert.equal(none.status, 1);
+    assert.equal(none.json.error?.code, 'not_found');
+  }
+});
+
+test('what the log does not admit is refused with its own code, status 1', async () => {
+  const nobody = world.person('nobody');
+  nobody.write('given', world.policy);
+  nobody.write('spec.md', 'x');
+  const made = await nobody.run(
+    'init',
+    'nobody',
+    '--name',
+    'Nobody',
+    '--log',
+    world.log.url,
+    '--policy',
+    'given',
+  );
+  assert.equal(made.status, 0, made.stderr);
+  assert.equal((await nobody.run(...INTENT, '--run', 'r')).status, 0);
+  const refused = await nobody.run('submit', 'records/r.intent.dsse.json', '--json');
+  assert.equal(refused.status, 1, refused.stdout);
+  assert.equal(refused.json.error?.code, 'unknown_key');
+});
+
+test('a log that contradicts what it showed before is status 5, and the evidence is on disk', async () => {
+  const victim = await introduceLab(world, 'victim');
+  const { logKey } = { logKey: readFileSync(join(world.logFolder, 'log.key'), 'utf8') };
+  const { formatCheckpoint, parseCheckpoint, parseNote, parseSigningKey, signNote } =
+    await import('../tlog/index.js');
+  const served = await (await fetch(`${world.log.url}/checkpoint`)).text();
+  const { size, origin } = parseCheckpoint(parseNote(Buffer.from(served)).text);
+  const text = formatCheckpoint({ origin, size, rootHash: new Uint8Array(32), extensions: [] });
+  const fork = signNote(text, [parseSigningKey(logKey.trimEnd())]);
+  // The reader believes the log's key alone, so that the fork is accepted at all.
+  victim.write('lonely-policy', `${world.policy.split('\n')[0] ?? ''}\nquorum none\n`);
+  const seen = await victim.run('get', 'checkpoint', '--policy', 'lonely-policy');
+  assert.equal(seen.status, 0, seen.stderr);
+  const lied = await victim.runWith(
+    {
+      fetch: (url, init) =>
+        url.endsWith('/checkpoint') ? Promise.resolve(new Response(fork)) : fetch(url, init),
+    },
+    'get',
+    'checkpoint',
+    '--policy',
+    'lonely-policy',
+    '--json',
+  );
+  assert.equal(lied.status, 5, lied.stdout);
+  assert.equal(lied.json.error?.code, 'inconsistent');
+  const [path = ''] = /\S+evidence\S+\.json/.exec(lied.stdout) ?? [];
+  const { notes } = JSON.parse(readFileSync(path, 'utf8')) as { notes: string[] };
+  assert.equal(notes.length, 2);
+  assert.ok(notes.includes(Buffer.from(fork).toString()));
+});
+
+test('bad input at every door ends with status 2 and a stable code', async () => {
+  const { bundle, envelope } = await intent('run-9');
+  lab.write('empty', '');
+  lab.write('text', 'not json\u0007');
+  lab.write('bad-policy', 'witness');
+  lab.write('exposed.key', lab.read('keys/signing.key'), 0o644);
+  lab.write('bad.key', 'PRIVATE+KEY+x', 0o600);
+  lab.write('twice.json', lab.read(bundle).replace('"proof"', '"envelope"'));
+  lab.write('unknown-field.json', JSON.stringify({ ...(JSON.parse(lab.read(bundle)) as object), more: 1 }));
+  const cases: [string, string[]][] = [
+    ['usage', ['frobnicate']],
+    ['usage', ['verify']],
+    ['usage', ['verify', '--nope', bundle]],
+    ['usage', ['attest', 'run-intent']],
+    ['unreadable', ['verify', 'missing.json']],
+    ['unreadable', ['submit', 'records']],
+    ['bad_json', ['verify', 'empty']],
+    ['bad_json', ['submit', 'text']],
+    ['bad_json', ['verify', 'twice.json']],
+    ['bad_bundle', ['verify', 'unknown-field.json']],
+    ['bad_policy', ['verify', bundle, '--policy', 'bad-policy']],
+    ['unreadable', ['verify', bundle, '--policy', 'missing']],
+    ['key_exposed', [...INTENT, '--run', 'r', '--key', 'exposed.key']],
+    ['bad_signing_key', [...INTENT, '--run', 'r', '--key', 'bad.key']],
+    ['wrong_key', [...INTENT, '--run', 'r', '--participant', 'somebody']],
+    ['bad_identifier', [...INTENT, '--run', 'No Such Run']],
+    ['bad_number', [...INTENT, '--run', 'r', '--seed', '1e3']],
+    ['bad_time', [...INTENT, '--run', 'r', '--planned-start', 'tomorrow']],
+    ['bad_digest', [...INTENT, '--run', 'r', '--code', 'missing-folder']],
+    ['bad_statement', [...INTENT, '--run', 'r', '--otherwise', 'because']],
+    ['not_stated', ['attest', 'run-intent', '--run', 'r', '--spec', 'spec.md']],
+    ['missing_specification', ['attest', 'run-intent', '--run', 'r', '--otherwise', 'withheld']],
+    ['bad_commit', [...INTENT, '--run', 'r', '--commit', 'seed']],
+    ['bad_request', ['attest', 'participant', '--request', bundle]],
+    ['bad_change', ['attest', 'participant-key']],
+    ['bad_settings', ['get', '0', '--log', 'nowhere']],
+    ['bad_settings', ['get', '0', '--timeout', 'soon']],
+    ['already_initialised', ['init', 'acme', '--name', 'Acme']],
+    ['file_exists', ['keygen', 'acme', '-o', 'keys/signing.key']],
+    ['bad_identifier', ['keygen', 'Acme']],
+  ];
+  for (const [code, argv] of cases) {
+    const answer = await lab.run(...argv, '--json');
+    assert.equal(answer.json.error?.code, code, `${argv.join(' ')}: ${answer.stdout}`);
+    assert.equal(answer.status, 2, argv.join(' '));
+    assert.ok(answer.json.error.message.length > 10);
+    assert.equal(answer.stderr, '');
+  }
+  assert.ok(existsSync(join(lab.folder, envelope)));
+});
+
+test('the network’s troubles are status 3, and say where', async () => {
+  const refused = await lab.run('get', '0', '--log', 'http://127.0.0.1:9/', '--json');
+  assert.equal(refused.status, 3, refused.stdout);
+  assert.equal(refused.json.error?.code, 'unreachable');
+  const garbled = await lab.runWith(
+    { fetch: () => Promise.resolve(new Response('hello')) },
+    'submit',
+    'records/run-1.intent.dsse.json',
+    '--json',
+  );
+  assert.equal(garbled.status, 3);
+  assert.equal(garbled.json.error?.code, 'bad_reply');
+  const busy = new Response('{"error":{"code":"queue_full","message":"busy\\u001b[31m","hint":"wait"}}', {
+    status: 503,
+    headers: { 'retry-after': '90' },
+  });
+  const waited = await lab.runWith(
+    { fetch: () => Promise.resolve(busy) },
+    'submit',
+    'records/run-1.intent.dsse.json',
+  );
+  assert.equal(waited.status, 3);
+  assert.match(waited.stderr, /queue_full/);
+  assert.ok(!waited.stderr.includes('\u001b'), 'text from the log is escaped');
+});
+
+test('a statement is signed while the log is away, naming the last anchor seen', async () => {
+  const offline = await lab.run(...INTENT, '--run', 'run-10', '--log', 'http://127.0.0.1:9/');
+  assert.equal(offline.status, 0, offline.stderr);
+  assert.match(offline.stderr, /naming the last anchor seen/);
+  assert.equal((await lab.run('submit', 'records/run-10.intent.dsse.json')).status, 0);
+});
+
+test('a key is rotated by its own signature, and the old one signs no more', async () => {
+  const owner = await introduceLab(world, 'rotator');
+  owner.write('spec.md', 'x');
+  assert.equal((await owner.run('keygen', 'rotator', '-o', 'keys/new.key')).status, 0);
+  const { signing } = JSON.parse(owner.read('participant-request.json')) as { signing?: string };
+  assert.equal(signing, undefined);
+  const made = await owner.run(...INTENT, '--run', 'before');
+  assert.equal(made.status, 0, made.stderr);
+  const oldKey =
+    (JSON.parse(owner.read('records/before.intent.dsse.json')) as { signatures: { keyid: string }[] })
+      .signatures[0]?.keyid ?? '';
+  const rotated = await owner.run(
+    'attest',
+    'participant-key',
+    '--rotate',
+    oldKey,
+    '--new-key',
+    'keys/new.key',
+    '--json',
+  );
+  assert.equal(rotated.status, 0, rotated.stdout);
+  assert.equal((await owner.run('submit', String(rotated.json.result['file']))).status, 0);
+  const refused = await owner.run('submit', 'records/before.intent.dsse.json', '--json');
+  assert.equal(refused.status, 1, refused.stdout);
+  assert.equal((await owner.run(...INTENT, '--run', 'after', '--key', 'keys/new.key')).status, 0);
+  assert.equal((await owner.run('submit', 'records/after.intent.dsse.json')).status, 0);
+  const verified = await owner.run('verify', 'records/after.intent.stele.json', '--json');
+  assert.equal(statuses(verified.json.checks)['signer'], 'pass', verified.stdout);
+});
+
+test('help is no error, and names no command that is not there', async () => {
+  const help = await lab.run('--help');
+  assert.equal(help.status, 0);
+  for (const later of ['record', 'audit', 'monitor', 'evidence', 'disclose', 'doctor']) {
+    assert.ok(!new RegExp(`^ {2}${later}\\b`, 'm').test(help.stdout), later);
+  }
+  assert.equal((await lab.run()).status, 2);
+});

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concatBytes, equalBytes, formatKeyId, parseDecimal, sha256 } from '../tlog/index.js';
-import { type Database, openDatabase } from './storage/database.js';
+import { type Database, openDatabase, readKey } from './storage/database.js';
 import { StorageError, reason } from './storage/error.js';
 
 /** The largest head ever signed with a key on this machine. */
@@ -69,7 +69,7 @@ export async function acquireKeyLock(keyFolder: string, keyId: number): Promise<
     );
   }
   const { db, close } = opened;
-  const stored = (await db.get(MARK)) as Uint8Array | undefined;
+  const stored = await readKey(db, MARK);
   let mark = stored && parseMark(stored);
   return {
     get mark() {

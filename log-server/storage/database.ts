@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises';
-import { Level } from 'level';
+import { type GetOptions, Level } from 'level';
 import { StorageError, damaged, reason } from './error.js';
 
 /** A LevelDB of byte keys and values. */
@@ -61,6 +61,15 @@ export async function openDatabase(
       }
     },
   };
+}
+
+/** A value, or undefined, which the types of `level` leave out. */
+export function readKey(
+  db: Database,
+  key: Uint8Array,
+  options: GetOptions<Uint8Array, Uint8Array> = {},
+): Promise<Uint8Array | undefined> {
+  return db.get(key, options);
 }
 
 function inUse(folder: string, cause?: unknown): StorageError {

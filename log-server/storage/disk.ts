@@ -2,8 +2,13 @@ import { mkdir, open, readFile, readdir, rename, rm, statfs } from 'node:fs/prom
 import { dirname, join } from 'node:path';
 import type { Disk } from './types.js';
 
+/** No such file; a folder of that name is none either. */
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    (error.code === 'ENOENT' || error.code === 'EISDIR' || error.code === 'ENOTDIR')
+  );
 }
 
 /** A folder of the file system. Every writing call has synced what its contract says when it returns. */
@@ -22,7 +27,9 @@ export class FolderDisk implements Disk {
 
   async read(path: string): Promise<Uint8Array | undefined> {
     try {
-      return await readFile(this.#path(path));
+      const bytes = await readFile(this.#path(path));
+      // A plain array: a Buffer's slice() shares its memory.
+      return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;

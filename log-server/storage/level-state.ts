@@ -1,5 +1,13 @@
-import { decodeUtf8, encodeHex, encodeUtf8, equalBytes, parseDecimal } from '../../tlog/index.js';
-import { type Database, openDatabase } from './database.js';
+import type { GetOptions, IteratorOptions } from 'level';
+import {
+  CompactRange,
+  decodeUtf8,
+  encodeHex,
+  encodeUtf8,
+  equalBytes,
+  parseDecimal,
+} from '../../tlog/index.js';
+import { type Database, openDatabase, readKey } from './database.js';
 import { StorageError, damaged, reason } from './error.js';
 import {
   HEAD_KEY,
@@ -22,7 +30,7 @@ import {
   witnessKey,
 } from './records.js';
 import { checkChange, repeatedId } from './rules.js';
-import type { Head, KeyedReader, StateChange, TreeState } from './types.js';
+import type { Head, KeyedReader, StateChange, StateCounts, TreeState } from './types.js';
 
 /**
  * How many commit records are kept. LevelDB drops damaged batches from the middle of its write-ahead
@@ -98,6 +106,26 @@ export class LevelTreeState implements TreeState {
 
   get head(): Head {
     return this.#head;
+  }
+
+  /** Root of the tree as the stored edge gives it. */
+  rootHash(): Uint8Array {
+    return new CompactRange(this.#head.size, this.#head.edge).root();
+  }
+
+  /**
+   * Whether the sums beside the head are those of exactly these identities and ledger keys: together
+   * with {@link scrub}, whether the state holds them and nothing else, without a look-up for each.
+   */
+  holdsExactly(
+    ids: Iterable<readonly [id: Uint8Array, index: number]>,
+    ledger: Iterable<readonly [key: string, value: Uint8Array]>,
+  ): boolean {
+    const idTally = new Tally();
+    const ledgerTally = new Tally();
+    for (const [id, index] of ids) idTally.add(seal(idKey(id), encodeUtf8(String(index))).digest);
+    for (const [key, value] of ledger) ledgerTally.add(seal(ledgerKey(key), value).digest);
+    return idTally.equals(this.#head.ids) && ledgerTally.equals(this.#head.ledger);
   }
 
   readonly ledger: KeyedReader = { get: (key) => this.#read(ledgerKey(key)) };
@@ -198,17 +226,17 @@ export class LevelTreeState implements TreeState {
     );
   }
 
-  async scrub(signal?: AbortSignal): Promise<void> {
+  async scrub(signal?: AbortSignal): Promise<StateCounts> {
     this.#check();
     const snapshot = this.#db.snapshot();
     try {
-      const stored = (await this.#db.get(HEAD_KEY, { snapshot })) as Uint8Array | undefined;
+      const stored = await readValue(this.#db, HEAD_KEY, { snapshot });
       if (stored === undefined) throw damaged('state: the head is gone');
-      const head = parseHead(unseal(HEAD_KEY, stored).payload);
+      const head = parseHead(stored);
       const ids = new Tally();
       const ledger = new Tally();
       let entries = 0;
-      for await (const [key, value] of this.#db.iterator({ snapshot })) {
+      for await (const [key, value] of walk(this.#db, { snapshot })) {
         signal?.throwIfAborted();
         const { digest } = unseal(key, value);
         const tag = String.fromCharCode(key[0] ?? 0);
@@ -221,6 +249,7 @@ export class LevelTreeState implements TreeState {
       if (entries !== head.size - head.sealedTo) {
         throw damaged(`state: expected ${head.size - head.sealedTo} unsealed entries, found ${entries}`);
       }
+      return { entries, ids: ids.count, ledger: ledger.count };
     } finally {
       await snapshot.close();
     }
@@ -279,21 +308,46 @@ export class LevelTreeState implements TreeState {
   }
 }
 
-async function readValue(db: Database, key: Uint8Array): Promise<Uint8Array | undefined> {
+async function readValue(
+  db: Database,
+  key: Uint8Array,
+  options: GetOptions<Uint8Array, Uint8Array> = {},
+): Promise<Uint8Array | undefined> {
   let value: Uint8Array | undefined;
   try {
-    value = (await db.get(key)) as Uint8Array | undefined;
+    value = await readKey(db, key, options);
   } catch (cause) {
     throw damaged(`state: ${showKey(key)} cannot be read: ${reason(cause)}`, cause);
   }
   return value && unseal(key, value).payload;
 }
 
+/** Reads in order; what LevelDB itself finds wrong is damage like any other. */
+async function* walk(
+  db: Database,
+  options: IteratorOptions<Uint8Array, Uint8Array>,
+): AsyncGenerator<[Uint8Array, Uint8Array]> {
+  const iterator = db.iterator(options);
+  try {
+    for (;;) {
+      const item = await iterator.next();
+      if (item === undefined) return;
+      yield item;
+    }
+  } catch (cause) {
+    throw cause instanceof StorageError
+      ? cause
+      : damaged(`state: it cannot be read: ${reason(cause)}`, cause);
+  } finally {
+    await iterator.close();
+  }
+}
+
 /** The last commits are all there, in order, each following from the one before, up to the head's. */
 async function checkChain(db: Database, head: StoredHead): Promise<void> {
   let expected = Math.max(0, head.commitNumber - KEPT_COMMITS + 1);
   let previous: Uint8Array | undefined;
-  for await (const [key, value] of db.iterator(keysOf('c'))) {
+  for await (const [key, value] of walk(db, keysOf('c'))) {
     if (!equalBytes(key, commitKey(expected))) {
       throw damaged(
         `state: expected the record of commit ${expected}, found ${showKey(key)}: writes were lost from the middle`,
@@ -314,7 +368,7 @@ async function checkChain(db: Database, head: StoredHead): Promise<void> {
 }
 
 function sameTally(what: string, expected: Tally, found: Tally): void {
-  if (expected.count === found.count && expected.sum === found.sum) return;
+  if (expected.equals(found)) return;
   throw damaged(
     `state: ${what}: expected ${expected.count} keys with sum ${expected.sum}, found ${found.count} with sum ${found.sum}`,
   );

@@ -297,8 +297,8 @@ export class SeamStorage implements LogStorage {
     return treeSize === 0 ? emptyRoot() : treeRoot(treeSize, this.hashReader(treeSize));
   }
 
-  scrub(signal?: AbortSignal): Promise<void> {
-    return this.#parts.state.scrub(signal);
+  async scrub(signal?: AbortSignal): Promise<void> {
+    await this.#parts.state.scrub(signal);
   }
 
   async close(): Promise<void> {

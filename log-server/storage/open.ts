@@ -4,7 +4,6 @@ import { decodeUtf8, quote } from '../../tlog/index.js';
 import { type KeyLock, acquireKeyLock } from '../lock.js';
 import { replaceFile } from './atomic-file.js';
 import { FolderDisk } from './disk.js';
-import { EdgeRows } from './edge-rows.js';
 import { StorageError, reason } from './error.js';
 import { FileTileStore } from './file-tiles.js';
 import { LevelTreeState } from './level-state.js';
@@ -89,12 +88,7 @@ export async function initLogStorage(options: LogStorageOptions, drivers?: Drive
         'a second log under one key would be a fork: use another key, or start the log this one belongs to',
       );
     }
-    const state = await used.createState();
-    await state.close();
-    await disk.makeFolder(PUBLIC);
-    const tail = new Tail(disk, 'tail', { written: nothing, renamed: nothing });
-    await tail.replace(0, []);
-    await replaceFile(disk, 'format', formatFile(options.origin), { written: nothing, renamed: nothing });
+    await createFiles(options, used);
   } catch (error) {
     await lock.close();
     throw error instanceof StorageError
@@ -102,6 +96,32 @@ export async function initLogStorage(options: LogStorageOptions, drivers?: Drive
       : new StorageError('storage_failed', `init: ${reason(error)}`, 'see the message', { cause: error });
   }
   return openLocked(options, used, lock);
+}
+
+/** The files of an empty log, `format` last: without it there is no log here. */
+async function createFiles({ origin }: LogStorageOptions, drivers: Drivers): Promise<void> {
+  const { disk } = drivers;
+  const state = await drivers.createState();
+  await state.close();
+  await disk.makeFolder(PUBLIC);
+  const tail = new Tail(disk, 'tail', { written: nothing, renamed: nothing });
+  await tail.replace(0, []);
+  await replaceFile(disk, 'format', formatFile(origin), { written: nothing, renamed: nothing });
+}
+
+/**
+ * An empty log in a folder of its own for recover to fill, which holds the key's lock itself and
+ * answers for the mark.
+ */
+export async function createForRecovery(options: LogStorageOptions): Promise<LogStorage> {
+  await makeRoot(resolve(options.folder));
+  const drivers = folderDrivers(options);
+  await createFiles(options, drivers);
+  return openLocked(options, drivers, {
+    mark: undefined,
+    writeMark: nothing,
+    close: nothing,
+  });
 }
 
 /**
@@ -133,7 +153,8 @@ async function openLocked(options: LogStorageOptions, drivers: Drivers, lock: Ke
   }
 }
 
-async function checkFormat(disk: Disk, origin: string): Promise<void> {
+/** Throws StorageError "no_log_here", "unknown_format", "wrong_origin". */
+export async function checkFormat(disk: Disk, origin: string): Promise<void> {
   const file = await disk.read('format');
   const text = file && decodeUtf8(file, 'format');
   const match = text === undefined ? null : /^stele-log ([0-9]+)\n([^\n]+)\n$/.exec(text);

@@ -61,7 +61,8 @@ export function seal(key: Uint8Array, payload: Uint8Array): Sealed {
 
 /** Throws StorageError "state_damaged" if the checksum does not fit. */
 export function unseal(key: Uint8Array, value: Uint8Array): { payload: Uint8Array; digest: Buffer } {
-  const payload = value.subarray(0, Math.max(0, value.length - CHECKSUM_SIZE));
+  // A plain array: LevelDB gives Buffers, whose slice() shares and whose toString() differs.
+  const payload = new Uint8Array(value.buffer, value.byteOffset, Math.max(0, value.length - CHECKSUM_SIZE));
   const digest = digestOf(key, payload);
   if (!digest.subarray(0, CHECKSUM_SIZE).equals(value.subarray(payload.length))) {
     throw damaged(`state: the value under ${showKey(key)} does not fit its checksum`);
@@ -91,6 +92,10 @@ export class Tally {
   remove(digest: Buffer): void {
     this.count--;
     this.#sum = BigInt.asUintN(256, this.#sum - BigInt(`0x${digest.toString('hex')}`));
+  }
+
+  equals(other: Tally): boolean {
+    return this.count === other.count && this.#sum === other.#sum;
   }
 
   clone(): Tally {

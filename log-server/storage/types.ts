@@ -73,8 +73,15 @@ export interface TreeState {
    * missing where checksums only find a value that differs. Work proportional to the whole state:
    * fsck and a slow background task call it. Throws `state_damaged`.
    */
-  scrub(signal?: AbortSignal): Promise<void>;
+  scrub(signal?: AbortSignal): Promise<StateCounts>;
   close(): Promise<void>;
+}
+
+/** How much a state holds. */
+export interface StateCounts {
+  readonly entries: number;
+  readonly ids: number;
+  readonly ledger: number;
 }
 
 // ---------------------------------------------------------------- TileStore

@@ -1,0 +1,442 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { ClientError, type TileSource, fetchBundle, fetchTile } from '../client/index.js';
+import {
+  type OpenedCheckpoint,
+  TILE_WIDTH,
+  type TileId,
+  type Vkey,
+  encodeHex,
+  entriesPath,
+  equalBytes,
+  formatBundle,
+  openCheckpoint,
+  parseTilePath,
+  tileHashReader,
+  tileWidth,
+  treeRoot,
+} from '../tlog/index.js';
+import { acquireKeyLock } from './lock.js';
+import { type Effects, replayEffects } from './effects.js';
+import { EdgeRows } from './storage/edge-rows.js';
+import { reason } from './storage/error.js';
+import { FolderDisk } from './storage/disk.js';
+import { FolderSource } from './storage/folder-source.js';
+import { LevelTreeState } from './storage/level-state.js';
+import { PUBLIC } from './storage/log-storage.js';
+import { parseNoteFile } from './storage/note-file.js';
+import { checkFormat } from './storage/open.js';
+import { withStateCopy } from './storage/salvage.js';
+import { parseTail } from './storage/tail.js';
+import type { EffectsOf, Head, LogStorageOptions, StateCounts } from './storage/types.js';
+import { type Problem, walkTree } from './tree-check.js';
+
+/** What a full check found. It is clean when `problems` is empty; what could not be checked is named. */
+export interface FsckReport {
+  readonly origin: string;
+  /** Size and root of the tree that was walked. */
+  readonly size: number;
+  readonly rootHash: Uint8Array | undefined;
+  readonly checked: {
+    readonly entries: number;
+    readonly bundles: number;
+    readonly tiles: number;
+    readonly partials: number;
+    readonly identities: number;
+    readonly ledgerKeys: number;
+  };
+  readonly problems: readonly Problem[];
+  /** Left by a crash and mended at the next start; nothing is wrong with them. */
+  readonly remarks: readonly string[];
+  readonly notChecked: readonly string[];
+}
+
+/** The checkpoint and who is to have signed it, then everything beneath it. */
+export async function fsckSource(
+  source: TileSource,
+  options: { logKeys: readonly Vkey[]; origin?: string; folder?: string },
+): Promise<FsckReport> {
+  const problems: Problem[] = [];
+  const report = (problem: Problem): void => void problems.push(problem);
+  let opened: OpenedCheckpoint['checkpoint'] | undefined;
+  try {
+    opened = openCheckpoint(await source.checkpoint(), options.logKeys, [], options.origin).checkpoint;
+  } catch (cause) {
+    if (cause instanceof ClientError && cause.code !== 'not_found') throw cause;
+    report({ file: 'checkpoint', expected: 'a checkpoint signed by the log', found: reason(cause) });
+  }
+  const size = opened?.size ?? 0;
+  const walk = await walkTree(source, {
+    size,
+    rootHash: opened?.rootHash,
+    rootsAt: [size],
+    report,
+  });
+  const root = walk.roots.get(size);
+  if (opened && root && !equalBytes(root, opened.rootHash)) {
+    report({ file: 'tree', expected: signedRoot('checkpoint', opened), found: encodeHex(root) });
+  }
+  const folder = source instanceof FolderSource ? source : undefined;
+  const partials = folder ? await checkPartials(folder, source, size, report) : 0;
+  const { entries, bundles, tiles } = walk;
+  return {
+    origin: opened?.origin ?? '',
+    size,
+    rootHash: root,
+    checked: { entries, bundles, tiles, partials, identities: 0, ledgerKeys: 0 },
+    problems,
+    remarks: [],
+    notChecked: stopped(walk.stoppedAt),
+  };
+}
+
+function signedRoot(name: string, { size, rootHash }: { size: number; rootHash: Uint8Array }): string {
+  return `root ${encodeHex(rootHash)} at size ${size}, as in the ${name} note`;
+}
+
+function stopped(at: number | undefined): string[] {
+  return at === undefined ? [] : [`everything from entry ${at} on: neither its bundle nor its tile is there`];
+}
+
+/** Options of {@link fsckFolder}: those of the log, and how its identities and ledger come about. */
+export interface FsckOptions extends Omit<LogStorageOptions, 'step'> {
+  /** Without it identities and ledger are only checked against their sums. */
+  readonly effects?: EffectsOf;
+  /** Where a copy of the state may be put for a while. The system's temporary folder unless given. */
+  readonly scratch?: string;
+}
+
+interface StateFindings {
+  readonly size: number;
+  readonly sealedTo: number;
+  readonly pending: readonly Uint8Array[];
+  readonly root: Uint8Array | undefined;
+}
+
+/**
+ * Checks everything in a log's folder while the log is stopped: format, notes and their signatures,
+ * state (checksums, chain, sums), tail, bundles against tiles on every level, roots, partial files,
+ * and with `effects` every identity and ledger key. Changes nothing. Throws StorageError "locked",
+ * "no_log_here", "unknown_format", "wrong_origin"; what is damaged is in the report.
+ */
+export async function fsckFolder(options: FsckOptions): Promise<FsckReport> {
+  const folder = resolve(options.folder);
+  const disk = new FolderDisk(folder);
+  await checkFormat(disk, options.origin);
+  const lock = await acquireKeyLock(resolve(options.keyFolder), options.logKeys[0].keyId);
+  const problems: Problem[] = [];
+  const remarks: string[] = [];
+  const notChecked: string[] = [];
+  const report = (problem: Problem): void => void problems.push(problem);
+  try {
+    const heads = await readHeads(folder, options, report);
+    if (lock.mark) heads.set('mark beside the key', lock.mark);
+    const largest = Math.max(0, ...[...heads.values()].map(({ size }) => size));
+    const tail = await readTail(folder, report);
+
+    const check = async (state: LevelTreeState | undefined): Promise<FsckReport> => {
+      const found = await stateFindings(state, tail, largest, report);
+      if (!state) notChecked.push('identities and ledger: the state does not open');
+      const counts = await scrubbed(state, report);
+      if (state) checkMemory(state.head, heads, report);
+      checkTailAgainst(found, tail, largest, report, remarks);
+
+      const files = new FolderSource(join(folder, PUBLIC));
+      const source = new OverlaySource(files, found.sealedTo, found.pending);
+      const sizes = [...heads.values()].map(({ size }) => size).filter((size) => size <= found.size);
+      const effects: Effects | undefined =
+        options.effects && replayEffects(options.effects, earlierRoots(files, found));
+      const walk = await walkTree(source, {
+        size: found.size,
+        rootHash: found.root ?? [...heads.values()].find(({ size }) => size === found.size)?.rootHash,
+        rootsAt: [found.size, ...sizes],
+        sealedTo: found.sealedTo,
+        report,
+        ...(effects && { onEntries: (first, entries) => effects.add(first, entries) }),
+      });
+      notChecked.push(...stopped(walk.stoppedAt));
+      const root = walk.roots.get(found.size);
+      if (root && found.root && !equalBytes(root, found.root)) {
+        report({
+          file: 'state',
+          expected: `root ${encodeHex(root)} at size ${found.size}, that of the entries`,
+          found: encodeHex(found.root),
+        });
+      }
+      for (const [name, head] of heads) {
+        const at = walk.roots.get(head.size);
+        if (at && !equalBytes(at, head.rootHash)) {
+          report({ file: 'tree', expected: signedRoot(name, head), found: encodeHex(at) });
+        } else if (head.size > found.size) {
+          report({ file: 'tree', expected: signedRoot(name, head), found: `a tree of ${found.size}` });
+        }
+      }
+      const partials = await checkPartials(files, source, found.size, report);
+      let replayed = { identities: 0, ledgerKeys: 0 };
+      if (!effects) notChecked.push('identities and ledger against the entries: only their sums were');
+      else if (effects.size < found.size) {
+        notChecked.push(`identities and ledger: entries from ${effects.size} on could not be replayed`);
+      } else if (state) replayed = await effects.compare(state, counts, report);
+      const { entries, bundles, tiles } = walk;
+      return {
+        origin: options.origin,
+        size: found.size,
+        rootHash: root,
+        checked: { entries, bundles, tiles, partials, ...replayed },
+        problems,
+        remarks,
+        notChecked,
+      };
+    };
+    return await withStateCopy(join(folder, 'state'), options.scratch ?? tmpdir(), async (copy) => {
+      let state: LevelTreeState | undefined;
+      try {
+        state = await LevelTreeState.open(copy);
+      } catch (error) {
+        report({ file: 'state', expected: 'a state that opens', found: reason(error) });
+      }
+      try {
+        return await check(state);
+      } finally {
+        await state?.close();
+      }
+    });
+  } finally {
+    await lock.close();
+  }
+}
+
+async function fileOf(folder: string, name: string): Promise<Uint8Array | undefined> {
+  return new FolderDisk(folder).read(name);
+}
+
+async function readHeads(
+  folder: string,
+  options: FsckOptions,
+  report: (problem: Problem) => void,
+): Promise<Map<string, { size: number; rootHash: Uint8Array }>> {
+  const heads = new Map<string, { size: number; rootHash: Uint8Array }>();
+  for (const name of ['signed', 'published']) {
+    try {
+      const bytes = await fileOf(folder, name);
+      if (bytes) {
+        const { note } = parseNoteFile(bytes, name);
+        heads.set(name, openCheckpoint(note, options.logKeys, [], options.origin).checkpoint);
+      } else if (name === 'signed') {
+        report({ file: name, expected: 'the note signed last', found: 'no file' });
+      }
+    } catch (error) {
+      report({ file: name, expected: 'a note of this log in a whole file', found: reason(error) });
+    }
+  }
+  const inPublic = await fileOf(folder, `${PUBLIC}/checkpoint`);
+  if (inPublic) {
+    try {
+      const { checkpoint } = openCheckpoint(inPublic, options.logKeys, [], options.origin);
+      heads.set('public/checkpoint', checkpoint);
+    } catch (error) {
+      report({ file: `${PUBLIC}/checkpoint`, expected: 'a note of this log', found: reason(error) });
+    }
+  }
+  return heads;
+}
+
+type TailFindings = ReturnType<typeof parseTail> | undefined;
+
+async function readTail(folder: string, report: (problem: Problem) => void): Promise<TailFindings> {
+  try {
+    const bytes = await readFile(join(folder, 'tail'));
+    return parseTail(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+  } catch (error) {
+    report({ file: 'tail', expected: 'a tail file', found: reason(error) });
+    return undefined;
+  }
+}
+
+async function stateFindings(
+  state: LevelTreeState | undefined,
+  tail: TailFindings,
+  largest: number,
+  report: (problem: Problem) => void,
+): Promise<StateFindings> {
+  if (state) {
+    const { head } = state;
+    try {
+      const pending = await state.entries(head.sealedTo, head.size);
+      return { size: head.size, sealedTo: head.sealedTo, pending, root: state.rootHash() };
+    } catch (error) {
+      report({ file: 'state', expected: 'every unsealed entry', found: reason(error) });
+    }
+  }
+  // Without the state the tail says what lies behind the bundles.
+  const start = tail?.start ?? Math.floor(largest / TILE_WIDTH) * TILE_WIDTH;
+  const pending = tail?.entries ?? [];
+  return { size: start + pending.length, sealedTo: start, pending, root: undefined };
+}
+
+/** The notes are not behind what state and key remember of them. */
+function checkMemory(
+  head: Head,
+  heads: ReadonlyMap<string, { size: number }>,
+  report: (problem: Problem) => void,
+): void {
+  const sizeOf = (name: string): number => heads.get(name)?.size ?? 0;
+  const mark = sizeOf('mark beside the key');
+  const published = Math.max(sizeOf('published'), sizeOf('public/checkpoint'));
+  const floors: [string, number, string][] = [
+    ['signed', head.signedSize, 'the state remembers'],
+    ['signed', mark, 'the mark beside the key remembers'],
+    ['signed', published, 'was published'],
+    ['published', head.publishedSize, 'the state remembers'],
+  ];
+  for (const [file, least, who] of floors) {
+    if (sizeOf(file) >= least) continue;
+    const found = heads.has(file) ? `size ${sizeOf(file)}` : 'none';
+    report({ file, expected: `a note of at least size ${least}, which ${who}`, found });
+  }
+}
+
+async function scrubbed(
+  state: LevelTreeState | undefined,
+  report: (problem: Problem) => void,
+): Promise<StateCounts | undefined> {
+  try {
+    return await state?.scrub();
+  } catch (error) {
+    report({ file: 'state', expected: 'every value in its place', found: reason(error) });
+    return undefined;
+  }
+}
+
+function checkTailAgainst(
+  { size, sealedTo, pending }: StateFindings,
+  tail: TailFindings,
+  signed: number,
+  report: (problem: Problem) => void,
+  remarks: string[],
+): void {
+  if (!tail) return;
+  const end = tail.start + tail.entries.length;
+  if (tail.start < sealedTo || tail.start % TILE_WIDTH !== 0 || end > size) {
+    report({
+      file: 'tail',
+      expected: `entries of [${sealedTo}, ${size})`,
+      found: `those of [${tail.start}, ${end})`,
+    });
+    return;
+  }
+  tail.entries.forEach((entry, i) => {
+    const other = pending[tail.start + i - sealedTo];
+    if (!other || equalBytes(entry, other)) return;
+    report({ file: 'tail', expected: `entry ${tail.start + i} as in the state`, found: 'another' });
+  });
+  if (end < signed) {
+    const found = `them up to ${end}${tail.torn === undefined ? '' : `, then ${tail.torn}`}`;
+    report({ file: 'tail', expected: `entries up to the signed size ${signed}`, found });
+  } else if (tail.torn !== undefined) remarks.push(`tail: torn behind the signed size: ${tail.torn}`);
+  else if (end < size) remarks.push(`tail: entries ${end} to ${size - 1} are committed and not readable yet`);
+}
+
+/** Roots of earlier trees, from the full tiles and the unsealed entries. */
+function earlierRoots(files: FolderSource, found: StateFindings): (size: number) => Promise<Uint8Array> {
+  const read = (tile: TileId): Promise<Uint8Array | undefined> =>
+    files.tile({ ...tile, width: TILE_WIDTH }).catch(() => undefined);
+  let edge: Promise<EdgeRows> | undefined;
+  return async (size) => {
+    edge ??= EdgeRows.load(found.sealedTo, read).then((rows) => {
+      const { range, grown } = rows.grow(found.pending);
+      rows.adopt(range, grown);
+      return rows;
+    });
+    const rows = await edge;
+    const reader = tileHashReader(size, async (tile) => {
+      const bytes = rows.tile(tile) ?? (await files.tile({ ...tile, width: TILE_WIDTH }));
+      return bytes.subarray(0, tile.width * 32);
+    });
+    return treeRoot(size, reader);
+  };
+}
+
+/** A folder's files, and behind them what the state still holds. */
+class OverlaySource implements TileSource {
+  readonly #files: FolderSource;
+  readonly #sealedTo: number;
+  readonly #pending: readonly Uint8Array[];
+
+  constructor(files: FolderSource, sealedTo: number, pending: readonly Uint8Array[]) {
+    this.#files = files;
+    this.#sealedTo = sealedTo;
+    this.#pending = pending;
+  }
+
+  checkpoint(): Promise<Uint8Array> {
+    return this.#files.checkpoint();
+  }
+
+  tile(tile: TileId): Promise<Uint8Array> {
+    return this.#files.tile(tile);
+  }
+
+  async bundle(index: number, width: number): Promise<Uint8Array> {
+    const at = index * TILE_WIDTH - this.#sealedTo;
+    if (at < 0) return this.#files.bundle(index, width);
+    const held = formatBundle(this.#pending.slice(at, at + width));
+    if (width < TILE_WIDTH) return held;
+    // Sealed already, while the state is yet to hear of it: then the file has to be the same.
+    try {
+      return await this.#files.bundle(index, width);
+    } catch {
+      return held;
+    }
+  }
+}
+
+/** Every partial file is the beginning of the wider one. Answers with how many were compared. */
+async function checkPartials(
+  files: FolderSource,
+  source: TileSource,
+  size: number,
+  report: (problem: Problem) => void,
+): Promise<number> {
+  let checked = 0;
+  for (const name of await partialFolders(files.folder)) {
+    const full = name.slice(0, -2);
+    for (const width of await files.partials(full)) {
+      const file = `${name}/${width}`;
+      try {
+        const parsed = parseTilePath(file);
+        const level = parsed.kind === 'tile' ? parsed.level : 0;
+        // Written before its checkpoint was: nobody was told of it yet.
+        if (tileWidth(level, parsed.index, size) < width) continue;
+        checked++;
+        const wide = tileWidth(level, parsed.index, size);
+        const [narrow, whole] =
+          parsed.kind === 'tile'
+            ? [
+                await files.tile(parsed),
+                await fetchTile(source, { ...parsed, width: wide }).catch(() => undefined),
+              ]
+            : [await files.bundle(parsed.index, width), await fetchBundle(source, parsed.index, wide)];
+        if (!whole || equalBytes(narrow, whole.subarray(0, narrow.length))) continue;
+        report({
+          file,
+          expected: `the beginning of ${parsed.kind === 'tile' ? full : entriesPath(parsed.index, wide)}`,
+          found: 'other bytes',
+        });
+      } catch (error) {
+        report({ file, expected: 'a partial tile or bundle', found: reason(error) });
+      }
+    }
+  }
+  return checked;
+}
+
+async function partialFolders(folder: string): Promise<string[]> {
+  try {
+    const names = await readdir(join(folder, 'tile'), { recursive: true });
+    return names.filter((name) => name.endsWith('.p')).map((name) => `tile/${name}`);
+  } catch {
+    return [];
+  }
+}

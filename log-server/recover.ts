@@ -1,0 +1,402 @@
+import { lstat, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Fetch } from '../client/index.js';
+import { TILE_WIDTH, encodeHex, equalBytes, formatCheckpoint, leafHash, tileWidth } from '../tlog/index.js';
+import { type KeyLock, acquireKeyLock } from './lock.js';
+import { type Findings, type Origin, type SignedHead, findIn, headIn } from './recover-sources.js';
+import { type LeafHashes, findLeafHashes, readBundle } from './recover-tree.js';
+import { FolderDisk } from './storage/disk.js';
+import { StorageError, reason } from './storage/error.js';
+import { FolderSource } from './storage/folder-source.js';
+import { PUBLIC } from './storage/log-storage.js';
+import { parseNoteFile } from './storage/note-file.js';
+import { createForRecovery, openLogStorage } from './storage/open.js';
+import { type Salvage, salvageState, withStateCopy } from './storage/salvage.js';
+import { parseTail } from './storage/tail.js';
+import type { EffectsOf, LogStorage, LogStorageOptions } from './storage/types.js';
+
+/** Options of {@link recover}. */
+export interface RecoverOptions extends Omit<LogStorageOptions, 'step'> {
+  /** URLs of mirrors; folders with a mirror, a backup, a reader's cache, or submitters' proofs and envelopes. */
+  readonly from: readonly string[];
+  /** How identities and ledger come about from the entries; absent with `--admission none`. */
+  readonly effects?: EffectsOf;
+  /** For the name of the folder that is kept. */
+  readonly now: Date;
+  /**
+   * Signs the head that the mark beside the key remembers, if its note is gone: the same text again,
+   * with a deterministic signature, so nothing new is signed.
+   */
+  readonly signHead?: (text: string) => Uint8Array;
+  readonly fetch?: Fetch;
+  readonly onProgress?: (entries: number, size: number) => void;
+}
+
+/** What recover did. */
+export interface RecoverResult {
+  readonly size: number;
+  readonly rootHash: Uint8Array;
+  /** Where the head was found that all entries below its size hash to. */
+  readonly headFrom: string;
+  readonly headSize: number;
+  /** Entries behind that head, committed and never signed, that were kept. */
+  readonly unsigned: number;
+  /** Where the damaged folder now lies; undefined if there was none. */
+  readonly kept: string | undefined;
+  /** How many entries each place gave. */
+  readonly taken: ReadonlyMap<string, number>;
+  readonly remarks: readonly string[];
+}
+
+const SUCCESSOR =
+  'bring more with --from: a mirror, a backup, a cache, envelopes of submitters. If there is nothing more, this log has ended: keep the folder, make a new key and a new origin with `stele-log init`, and publish that the new log succeeds this one at the size last published';
+
+function refuse(found: string): StorageError {
+  return new StorageError('not_recoverable', `recover: ${found}`, SUCCESSOR);
+}
+
+/**
+ * Rebuilds a log's folder: from its own bundles, tail and readable values, then from the places
+ * given, taking only what hashes to the largest head found under the log's signature. The damaged
+ * folder is renamed and never written to. Throws StorageError "not_recoverable", before anything was
+ * moved, if an entry below that head cannot be had; "locked" while the log runs.
+ */
+export async function recover(options: RecoverOptions): Promise<RecoverResult> {
+  const folder = resolve(options.folder);
+  const lock = await acquireKeyLock(resolve(options.keyFolder), options.logKeys[0].keyId);
+  let built: Built;
+  let kept: string | undefined;
+  try {
+    if (await finishEarlier(folder)) {
+      built = { headFrom: 'an earlier run', headSize: 0, unsigned: 0, taken: new Map(), remarks: [] };
+    } else {
+      built = await build(folder, options, await plan(folder, options, lock));
+      kept = await swap(folder, options.now);
+    }
+  } finally {
+    await lock.close();
+  }
+  // Opening checks all of it once more, now with the real lock and mark.
+  const storage = await openLogStorage(options);
+  try {
+    const { size } = storage;
+    return { ...built, size, rootHash: storage.rootHash(), kept };
+  } finally {
+    await storage.close();
+  }
+}
+
+/** Reads everything at hand, and proves the leaf hashes of the tree to be rebuilt. Writes nothing. */
+async function plan(folder: string, options: RecoverOptions, lock: KeyLock): Promise<Plan> {
+  const own = await findOwn(folder, options);
+  const others: Findings[] = [];
+  for (const from of options.from) others.push(await findIn(from, options, options.fetch));
+  const all = [own, ...others];
+  const remarks = all.flatMap((findings) => findings.remarks);
+  const heads = all.flatMap((findings) => findings.heads);
+  if (lock.mark) {
+    heads.push({ ...lock.mark, from: 'the mark beside the key', note: undefined, published: false });
+  }
+  if (!heads.some(({ from }) => from === 'signed' || from === 'the mark beside the key')) {
+    remarks.push(
+      'what was signed last is known from others alone: the witnesses have the last word at start',
+    );
+  }
+  const head = largest(heads);
+  const origins = all.flatMap((findings) => findings.origins);
+  const hashes = await provenHashes(origins, head);
+  for (const other of heads) {
+    if (!equalBytes(hashes.rootAt(other.size), other.rootHash)) throw forked(head, other);
+  }
+  return { head, heads, hashes, origins, own, remarks };
+}
+
+interface Own extends Findings {
+  readonly loose: ReadonlyMap<number, Uint8Array>;
+  readonly salvage: Salvage;
+}
+
+async function findOwn(folder: string, options: RecoverOptions): Promise<Own> {
+  const disk = new FolderDisk(folder);
+  const findings: Findings = { origins: [], heads: [], remarks: [] };
+  const attempt = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      findings.remarks.push(`${what}: ${reason(error)}`);
+    }
+  };
+  for (const name of ['signed', 'published']) {
+    const bytes = await disk.read(name);
+    if (!bytes) findings.remarks.push(`${name}: no file`);
+    else {
+      attempt(name, () => {
+        const { note, policy } = parseNoteFile(bytes, name);
+        findings.heads.push(headIn(note, name, name === 'published', options, policy));
+      });
+    }
+  }
+  const checkpoint = await disk.read(`${PUBLIC}/checkpoint`);
+  if (checkpoint) {
+    const name = `${PUBLIC}/checkpoint`;
+    attempt(name, () => findings.heads.push(headIn(checkpoint, name, true, options)));
+  }
+  findings.origins.push({ name: 'bundles', source: new FolderSource(join(folder, PUBLIC)) });
+  const loose = new Map<number, Uint8Array>();
+  let salvage: Salvage = { entries: new Map(), witnesses: new Map() };
+  try {
+    salvage = await withStateCopy(join(folder, 'state'), tmpdir(), salvageState);
+  } catch (error) {
+    findings.remarks.push(`state: ${reason(error)}`);
+  }
+  for (const [index, entry] of salvage.entries) loose.set(index, entry);
+  findings.origins.push({ name: 'state', entries: salvage.entries });
+  const tail = await disk.read('tail');
+  if (tail) {
+    attempt('tail', () => {
+      const { start, entries, torn } = parseTail(tail);
+      if (torn !== undefined) findings.remarks.push(`tail: ${torn}`);
+      entries.forEach((entry, i) => loose.set(start + i, entry));
+      findings.origins.push({
+        name: 'tail',
+        entries: new Map(entries.map((entry, i) => [start + i, entry])),
+      });
+    });
+  } else findings.remarks.push('tail: no file');
+  return { ...findings, loose, salvage };
+}
+
+function forked(a: SignedHead, b: SignedHead): StorageError {
+  const show = ({ from, size, rootHash }: SignedHead): string => `${from}: ${size} ${encodeHex(rootHash)}`;
+  return new StorageError(
+    'not_recoverable',
+    `recover: two heads under this key are of different trees: ${show(a)}; ${show(b)}`,
+    'this key has signed two histories. Keep both notes: they are evidence, and the key cannot be used any more',
+  );
+}
+
+/** The largest head; where its note was found too, that one. */
+function largest(heads: readonly SignedHead[]): SignedHead {
+  const [first, ...rest] = [...heads].sort(
+    (a, b) => b.size - a.size || Number(b.note !== undefined) - Number(a.note !== undefined),
+  );
+  if (!first) throw refuse('no head under the log key was found, here or with --from');
+  for (const other of rest) {
+    if (other.size === first.size && !equalBytes(other.rootHash, first.rootHash)) throw forked(first, other);
+  }
+  return first;
+}
+
+async function provenHashes(origins: readonly Origin[], head: SignedHead): Promise<LeafHashes> {
+  const found = await findLeafHashes(origins, head.size, head.rootHash);
+  if ('missing' in found) {
+    const ranges = found.missing.map((index) => {
+      const first = index * TILE_WIDTH;
+      return `[${first}, ${first + tileWidth(0, index, head.size)})`;
+    });
+    throw refuse(
+      `nothing here hashes to the head of size ${head.size} from ${head.from}; missing or doubtful: entries ${ranges.slice(0, 10).join(', ') || 'unknown'}${ranges.length > 10 ? ` and ${ranges.length - 10} more ranges` : ''}`,
+    );
+  }
+  return found;
+}
+
+interface Plan {
+  readonly head: SignedHead;
+  readonly heads: readonly SignedHead[];
+  readonly hashes: LeafHashes;
+  readonly origins: readonly Origin[];
+  readonly own: Own;
+  readonly remarks: string[];
+}
+
+type Built = Omit<RecoverResult, 'size' | 'rootHash' | 'kept'>;
+
+/** Fills `<folder>.recovering` and renames it to `<folder>.recovered` when it is whole. */
+async function build(folder: string, options: RecoverOptions, plan: Plan): Promise<Built> {
+  const { head, hashes, origins, own, remarks } = plan;
+  const taken = new Map<string, number>();
+  const work = `${folder}.recovering`;
+  await rm(work, { recursive: true, force: true });
+  const storage = await createForRecovery({ ...options, folder: work });
+  try {
+    const missing: number[] = [];
+    for (let index = 0; index * TILE_WIDTH < head.size; index++) {
+      const leaves = hashes.tile(index);
+      const entries = await bundleFor(origins, index, leaves, taken);
+      entries.forEach((entry, i) => !entry && missing.push(index * TILE_WIDTH + i));
+      // Goes on only to name everything that is missing.
+      if (missing.length > 0) continue;
+      const whole = entries.flatMap((entry) => entry ?? []);
+      await append(storage, whole, options.effects, (size) => Promise.resolve(hashes.rootAt(size)));
+      options.onProgress?.(storage.size, head.size);
+    }
+    if (missing.length > 0) {
+      const shown = missing.slice(0, 20).join(', ');
+      throw refuse(
+        `${missing.length} entries are in no place that was given: ${shown}${missing.length > 20 ? ', …' : ''}`,
+      );
+    }
+    const unsigned = await appendUnsigned(storage, own, options.effects, remarks);
+    await storage.makeReadable();
+    await storage.writeSigned(noteOf(head, options));
+    const published = publishedOf(plan.heads);
+    if (published?.note) await storage.writePublished(published.note, published.policy ?? new Uint8Array(0));
+    else remarks.push('no published note was found: the log publishes anew once a quorum cosigns');
+    if (own.salvage.witnesses.size > 0) await storage.putWitnessSizes(own.salvage.witnesses);
+    await storage.close();
+    await rename(work, `${folder}.recovered`);
+    return { headFrom: head.from, headSize: head.size, unsigned, taken, remarks };
+  } catch (error) {
+    await storage.close();
+    await rm(work, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function noteOf(head: SignedHead, options: RecoverOptions): Uint8Array {
+  if (head.note) return head.note;
+  const { size, rootHash } = head;
+  const text = formatCheckpoint({ origin: options.origin, size, rootHash, extensions: [] });
+  const note = options.signHead?.(text);
+  if (!note)
+    throw refuse(
+      `the note of the last signed head, size ${size}, is gone; the log key is needed to sign it again`,
+    );
+  return note;
+}
+
+/** The largest published note, the one with a policy if there is a choice. */
+function publishedOf(heads: readonly SignedHead[]): SignedHead | undefined {
+  const published = heads.filter((head) => head.published);
+  const best = published.sort(
+    (a, b) => b.size - a.size || Number(b.policy !== undefined) - Number(a.policy !== undefined),
+  )[0];
+  const policy = best?.policy ?? published.find((head) => head.policy)?.policy;
+  return best && { ...best, ...(policy && { policy }) };
+}
+
+/** The entries of one bundle, each the one that its proven hash asks for; undefined where nobody has it. */
+async function bundleFor(
+  origins: readonly Origin[],
+  index: number,
+  leaves: readonly Uint8Array[],
+  taken: Map<string, number>,
+): Promise<(Uint8Array | undefined)[]> {
+  const entries: (Uint8Array | undefined)[] = leaves.map(() => undefined);
+  const offer = (name: string, i: number, entry: Uint8Array | undefined): void => {
+    const leaf = leaves[i];
+    if (!leaf || !entry || entries[i] || !equalBytes(leafHash(entry), leaf)) return;
+    entries[i] = entry;
+    taken.set(name, (taken.get(name) ?? 0) + 1);
+  };
+  for (const { name, source, entries: single, byHash } of origins) {
+    if (entries.every((entry) => entry)) break;
+    if (source) {
+      const bundle = await readBundle(source, index, leaves.length);
+      bundle?.forEach((entry, i) => offer(name, i, entry));
+    }
+    for (const [i, leaf] of leaves.entries()) {
+      if (entries[i]) continue;
+      offer(name, i, single?.get(index * TILE_WIDTH + i));
+      offer(name, i, await byHash?.get(encodeHex(leaf))?.());
+    }
+  }
+  return entries;
+}
+
+/** One commit, with what admission makes of each entry. */
+async function append(
+  storage: LogStorage,
+  entries: readonly Uint8Array[],
+  effects: EffectsOf | undefined,
+  treeRoot: (size: number) => Promise<Uint8Array>,
+): Promise<void> {
+  const oldSize = storage.size;
+  const ledger = new Map<string, Uint8Array | null>();
+  const ids: [Uint8Array, number][] = [];
+  const store = {
+    get: async (key: string): Promise<Uint8Array | undefined> => {
+      const changed = ledger.get(key);
+      return changed === undefined ? storage.ledger.get(key) : (changed ?? undefined);
+    },
+  };
+  if (effects) {
+    for (const [i, entry] of entries.entries()) {
+      const result = await effects(store, oldSize + i, entry, treeRoot);
+      if (result.id) ids.push([result.id, oldSize + i]);
+      for (const [key, value] of result.ledger) ledger.set(key, value);
+    }
+  }
+  await storage.commit({ oldSize, entries, ids, ledger });
+  // Every bundle at once would be held in memory otherwise.
+  if (storage.size - storage.readableSize >= 16 * TILE_WIDTH) await storage.makeReadable();
+}
+
+/**
+ * Entries that were committed behind the head and never signed: nobody was promised anything, but a
+ * resubmission would get the same index, and a signed note that was lost would cover them.
+ */
+async function appendUnsigned(
+  storage: LogStorage,
+  own: Own,
+  effects: EffectsOf | undefined,
+  remarks: string[],
+): Promise<number> {
+  const first = storage.size;
+  const bundles = own.origins.find(({ name }) => name === 'bundles')?.source;
+  try {
+    for (;;) {
+      const index = storage.size;
+      const bundle = Math.floor(index / TILE_WIDTH);
+      const sealed = bundles && (await readBundle(bundles, bundle, TILE_WIDTH));
+      const from = index % TILE_WIDTH;
+      const batch: Uint8Array[] = [];
+      for (let i = from; i < TILE_WIDTH; i++) {
+        const entry = own.loose.get(bundle * TILE_WIDTH + i) ?? sealed?.[i];
+        if (!entry) break;
+        batch.push(entry);
+      }
+      if (batch.length === 0) break;
+      await append(storage, batch, effects, (size) => storage.rootAt(size));
+    }
+  } catch (error) {
+    if (error instanceof StorageError && error.code !== 'not_allowed') throw error;
+    remarks.push(`entries from ${storage.size} on, never signed, are left out: ${reason(error)}`);
+  }
+  return storage.size - first;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A run that was cut off between its two renames is finished; what it left otherwise is made anew. */
+async function finishEarlier(folder: string): Promise<boolean> {
+  if (!(await exists(`${folder}.recovered`))) return false;
+  if (await exists(folder)) {
+    await rm(`${folder}.recovered`, { recursive: true });
+    return false;
+  }
+  await rename(`${folder}.recovered`, folder);
+  await new FolderDisk(dirname(folder)).syncFolder('.');
+  return true;
+}
+
+/** Sets the damaged folder aside and the new one in its place. */
+async function swap(folder: string, now: Date): Promise<string | undefined> {
+  let kept: string | undefined;
+  if (await exists(folder)) {
+    const stamp = now.toISOString().replace(/[-:]|\.[0-9]+/g, '');
+    kept = `${folder}.damaged-${stamp}`;
+    for (let i = 2; await exists(kept); i++) kept = `${folder}.damaged-${stamp}-${i}`;
+    await rename(folder, kept);
+  }
+  await rename(`${folder}.recovered`, folder);
+  await new FolderDisk(dirname(folder)).syncFolder('.');
+  return kept;
+}

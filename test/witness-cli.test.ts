@@ -29,7 +29,7 @@ async function run(...args: string[]): Promise<Ran> {
   return { status, stdout, stderr: child.stderr() };
 }
 
-test('init, add-log, serve: a witness from nothing, taught another log while it runs', async () => {
+test('init, add-log, serve: a witness from nothing, taught another log while it runs', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'stele-witness-'));
   const made = await run('init', '--folder', folder, '--name', 'witness.example/w1', '--ml-dsa');
   assert.equal(made.status, 0, made.stderr);
@@ -51,6 +51,7 @@ test('init, add-log, serve: a witness from nothing, taught another log while it 
   assert.deepEqual([added.status, added.stdout], [0, 'log.example/test: 1 key\n']);
 
   const serving = startScript('witness/main', ['serve', '-f', folder, '-l', '127.0.0.1:0']);
+  t.after(() => serving.process.kill('SIGKILL'));
   const url = await serving.firstLine;
   const client = new WitnessClient({ url, vkeys });
   const first = await client.addCheckpoint({ oldSize: 0, proof: [], note: log.note(3) });
@@ -113,13 +114,14 @@ test('what goes wrong has a status, a code, and says what to do', async () => {
   await rm(folder, { recursive: true });
 });
 
-test('a connection that sends its headers or its body too slowly is cut, others are served', async () => {
+test('a connection that sends its headers or its body too slowly is cut, others are served', async (t) => {
   const folder = await witnessFolder({ logs: [log.vkey] });
   const witness = await startWitness({
     folder,
     listen: { host: '127.0.0.1', port: 0 },
     limits: { headersMs: 300, requestMs: 600, connections: 8 },
   });
+  t.after(() => witness.close());
   const { port } = new URL(witness.url);
   const begun = [
     'POST /add-checkpoint HTTP/1.1\r\n',

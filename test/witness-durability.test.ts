@@ -3,21 +3,54 @@ import assert from 'node:assert/strict';
 import { appendFile, chmod, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { WitnessClient, type AddCheckpointResult } from '../client/index.js';
 import type { Vkey } from '../tlog/index.js';
 import { addLog, originHash, type Step } from '../witness/index.js';
-import { startScript } from './helpers/process.js';
+import { startScript, type Child } from './helpers/process.js';
 import { SigningLog } from './helpers/signing-log.js';
 import {
-  serveFolder,
-  startTestWitness,
+  serveFolder as serve,
   TestClock,
-  witnessFolder,
+  witnessFolder as newFolder,
   type TestWitness,
+  type TestWitnessOptions,
 } from './helpers/witness.js';
 
 const log = new SigningLog();
+
+// A test that fails must end too: what it left open is closed, and folders go.
+const cleanUp: (() => Promise<void>)[] = [];
+const stalls: Stall[] = [];
+afterEach(async () => {
+  for (const stall of stalls.splice(0)) stall.releaseAll();
+  for (const last of cleanUp.splice(0).reverse()) await last();
+});
+
+async function serveFolder(folder: string, options?: TestWitnessOptions): Promise<TestWitness> {
+  const witness = await serve(folder, options);
+  cleanUp.push(() => witness.close());
+  return witness;
+}
+
+async function witnessFolder(options?: TestWitnessOptions): Promise<string> {
+  const folder = await newFolder(options);
+  cleanUp.push(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+async function startTestWitness(options?: TestWitnessOptions): Promise<TestWitness> {
+  return serveFolder(await witnessFolder(options), options);
+}
+
+function startChild(script: string, args: readonly string[]): Child {
+  const child = startScript(script, args);
+  cleanUp.push(async () => {
+    child.process.kill('SIGKILL');
+    await child.ended;
+  });
+  return child;
+}
 
 async function add(
   to: { url: string; vkeys: Vkey[] },
@@ -44,6 +77,7 @@ class Stall {
   readonly step: Step;
 
   constructor(name: string, times: number) {
+    stalls.push(this);
     let left = times;
     this.step = (reached) => {
       if (reached !== name || left-- <= 0) return undefined;
@@ -60,6 +94,10 @@ class Stall {
 
   release(index: number): void {
     this.#waiting[index]?.();
+  }
+
+  releaseAll(): void {
+    for (const go of this.#waiting) go();
   }
 }
 
@@ -84,7 +122,6 @@ for (const order of [
     stall.release(order[1] + 1);
     assert.deepEqual(await answers[order[1]], { kind: 'conflict', size: sizes[order[0]] });
     assert.equal(await sizeAt(witness), sizes[order[0]]);
-    await witness.remove();
   });
 }
 
@@ -100,7 +137,6 @@ test('a second request for the same size waits for nobody and is cosigned too', 
     (await Promise.all(both)).map(({ kind }) => kind),
     ['cosigned', 'cosigned'],
   );
-  await witness.remove();
 });
 
 test('fifty logs at once, each advanced by several requests at once: one wins each size', async () => {
@@ -115,7 +151,6 @@ test('fifty logs at once, each advanced by several requests at once: one wins ea
     await Promise.all(rounds);
   }
   for (const each of logs) assert.equal(await sizeAt(witness, each), 3);
-  await witness.remove();
 });
 
 const STEPS = ['decided', 'state-writing', 'state-written', 'state-renamed', 'state-durable', 'answering'];
@@ -127,7 +162,7 @@ for (const step of STEPS) {
     let latest = 0;
     let size = 0;
     for (const count of [1, 2, 4]) {
-      const child = startScript('test/helpers/witness-child', [folder, step, String(count)]);
+      const child = startChild('test/helpers/witness-child', [folder, step, String(count)]);
       const url = await child.firstLine;
       const vkeys = await keysOf(folder);
       for (;;) {
@@ -153,7 +188,6 @@ for (const step of STEPS) {
       assert.ok((await readdir(join(folder, 'state'))).every((name) => !name.endsWith('.tmp')));
       await again.close();
     }
-    await rm(folder, { recursive: true });
   });
 }
 
@@ -162,7 +196,7 @@ test('killed at random under load, many times: nothing answered is forgotten', a
   let acknowledged = 0;
   let kills = 0;
   for (const wait of [0, 1, 2, 3, 5, 8, 13, 21]) {
-    const child = startScript('test/helpers/witness-child', [folder]);
+    const child = startChild('test/helpers/witness-child', [folder]);
     const target = { url: await child.firstLine, vkeys: await keysOf(folder) };
     let size = await sizeAt(target);
     assert.ok(size >= acknowledged);
@@ -180,7 +214,6 @@ test('killed at random under load, many times: nothing answered is forgotten', a
   const again = await serveFolder(folder);
   assert.ok((await sizeAt(again)) >= acknowledged);
   assert.equal(kills, 8);
-  await again.remove();
 });
 
 async function keysOf(folder: string): Promise<Vkey[]> {
@@ -215,7 +248,6 @@ test('file, then folder, are synced before the answer', async () => {
     'state-durable',
     'answering',
   ]);
-  await witness.remove();
 });
 
 /** A folder in which size 5 was cosigned, and its state file. */
@@ -255,7 +287,6 @@ test('a flipped bit anywhere in the state, a cut, an end too many, another log, 
   await writeFile(file, good);
   const witness = await serveFolder(folder);
   assert.equal(await sizeAt(witness), 5);
-  await witness.remove();
 });
 
 test('add-log of a log that was taken out finds its state again', async () => {
@@ -266,7 +297,6 @@ test('add-log of a log that was taken out finds its state again', async () => {
   await addLog(folder, log.vkey);
   await without.reload();
   assert.equal(await sizeAt(without), 5);
-  await without.remove();
 });
 
 test('after a write that did not end well nothing is signed for that log until a restart', async () => {
@@ -288,26 +318,25 @@ test('after a write that did not end well nothing is signed for that log until a
   await witness.close();
   const again = await serveFolder(folder);
   assert.equal((await add(again, 5, 6)).kind, 'cosigned');
-  await again.remove();
 });
 
 test('two witnesses never share a folder, in one process or in two', async () => {
   const folder = await witnessFolder({ logs: [log.vkey] });
   const here = await serveFolder(folder);
   await assert.rejects(serveFolder(folder), { code: 'locked' });
-  const there = startScript('test/helpers/witness-child', [folder]);
+  const there = startChild('test/helpers/witness-child', [folder]);
   assert.equal(await there.ended, 1);
   assert.match(there.stderr(), /locked/);
   assert.equal((await add(here, 0, 5)).kind, 'cosigned');
   await here.close();
 
-  const child = startScript('test/helpers/witness-child', [folder]);
+  const child = startChild('test/helpers/witness-child', [folder]);
   await child.firstLine;
   await assert.rejects(serveFolder(folder), { code: 'locked' });
   // A lock does not outlive its process, however that ends.
   child.process.kill('SIGKILL');
   await child.ended;
-  await (await serveFolder(folder)).remove();
+  await serveFolder(folder);
 });
 
 test('a key that others may read is refused, and so is a folder of a newer format', async () => {
@@ -317,7 +346,6 @@ test('a key that others may read is refused, and so is a folder of a newer forma
   await chmod(join(folder, 'witness.key'), 0o600);
   await writeFile(join(folder, 'format'), '1\n');
   await assert.rejects(serveFolder(folder), { code: 'bad_folder' });
-  await rm(folder, { recursive: true });
 });
 
 test('close answers what was asked before', async () => {
@@ -330,7 +358,6 @@ test('close answers what was asked before', async () => {
   assert.equal((await asked).kind, 'cosigned');
   await closed;
   await assert.rejects(fetch(witness.url));
-  await witness.remove();
 });
 
 const HOUR = 3_600_000;
@@ -362,16 +389,15 @@ test('a clock that leaps ahead signs nothing until confirmed, over a restart too
   const again = await serveFolder(folder, { clock });
   assert.equal(await kindAt(again, 2, 3), 'silent');
   assert.equal((await fetch(`${again.url}/healthz`)).status, 503);
-  const asked = startScript('witness/main', ['confirm-clock', '--folder', folder]);
+  const asked = startChild('witness/main', ['confirm-clock', '--folder', folder]);
   assert.equal(await asked.ended, 1);
   assert.equal(await kindAt(again, 2, 3), 'silent');
-  const confirmed = startScript('witness/main', ['confirm-clock', '--folder', folder, '--yes']);
+  const confirmed = startChild('witness/main', ['confirm-clock', '--folder', folder, '--yes']);
   assert.equal(await confirmed.ended, 0);
   assert.equal(await kindAt(again, 2, 3), 'cosigned');
   assert.equal((await fetch(`${again.url}/healthz`)).status, 200);
   clock.wall += HOUR + 1;
   assert.equal(await kindAt(again, 3, 4), 'silent');
-  await again.remove();
 });
 
 test('a clock set back and forth again is a leap when it comes forward by more than an hour', async () => {
@@ -381,5 +407,4 @@ test('a clock set back and forth again is a leap when it comes forward by more t
   assert.equal(await kindAt(witness, 0, 1), 'cosigned');
   clock.wall += 2 * HOUR;
   assert.equal(await kindAt(witness, 1, 2), 'silent');
-  await witness.remove();
 });

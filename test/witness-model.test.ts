@@ -28,9 +28,10 @@ const ask: fc.Arbitrary<Ask> = fc.record({
   proof: fc.constantFrom('right', 'right', 'right', 'of the other history', 'empty', 'reversed', 'longer'),
 });
 
-test('the status of every request, and what the witness holds, are those of the model', async () => {
+test('the status of every request, and what the witness holds, are those of the model', async (t) => {
   const logs = Array.from({ length: RUNS }, (_, i) => new SigningLog(`log.example/${i}`));
   const witness = await startTestWitness({ logs: logs.map(({ vkey }) => vkey) });
+  t.after(() => witness.remove());
   let run = 0;
   const met = new Map<number, number>();
   await fc.assert(
@@ -69,5 +70,4 @@ test('the status of every request, and what the witness holds, are those of the 
     { numRuns: RUNS, seed: 20, endOnFailure: true },
   );
   assert.deepEqual([...met.keys()].sort(), [200, 400, 409, 422]);
-  await witness.remove();
 });

@@ -99,6 +99,8 @@ test('what goes wrong has a status, a code, and says what to do', async () => {
     [['init', '-f', join(folder, 'new'), '-n', 'a name with spaces'], 2, /bad_signing_key|bad_vkey/],
     [['add-log', '-f', folder, 'garbage'], 2, /bad_vkey/],
     [['add-log', '-f', folder, formatVkey(log.vkey)], 2, /already_there/],
+    [['add-log', '-f', folder, formatVkey(log.vkey), '--origin', 'two\nlines'], 2, /bad_log/],
+    [['add-log', '-f', folder, formatVkey(log.vkey), '--origin', 'x'.repeat(256)], 2, /bad_log/],
     [['add-log', '-f', join(folder, 'nothing'), formatVkey(log.vkey)], 2, /bad_folder/],
     [['confirm-clock', '-f', folder], 0, /^$/],
   ];

@@ -8,7 +8,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { formatVkey, parseVkey, SteleError } from '../tlog/index.js';
 import { readLeap } from './clock-guard.js';
 import { syncFolder } from './files.js';
-import { addLog, checkFormat, initFolder, layout, readKeys } from './folder.js';
+import { addLog, checkFormat, initFolder, layout } from './folder.js';
 import { startWitness } from './index.js';
 import { jsonLogger, type Level } from './log.js';
 import { systemClock } from './system-clock.js';
@@ -128,7 +128,6 @@ async function serve(options: {
 
 async function confirmClock(folder: string, yes: boolean): Promise<number> {
   await checkFormat(folder);
-  await readKeys(folder);
   const file = layout.leap(folder);
   const leap = await readLeap(file);
   if (!leap) {

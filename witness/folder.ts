@@ -13,6 +13,9 @@ import {
   checkDistinctKeys,
   COSIGNATURE_ED25519,
   COSIGNATURE_MLDSA44,
+  emptyRoot,
+  encodeUtf8,
+  formatCheckpoint,
   formatSigningKey,
   formatVkey,
   newSigningKey,
@@ -86,6 +89,7 @@ export async function addLog(folder: string, vkey: Vkey, origin: string = vkey.n
       "give the log's verifier key, not a witness's",
     );
   }
+  checkOrigin(origin);
   const file = layout.log(folder, origin);
   const before = await readLog(file);
   // A state that is there already outlived its log's file: the log was taken out and is put back.
@@ -196,6 +200,23 @@ async function readLog(file: string): Promise<WitnessedLog | undefined> {
   }
   distinct(log);
   return log;
+}
+
+/** An origin that a checkpoint can have, and that an ML-DSA-44 cosignature can name. */
+function checkOrigin(origin: string): void {
+  try {
+    formatCheckpoint({ origin, size: 0, rootHash: emptyRoot(), extensions: [] });
+  } catch (error) {
+    if (!(error instanceof SteleError)) throw error;
+    throw new WitnessError('bad_log', `origin: ${error.message}`, "give the checkpoint's first line", {
+      cause: error,
+    });
+  }
+  // SPEC (tlog-cosignature): "opaque log_origin<1..2^8-1>".
+  const { length } = encodeUtf8(origin);
+  if (length > 255) {
+    throw new WitnessError('bad_log', `origin: expected at most 255 bytes, found ${length}`);
+  }
 }
 
 function distinct(log: WitnessedLog): void {

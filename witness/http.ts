@@ -134,9 +134,9 @@ async function answerTo(c: Context<Env>, witness: Witness, body: Uint8Array): Pr
         fields: { origin: outcome.origin, size: outcome.size },
       };
     case 'malformed':
-      return respond(c, kind, `${outcome.detail}\n`, { detail: outcome.detail });
+      return respond(c, kind, `${shorten(outcome.detail)}\n`, { detail: shorten(outcome.detail) });
     case 'unknown-origin':
-      return respond(c, kind, 'this log is not configured here\n', { origin: outcome.origin });
+      return respond(c, kind, 'this log is not configured here\n', { origin: shorten(outcome.origin) });
     case 'untrusted':
       return respond(
         c,
@@ -167,6 +167,11 @@ async function answerTo(c: Context<Env>, witness: Witness, body: Uint8Array): Pr
 
 function respond(c: Context<Env>, kind: Kind, text: string, fields: Record<string, unknown> = {}): Answer {
   return { kind, response: c.text(text, STATUS[kind]), fields };
+}
+
+/** Strangers choose these texts, and could fill a disk with them. */
+function shorten(text: string): string {
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
 }
 
 function levelOf(kind: Kind): Level {

@@ -321,6 +321,21 @@ test('a checkpoint is not believed without its signature, its quorum, or the emp
   await assert.rejects(new LogReader(log, policy).checkpoint(), { code: 'bad_checkpoint' });
 });
 
+test('a source that turns into another log of the same policy is not followed', async () => {
+  const log = new MemoryLog(3);
+  const second = newSigningKey('log.example/second', NOTE_ED25519, new Uint8Array(32).fill(6));
+  const both = parsePolicy(
+    encodeUtf8(`log ${formatVkey(key.vkey)}\nlog ${formatVkey(second.vkey)}\nquorum none\n`),
+  );
+  const reader = new LogReader(log, both);
+  await reader.checkpoint();
+  const text = formatCheckpoint({ origin: second.name, size: 3, rootHash: log.root(3), extensions: [] });
+  log.show(signNote(text, [second]));
+  await assert.rejects(reader.checkpoint(), { code: 'bad_checkpoint' });
+  await assert.rejects(new LogReader(log, both, { origin: ORIGIN }).checkpoint(), { code: 'bad_checkpoint' });
+  assert.equal((await new LogReader(log, both).checkpoint()).origin, second.name);
+});
+
 test('httpSource asks for the paths of tlog-tiles, and says what came instead', async () => {
   const asked: string[] = [];
   const source = httpSource('http://log.example/prefix/', {

@@ -27,6 +27,8 @@ export interface LastSeen {
 export interface LogReaderOptions {
   cache?: TileCache;
   lastSeen?: LastSeen;
+  /** The log that is expected, where the policy accepts several. The first one read, unless given. */
+  origin?: string;
   /** Bundles fetched ahead while entries are iterated. Default 8. */
   parallel?: number;
 }
@@ -65,12 +67,14 @@ export class LogReader {
   readonly #source: TileSource;
   readonly #policy: Policy;
   readonly #options: LogReaderOptions;
+  #origin: string | undefined;
   #current: { checkpoint: VerifiedCheckpoint; tiles: VerifiedTiles } | undefined;
 
   constructor(source: TileSource, policy: Policy, options: LogReaderOptions = {}) {
     this.#source = source;
     this.#policy = policy;
     this.#options = options;
+    this.#origin = options.origin;
   }
 
   /**
@@ -188,6 +192,13 @@ export class LogReader {
   #evaluate(note: Uint8Array): VerifiedCheckpoint {
     const evaluation = evaluatePolicy(this.#policy, note);
     const { origin, size, rootHash } = evaluation.checkpoint;
+    if (this.#origin !== undefined && origin !== this.#origin) {
+      throw new ClientError(
+        'bad_checkpoint',
+        `checkpoint: expected origin ${quote(this.#origin)}, found ${quote(origin)}`,
+        'the address serves another log than before, or than it was taken for',
+      );
+    }
     // RFC 6962 §2.1: the root of no leaves is the hash of the empty string, whoever signed otherwise.
     if (size === 0 && !equalBytes(rootHash, emptyRoot())) {
       throw new ClientError(
@@ -242,6 +253,7 @@ export class LogReader {
   }
 
   #adopt(checkpoint: VerifiedCheckpoint): VerifiedCheckpoint {
+    this.#origin = checkpoint.origin;
     this.#current = { checkpoint, tiles: this.#tiles(checkpoint) };
     return checkpoint;
   }

@@ -160,6 +160,21 @@ export const witnessMutants: readonly Mutant[] = [
     ...asked('answers that make no sense'),
   },
   {
+    desc: 'the refusal to follow a redirect',
+    file: 'client/http.ts',
+    find: "redirect: 'manual',",
+    replace: "redirect: 'follow',",
+    test: 'test/client-http.test.ts',
+    name: 'a redirect is said',
+  },
+  {
+    desc: 'one origin for one reader',
+    file: 'client/log-reader.ts',
+    find: 'if (this.#origin !== undefined && origin !== this.#origin) {',
+    replace: "if (origin === '') {",
+    ...reader('a source that turns into another log'),
+  },
+  {
     desc: 'the bound on answers read over HTTP',
     file: 'client/http.ts',
     find: 'if (length > maxBody) {',

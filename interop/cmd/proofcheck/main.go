@@ -2,9 +2,10 @@
 // github.com/transparency-dev/formats (the proof's syntax, the quorum),
 // golang.org/x/mod/sumdb/note (signatures) and transparency-dev/merkle.
 //
-//	proofcheck -proof FILE -policy FILE (-entry FILE | -leaf-hash HEX)
+//	proofcheck -proof FILE -policy FILE (-entry FILE | -leaf-hash HEX) [-repeat 1]
 //
-// It prints one line of JSON and exits 0 if the proof verified, else 1.
+// It prints one line of JSON and exits 0 if the proof verified, else 1. With
+// -repeat it verifies the proof so many times and says how many a second.
 //
 // The libraries leave two things to their caller, so they are done here: a
 // policy's "log" lines are ignored by them, and a "witness" line without a
@@ -19,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/transparency-dev/formats/log"
 	tlogproof "github.com/transparency-dev/formats/proof"
@@ -33,6 +35,7 @@ var (
 	policyFile = flag.String("policy", "", "the policy")
 	entryFile  = flag.String("entry", "", "the entry whose inclusion is proven")
 	leafHash   = flag.String("leaf-hash", "", "or its leaf hash, hex")
+	repeat     = flag.Int("repeat", 1, "how many times to verify it")
 )
 
 type result struct {
@@ -41,6 +44,8 @@ type result struct {
 	Origin string `json:"origin,omitempty"`
 	Index  uint64 `json:"index"`
 	Size   uint64 `json:"size"`
+	// Of -repeat.
+	PerSecond float64 `json:"perSecond,omitempty"`
 }
 
 // split returns the verifiers of a policy's log lines, and the policy with a
@@ -70,6 +75,10 @@ func check(r *result) error {
 	if err != nil {
 		return err
 	}
+	data, err := os.ReadFile(*proofFile)
+	if err != nil {
+		return err
+	}
 	logs, filled, err := split(string(text))
 	if err != nil {
 		return err
@@ -91,10 +100,19 @@ func check(r *result) error {
 		leaf = rfc6962.DefaultHasher.HashLeaf(entry)
 	}
 
-	data, err := os.ReadFile(*proofFile)
-	if err != nil {
-		return err
+	started := time.Now()
+	for range *repeat {
+		if err := verify(r, data, leaf, logs, quorum); err != nil {
+			return err
+		}
 	}
+	if *repeat > 1 {
+		r.PerSecond = float64(*repeat) / time.Since(started).Seconds()
+	}
+	return nil
+}
+
+func verify(r *result, data, leaf []byte, logs []note.Verifier, quorum witness.Group) error {
 	var p tlogproof.TLogProof
 	if err := p.Unmarshal(data); err != nil {
 		return err
@@ -106,6 +124,7 @@ func check(r *result) error {
 
 	// A log's key counts only for the origin it is named after.
 	var cp *log.Checkpoint
+	var err error
 	for _, v := range logs {
 		if cp, _, _, err = log.ParseCheckpoint(p.Checkpoint, v.Name(), v); err == nil {
 			break

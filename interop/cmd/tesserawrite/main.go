@@ -3,11 +3,13 @@
 // and taking entries. Unlike Tessera's own conformance server it takes a
 // witness policy.
 //
-//	tesserawrite -dir DIR -key FILE [-n N] [-entry-size BYTES] [-policy FILE] [-listen ADDR]
+//	tesserawrite -dir DIR -key FILE [-n N] [-entry-size BYTES] [-policy FILE] [-listen ADDR [-await]]
 //
 // When the N entries are published (with a policy: cosigned by its quorum) it
 // prints "published SIZE"; with -listen it then prints "listening ADDR" and
-// serves until SIGTERM or SIGINT.
+// serves until SIGTERM or SIGINT. POST /add is answered when the entry is
+// sequenced, as Tessera's conformance server does, or with -await when a
+// checkpoint that covers it is published. Nothing is deduplicated.
 package main
 
 import (
@@ -39,6 +41,8 @@ var (
 	start     = flag.Uint64("start", 0, "the number of the first entry, so that a continued log gets new ones")
 	batch     = flag.Uint("batch", 2048, "entries a batch")
 	policy    = flag.String("policy", "", "a witness policy (a file, Tessera's dialect): nothing is published without its quorum")
+	batchAge  = flag.Duration("batch-age", 100*time.Millisecond, "how long a batch waits for more entries")
+	await     = flag.Bool("await", false, "answer POST /add when the entry is published")
 	listen    = flag.String("listen", "", "serve the log on this address, for example 127.0.0.1:0")
 	interval  = flag.Duration("interval", 200*time.Millisecond, "the shortest time between checkpoints")
 	timeout   = flag.Duration("timeout", 60*time.Second, "how long to wait until all entries are published")
@@ -66,7 +70,7 @@ func run(ctx context.Context) error {
 	opts := tessera.NewAppendOptions().
 		WithCheckpointSigner(signer).
 		WithCheckpointInterval(*interval).
-		WithBatching(*batch, 100*time.Millisecond).
+		WithBatching(*batch, *batchAge).
 		// Tessera removes partial tiles that a full one replaced. A reader of a
 		// log that is being written, or of a smaller tree, may still want one,
 		// and C2SP tlog-tiles lets it ask: so keep them all.
@@ -118,7 +122,7 @@ func run(ctx context.Context) error {
 	}
 	fmt.Printf("published %d\n", size)
 	if *listen != "" {
-		if err := serve(ctx, appender); err != nil {
+		if err := serve(ctx, appender, reader); err != nil {
 			return err
 		}
 	}
@@ -144,9 +148,12 @@ func published(ctx context.Context, reader tessera.LogReader, size uint64) error
 	return fmt.Errorf("checkpoint: expected size %d within %s, found %q", size, *timeout, cp)
 }
 
-// serve answers reads from the folder, and POST /add with the entry's index
-// once it is sequenced, as Tessera's conformance server does.
-func serve(ctx context.Context, appender *tessera.Appender) error {
+// serve answers reads from the folder, and POST /add with the entry's index.
+func serve(ctx context.Context, appender *tessera.Appender, reader tessera.LogReader) error {
+	var publication *tessera.PublicationAwaiter
+	if *await {
+		publication = tessera.NewPublicationAwaiter(ctx, reader.ReadCheckpoint, 10*time.Millisecond)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServer(http.Dir(*dir)))
 	mux.HandleFunc("GET /.state/", http.NotFound)
@@ -156,7 +163,13 @@ func serve(ctx context.Context, appender *tessera.Appender) error {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		index, err := appender.Add(r.Context(), tessera.NewEntry(body))()
+		added := appender.Add(r.Context(), tessera.NewEntry(body))
+		var index tessera.Index
+		if publication != nil {
+			index, _, err = publication.Await(r.Context(), added)
+		} else {
+			index, err = added()
+		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return

@@ -59,7 +59,12 @@ export async function startServer(command: readonly string[], port: number): Pro
     }
     await sleep(100);
   }
+  let stopping = false;
+  child.once('exit', (status) => {
+    if (!stopping) console.error(`${command.join(' ')}: ended with status ${String(status)}:\n${output}`);
+  });
   const stop = async (): Promise<void> => {
+    stopping = true;
     const target = command[0] === 'strace' ? childOf(child) : (child.pid ?? 0);
     process.kill(target, 'SIGTERM');
     await ended;

@@ -53,12 +53,12 @@ export const ours: Target = {
 
 /** A new log of ours in `folder`/log. Answers its verifier key. */
 export function initLog(folder: string): string {
-  const policy = ['--admission', 'none'];
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [program, 'init', '-f', join(folder, 'log'), '-o', 'bench.example/log', ...policy],
-    { encoding: 'utf8' },
-  );
+  const policy = join(folder, 'policy');
+  writeFileSync(policy, 'quorum none\n');
+  const made = ['init', '-f', join(folder, 'log'), '--origin', 'bench.example/log', '--policy', policy];
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...made, '--admission', 'none'], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`stele-log init: ${stdout}${stderr}`);
   return stdout.trim();
 }

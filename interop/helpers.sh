@@ -2,10 +2,11 @@
 # temporary folder).
 passed=0
 failed=0
-pids=()
+declare -A pids=()
 
 stop_all() {
-  [ "${#pids[@]}" -eq 0 ] || kill "${pids[@]}" 2>/dev/null
+  local name
+  for name in "${!pids[@]}"; do kill "${pids[$name]}" 2>/dev/null; done
   wait
   rm -rf "$work"
 }
@@ -54,7 +55,7 @@ start() {
   local name=$1 port=$2
   shift 2
   "$@" >"$work/$name.log" 2>&1 </dev/null &
-  pids+=($!)
+  pids[$name]=$!
   for _ in {1..200}; do
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then return; fi
     sleep 0.1
@@ -63,12 +64,11 @@ start() {
   tail -n 20 "$work/$name.log"
 }
 
-# stop: ends what was started last, and waits until it has.
+# stop NAME: ends what was started under it, and waits until it has ended.
 stop() {
-  local last=${pids[-1]}
-  kill "$last"
-  wait "$last"
-  unset 'pids[-1]'
+  kill "${pids[$1]}"
+  wait "${pids[$1]}"
+  unset "pids[$1]"
 }
 
 free_port() {
@@ -156,4 +156,61 @@ stele_witness() {
   port=$(free_port)
   start "$name" "$port" node dist/witness/main.js serve -f "$work/$name" -l "127.0.0.1:$port"
   witness=http://127.0.0.1:$port
+}
+
+# stele_log NAME ORIGIN POLICYFILE [ARGUMENT...]: starts a new log of ours that takes any entry. Sets $log
+# to its URL; its vkey is in $work/NAME.vkey, its folder is $work/NAME.
+stele_log() {
+  local name=$1 origin=$2 policy=$3
+  shift 3
+  new_stele_log "$name" "$origin" "$policy" && stele_log_again "$name" "$@"
+}
+
+# new_stele_log NAME ORIGIN POLICYFILE: only makes its folder.
+new_stele_log() {
+  node dist/log-server/main.js init -f "$work/$1" --origin "$2" --admission none --policy "$3" \
+    >"$work/$1.vkey" 2>"$work/$1.init" && return
+  check "stele-log init makes $1" cat "$work/$1.init"
+  return 1
+}
+
+# stele_log_again NAME [ARGUMENT...]: starts one that has been made, or has been started before.
+stele_log_again() {
+  local name=$1 port
+  shift
+  port=$(free_port)
+  start "$name" "$port" node dist/log-server/main.js serve -f "$work/$name" --admission none -l "127.0.0.1:$port" "$@"
+  log=http://127.0.0.1:$port
+}
+
+# fetch_to URL FILE
+fetch_to() {
+  node -e '
+    fetch(process.argv[1]).then(async (r) => {
+      if (r.status !== 200) throw new Error(`${process.argv[1]}: ${r.status}`);
+      require("node:fs").writeFileSync(process.argv[2], Buffer.from(await r.arrayBuffer()));
+    });' "$1" "$2"
+}
+
+# ready URL STATE [WITNESS,...]: waits until /readyz of our log shows the state, and names these witnesses
+# alone.
+ready() {
+  node -e '
+    const [url, state, witnesses] = process.argv.slice(1);
+    const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    const wrong = async () => {
+      const found = await fetch(`${url}/readyz`).then((r) => r.json(), (error) => ({ state: String(error) }));
+      console.log(JSON.stringify(found));
+      const named = [...new Set([...(found.awaited ?? []), ...(found.setAside ?? []).map((s) => s.split(":")[0])])];
+      return found.state !== state || named.sort().join() !== (witnesses ?? "");
+    };
+    (async () => {
+      for (let tries = 0; await wrong(); tries++) {
+        if (tries === 100) { console.log(`expected ${state} ${witnesses ?? ""}`); process.exit(1); }
+        await sleep(200);
+      }
+      // What is closed must stay closed.
+      await sleep(state === "ready" ? 0 : 1500);
+      if (await wrong()) process.exit(1);
+    })();' "$@"
 }

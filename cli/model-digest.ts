@@ -10,11 +10,11 @@ import { CliError, EXIT } from './errors.js';
 import { codeOf } from './files.js';
 
 /** A model's identity as run statements carry it; digests are hex SHA-256. */
-export interface ModelIdentity {
+export type ModelIdentity = {
   root: string;
   manifestDigest: string;
   files: number;
-}
+};
 
 /** Left out at the top of a folder, as the reference implementation does by default. */
 const IGNORED = new Set(['.git', '.gitattributes', '.github', '.gitignore']);
@@ -50,6 +50,21 @@ export async function digestModel(
     root: root.digest('hex'),
     manifestDigest: createHash('sha256').update(canonicalJson(manifest)).digest('hex'),
     files: paths.length,
+  };
+}
+
+/** A final model's files lie beside the checkpoints that led to it, which are not part of it. */
+function notInCheckpoint(path: string): boolean {
+  return !/^checkpoint-[0-9]+\//.test(path);
+}
+
+/** A model folder as run statements state it: its weight files alone, and all its files. */
+export async function identifyModel(
+  folder: string,
+): Promise<{ weights: ModelIdentity; folder: ModelIdentity }> {
+  return {
+    weights: await digestModel(folder, (path) => isWeightFile(path) && notInCheckpoint(path)),
+    folder: await digestModel(folder, notInCheckpoint),
   };
 }
 

@@ -19,7 +19,10 @@ function context(env: Record<string, string>): Context {
 }
 
 test('a flag wins over the environment, that over ./stele.toml, that over the user’s folder', () => {
-  writeFileSync(join(cwd, 'stele.toml'), 'log = "http://here/"\npolicy = "policy"\ntimeout = 5\n');
+  writeFileSync(
+    join(cwd, 'stele.toml'),
+    'log = "http://here/"\npolicy = "policy"\ntimeout = 5\n[stele-log]\nx = 1\n',
+  );
   writeFileSync(
     join(config, 'stele/stele.toml'),
     'log = "http://home/"\npolicy = "p"\nkey = "k"\nparticipant = "lab"\n',

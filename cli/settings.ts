@@ -120,7 +120,8 @@ function readSettings(path: string): SettingsFile | undefined {
     );
   }
   for (const name of Object.keys(values)) {
-    if (!(NAMES as string[]).includes(name)) {
+    // One file may serve all three programs: the other two have tables of their own.
+    if (!(NAMES as string[]).includes(name) && !name.startsWith('stele-')) {
       throw bad(
         `${path}: expected one of ${NAMES.join(', ')}, found ${JSON.stringify(name)}`,
         'is it misspelt?',

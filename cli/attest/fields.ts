@@ -8,7 +8,7 @@ import type { Context } from '../context.js';
 import { asInput, CliError, EXIT } from '../errors.js';
 import { readInput } from '../files.js';
 import { checkCount, checkDecimal, checkIdentifier, checkTime } from '../identifiers.js';
-import { digestFile, digestModel, isWeightFile } from '../model-digest.js';
+import { digestFile, digestModel } from '../model-digest.js';
 
 /** One flag and the field that it states. */
 export interface FieldFlag {
@@ -231,14 +231,6 @@ export function readStep(folder: string): number | undefined {
   } catch {
     return undefined; // the caller asks for --last-step
   }
-}
-
-/** A folder's weight files and all its files, each as one identity. */
-export async function identifyModel(folder: string): Promise<{ weights: Json; folder: Json }> {
-  return {
-    weights: { ...(await digestModel(folder, isWeightFile)) },
-    folder: { ...(await digestModel(folder)) },
-  };
 }
 
 /** The power of ten that holds a planned compute. */

@@ -4,16 +4,9 @@ import type { Json } from '../../attestation/index.js';
 import type { Invocation } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
 import { checkDecimal, checkIdentifier } from '../identifiers.js';
+import { identifyModel } from '../model-digest.js';
 import { lastOf, readRun, type RunRecord } from '../records.js';
-import {
-  bandOf,
-  digestOfInput,
-  identifyModel,
-  readFieldFlags,
-  readFieldsFile,
-  readStep,
-  type TypeFlags,
-} from './fields.js';
+import { bandOf, digestOfInput, readFieldFlags, readFieldsFile, readStep, type TypeFlags } from './fields.js';
 import type { Draft } from './sign-once.js';
 
 /** What the command line says beyond the flags of fields. */

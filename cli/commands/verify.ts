@@ -6,7 +6,7 @@ import { define, type Invocation, type Register } from '../command.js';
 import { asInput, EXIT, type ExitStatus } from '../errors.js';
 import { readIfThere, readInput } from '../files.js';
 import { loadPolicy } from '../log.js';
-import { digestModel, isWeightFile } from '../model-digest.js';
+import { identifyModel } from '../model-digest.js';
 import { proofPath } from '../names.js';
 import { verifyEvidence, type Evidence } from '../verification.js';
 
@@ -75,7 +75,7 @@ async function checkModel(
     report.check('weights', 'not-checkable', 'the record does not state its weights in clear');
     return;
   }
-  const found = await digestModel(folder, isWeightFile);
+  const { weights: found } = await identifyModel(folder);
   const expected = stated as { root: string; manifestDigest: string };
   if (found.root !== expected.root) {
     report.check('weights', 'fail', `the record states root ${expected.root}, ${folder} has ${found.root}`);

@@ -1,0 +1,289 @@
+// The whole of Stele in about a minute: `npm run demo`, or `npm run demo -- --stay` to look around.
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { httpSource, LogReader } from '../client/index.js';
+import { encodeBase64, parsePolicy } from '../tlog/index.js';
+import { tryFork } from './fork.js';
+import { command, heading, number, output, say } from './narrate.js';
+import {
+  must,
+  ORIGIN,
+  readiness,
+  startLog,
+  startNetwork,
+  until,
+  WITNESSES,
+  type Network,
+} from './network.js';
+import { killAll, lines, REPOSITORY, stopAll } from './programs.js';
+import type { Plan } from './train/config.js';
+
+const ROOT = join(REPOSITORY, '.demo');
+const OFFICE = join(ROOT, 'registrar');
+const LAB = join(ROOT, 'lab');
+const AUDITOR = join(ROOT, 'auditor');
+
+/** Runs `stele` in somebody's folder, showing the command and what it printed. */
+async function stele(folder: string, args: string[], show = true): Promise<string> {
+  if (show) command(`stele ${args.map((word) => (/[^\w./:,=-]/.test(word) ? `"${word}"` : word)).join(' ')}`);
+  const { stdout } = await must('stele', args, folder);
+  if (show) output(stdout);
+  return stdout;
+}
+
+async function main(stay: boolean): Promise<void> {
+  rmSync(ROOT, { recursive: true, force: true });
+  for (const folder of [OFFICE, LAB, AUDITOR]) mkdirSync(folder, { recursive: true });
+
+  heading('A log and four witnesses start');
+  const network = await startLogAndWitnesses();
+  await introduceLab(network);
+  await trainAndLog();
+  await verifyOffline(network);
+  await secondHistory(network);
+
+  say(
+    `\nEverything is in ${relative(process.cwd(), ROOT) || ROOT}: the lab's records, the log's folder, the witnesses' folders.`,
+  );
+  if (!stay) return;
+  say(`The log stays up at ${network.log.url} (try ${network.log.url}/checkpoint). Ctrl-C ends it.`);
+  await new Promise(() => undefined);
+}
+
+async function startLogAndWitnesses(): Promise<Network> {
+  const made = JSON.parse(await stele(OFFICE, ['keygen', 'office', '--json'], false)) as {
+    result: { publicKey: string };
+  };
+  const network = await startNetwork(ROOT, `office:Demo Registrar:${made.result.publicKey}`);
+  say(`The log ${ORIGIN} is at ${network.log.url}.`);
+  say(`Four witnesses (${WITNESSES.join(', ')}), each a process with its own key. A checkpoint counts`);
+  say('when 3 of the 4 have cosigned it: so one of them may lie.');
+  return network;
+}
+
+async function introduceLab({ log, policyFile }: Network): Promise<void> {
+  heading('A lab sets itself up, and a registrar introduces it');
+  cpSync(policyFile, join(LAB, 'log-policy'));
+  cpSync(policyFile, join(OFFICE, 'policy'));
+  const settings = [
+    `log = "${log.url}"`,
+    'policy = "policy"',
+    'key = "office.key"',
+    'participant = "office"',
+    'records = "records"',
+  ];
+  writeFileSync(join(OFFICE, 'stele.toml'), `${settings.join('\n')}\n`);
+  say('The lab:');
+  await stele(LAB, ['init', 'demo-lab', '--name', 'Demo Lab', '--log', log.url, '--policy', 'log-policy']);
+  say('The registrar:');
+  await stele(OFFICE, ['attest', 'participant', '--request', '../lab/participant-request.json']);
+  await stele(OFFICE, ['submit', 'records/participant-demo-lab.dsse.json']);
+}
+
+const RUN = 'demo-run';
+const MODEL = join(ROOT, 'model');
+
+async function trainAndLog(): Promise<void> {
+  heading('The lab declares a training run before it starts');
+  let planText = '';
+  for await (const line of lines('train', ['--plan'], { folder: LAB, home: LAB })) planText += `${line}\n`;
+  const plan = JSON.parse(planText) as Plan;
+  writeFileSync(join(LAB, 'run.json'), planText);
+  writeFileSync(join(LAB, 'hyperparameters.json'), `${JSON.stringify(plan.arguments)}\n`);
+  say(
+    `A language model of ${number(plan.parameters)} parameters, ${number(plan.tokens)} tokens, ${number(plan.plannedFlop)} FLOP.`,
+  );
+  await stele(LAB, [
+    'attest',
+    'run-intent',
+    '--run',
+    RUN,
+    '--spec',
+    'run.json',
+    '--planned-flop',
+    plan.plannedFlop,
+    '--code',
+    relative(LAB, join(REPOSITORY, 'demo/train')),
+    '--data-order',
+    plan.dataOrderDigest,
+    '--hyperparameters',
+    'hyperparameters.json',
+    '--seed',
+    String(plan.arguments.seed),
+    '--commit',
+    'seed',
+    '--parents',
+    'none',
+    '--otherwise',
+    'withheld',
+  ]);
+  await stele(LAB, ['submit', `records/${RUN}.intent.dsse.json`]);
+
+  heading('It trains, and logs every checkpoint while the training goes on');
+  const { totals, start, end } = await train();
+
+  heading('The run ends, and its weights and compute go on record');
+  await stele(LAB, [
+    'attest',
+    'run-final',
+    '--run',
+    RUN,
+    '--outcome',
+    'completed',
+    '--model',
+    '../model',
+    '--flop-counted',
+    String(totals['total_flos']),
+    '--flop-6nd',
+    `${plan.activeParameters},${plan.tokens}`,
+    '--parameters',
+    String(plan.parameters),
+    '--tokens',
+    String(plan.tokens),
+    '--start',
+    String(start),
+    '--end',
+    String(end),
+    '--chip-seconds',
+    chipSeconds(start, end),
+  ]);
+  await stele(LAB, ['submit', `records/${RUN}.final.dsse.json`]);
+}
+
+/** One processor, held from start to end, in seconds. */
+function chipSeconds(start: number, end: number): string {
+  return String(Math.max(1, end - start));
+}
+
+const seconds = (): number => Math.floor(Date.now() / 1000);
+
+async function train(): Promise<{ totals: Record<string, number>; start: number; end: number }> {
+  const start = seconds();
+  let totals: Record<string, number> = {};
+  let evaluated = 0;
+  let windowStart = start;
+  // Logging waits for witnesses; the training does not wait for the logging.
+  let logged = Promise.resolve();
+  for await (const line of lines('train', [MODEL], { folder: LAB, home: LAB })) {
+    const event = JSON.parse(line) as Record<string, number> & { saved?: string };
+    if (event['eval_loss'] !== undefined) evaluated = event['eval_loss'];
+    if (event['total_flos'] !== undefined && event['train_runtime'] !== undefined) totals = event;
+    if (event.saved === undefined) continue;
+    const { step, total_flos: flop } = event as Record<string, number>;
+    const window = { step: step ?? 0, flop: flop ?? 0, loss: evaluated, from: windowStart, to: seconds() };
+    windowStart = window.to;
+    logged = logged.then(() => logCheckpoint(window));
+    // A failure is reported where it is awaited, below.
+    logged.catch(() => undefined);
+  }
+  await logged;
+  const end = seconds();
+  say(
+    `Trained in ${totals['train_runtime']?.toFixed(1) ?? '?'} s: ${number(totals['total_flos'] ?? 0)} FLOP counted in the matrix products.`,
+  );
+  return { totals, start, end };
+}
+
+interface Window {
+  step: number;
+  flop: number;
+  loss: number;
+  from: number;
+  to: number;
+}
+
+async function logCheckpoint({ step, flop, loss, from, to }: Window): Promise<void> {
+  const args = [
+    'attest',
+    'run-progress',
+    '--run',
+    RUN,
+    '--checkpoint',
+    `../model/checkpoint-${step}`,
+    '--start',
+    String(from),
+    '--end',
+    String(to),
+    '--chip-seconds',
+    chipSeconds(from, to),
+    '--flop-to-date',
+    String(flop),
+    '--otherwise',
+    'not-recorded',
+  ];
+  const signed = (await stele(LAB, args, false)).trim();
+  const answer = JSON.parse(await stele(LAB, ['submit', signed, '--json'], false)) as {
+    result: { entries: { index: number }[] };
+  };
+  say(
+    `step ${String(step).padStart(3)}   loss ${loss.toFixed(2)} on held-out text   ${number(flop).padStart(14)} FLOP   entry ${answer.result.entries[0]?.index ?? '?'}`,
+  );
+}
+
+async function verifyOffline({ policyFile }: Network): Promise<void> {
+  heading('An auditor verifies the record, offline');
+  say('The auditor has three things: the policy, the file that the lab kept, and the model.');
+  cpSync(policyFile, join(AUDITOR, 'policy'));
+  cpSync(join(LAB, `records/${RUN}.final.stele.json`), join(AUDITOR, `${RUN}.final.stele.json`));
+  await stele(AUDITOR, ['verify', `${RUN}.final.stele.json`, '--policy', 'policy', '--model', '../model']);
+}
+
+async function secondHistory({ log, policyFile }: Network): Promise<void> {
+  heading('Somebody has copied the log’s folder, keys and all, and tells a second history');
+  const copy = join(ROOT, 'copied-log');
+  say('Our own server, started in the copy, asks the witnesses first, and stops:');
+  const second = await startLog(ROOT, copy, join(ROOT, 'copied-log.log'));
+  await until(
+    'the second log to hear its witnesses',
+    async () => !['gate_closed', 'ready'].includes((await readiness(second.url)).state),
+  );
+  const { state, message } = await readiness(second.url);
+  output(`${state}: ${message}`);
+  await second.stop();
+  const policy = parsePolicy(readFileSync(policyFile));
+  const reader = new LogReader(httpSource(log.url), policy);
+  const { size, rootHash } = await reader.checkpoint();
+  const intent = JSON.parse(readFileSync(join(LAB, `records/${RUN}.intent.stele.json`), 'utf8')) as {
+    proof: string;
+  };
+  const hidden = Number(/^index (\d+)$/m.exec(intent.proof)?.[1]);
+  say('\nSo the copied key is used by hand:');
+  say(`The log shows ${size} entries under root ${encodeBase64(rootHash)}. The other history`);
+  say(`leaves out entry ${hidden}, the lab's declaration, and is one entry longer.`);
+  const fork = await tryFork(copy, reader, size, hidden);
+  say(
+    `Its tree of ${fork.size} entries has the root ${encodeBase64(fork.rootHash)}, signed by the log's own key.`,
+  );
+  say('Asked to cosign it, the witnesses answer:');
+  for (const { witness, kind } of fork.answers) output(`${witness.padEnd(6)} ${MEANING[kind] ?? kind}`);
+  writeFileSync(join(copy, 'refused-checkpoint'), fork.note);
+  if (fork.answers.some(({ cosigned }) => cosigned)) throw new Error('a witness cosigned a second history');
+  say('Not one cosignature, so nobody whose policy asks for three of them believes it.');
+}
+
+const MEANING: Record<string, string> = {
+  inconsistent: '422: refused, it does not extend the tree that I cosigned',
+  conflict: '409: refused, I have cosigned another size',
+  refused: 'refused',
+  cosigned: 'COSIGNED',
+};
+
+const state = { interrupted: false };
+process.on('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    state.interrupted = true;
+    void stopAll().then(() => process.exit(signal === 'SIGINT' ? 130 : 143));
+  });
+}
+try {
+  await main(process.argv.includes('--stay'));
+} catch (error) {
+  // Stopping everything makes what was under way fail: that is no news.
+  if (!state.interrupted)
+    console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
+  if (!state.interrupted && existsSync(ROOT)) console.error(`Logs of the servers are in ${ROOT}.`);
+  process.exitCode = 1;
+} finally {
+  await stopAll();
+}

@@ -1,0 +1,32 @@
+// What the demo prints: numbered steps, the commands as they were run, and what came of them.
+
+const colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+const paint = (code: string, text: string): string => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
+
+let step = 0;
+
+/** Begins a step. */
+export function heading(text: string): void {
+  step += 1;
+  process.stdout.write(`\n${paint('1', `${step}. ${text}`)}\n`);
+}
+
+/** A line of explanation. */
+export function say(text: string): void {
+  process.stdout.write(text.replace(/^/gm, '   ') + '\n');
+}
+
+/** A command as a user would type it. */
+export function command(words: string): void {
+  process.stdout.write(`   ${paint('36', `$ ${words}`)}\n`);
+}
+
+/** Output of a command, indented below it. */
+export function output(text: string): void {
+  if (text.trim() !== '') process.stdout.write(`${text.trimEnd().replace(/^/gm, '     ')}\n`);
+}
+
+/** 18,520,473,600 */
+export function number(value: number | string): string {
+  return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+}

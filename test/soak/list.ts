@@ -4,4 +4,5 @@ import type { Soak } from './soak.js';
 export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
   fuzz: async () => (await import('../fuzz/soak.js')).default,
   kill: async () => (await import('../crash/soak.js')).default,
+  'witness-kill': async () => (await import('./witness-kill.js')).default,
 };

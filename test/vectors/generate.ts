@@ -1,7 +1,9 @@
+import { canonicalJson, disclosures, envelopes, statements, timeBounds } from './generate-attestation.js';
 import { cosignatures, subtrees } from './generate-cosignatures.js';
 import { ed25519 } from './generate-ed25519.js';
 import { encodings } from './generate-encodings.js';
 import { signingKeys, vkeys } from './generate-keys.js';
+import { ledger } from './generate-ledger.js';
 import { consistency, hashes, inclusion } from './generate-merkle.js';
 import { checkpoints, notes } from './generate-notes.js';
 import { policies, tlogProofs } from './generate-policies.js';
@@ -26,6 +28,12 @@ export const generators: Readonly<Record<string, Generator>> = {
   'subtrees.json': subtrees,
   'policies.json': policies,
   'tlog-proofs.json': tlogProofs,
+  'canonical-json.json': canonicalJson,
+  'envelopes.json': envelopes,
+  'disclosures.json': disclosures,
+  'statements.json': statements,
+  'time-bounds.json': timeBounds,
+  'ledger.json': ledger,
 };
 
 /** The bytes of such a file: pure ASCII, so that no reader's idea of a string gets in the way. */

@@ -393,6 +393,9 @@ test('a participant comes with the consent of each of its keys', async () => {
   assert.equal(await of(consent({}, 'log'), recovery), 'key_known');
   const stolen = { ...consent(), signatures: consent({}, 'k3').signatures };
   assert.equal(await of(stolen, recovery), 'bad_key_statement');
+  const [{ keyid } = { keyid: '' }] = consent().signatures;
+  const [{ sig } = { sig: '' }] = consent({}, 'k3').signatures;
+  assert.equal(await of({ ...consent(), signatures: [{ keyid, sig }] }, recovery), 'bad_key_statement');
   const intentEnvelope = JSON.parse(
     new TextDecoder().decode(
       formatEnvelope(sign(buildRunIntent(SPECIFICATION, await intent(world, 'k1', 'r')), seed('k1'))),

@@ -38,6 +38,7 @@ import type {
   AnchorRef,
   Envelope,
   Participant,
+  PreparedEntry,
   RunFinal,
   RunIntent,
   RunProgress,
@@ -109,7 +110,7 @@ export class World {
   }
 
   /** Asks for admission without logging. */
-  ask(envelope: Envelope): Promise<Admission> {
+  ask(envelope: Envelope | PreparedEntry, signatureVerified?: string): Promise<Admission> {
     return admit(this.store, this.leaves.length, envelope, {
       origin: ORIGIN,
       treeRoot: (size) => Promise.resolve(this.root(size)),
@@ -117,6 +118,7 @@ export class World {
         const at = this.leaves.findIndex((leaf) => encodeHex(prepareEntry(leaf).id) === encodeHex(id));
         return Promise.resolve(at < 0 ? undefined : at);
       },
+      ...(signatureVerified === undefined ? {} : { signatureVerified }),
     });
   }
 

@@ -1,7 +1,13 @@
+import { attestationMutants } from './attestation.js';
 import type { Mutant } from './mutant.js';
 import { noteMutants } from './notes.js';
 import { treeMutants } from './tree.js';
 import { witnessMutants } from './witness.js';
 
 /** Every promise about crashes, attackers and limits, and the test that breaks without it. */
-export const mutants: readonly Mutant[] = [...treeMutants, ...noteMutants, ...witnessMutants];
+export const mutants: readonly Mutant[] = [
+  ...treeMutants,
+  ...noteMutants,
+  ...witnessMutants,
+  ...attestationMutants,
+];

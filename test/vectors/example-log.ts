@@ -171,15 +171,19 @@ export class ExampleLog {
 
   consent(participant: string, label: string, change: Fields = {}): ReferenceEnvelope {
     return referenceSigned(
-      statement('key-statement', [[String(change['participant'] ?? participant), idOf(label)]], {
-        participant,
-        issuedAt: this.now,
-        origin: ORIGIN,
-        roles: ['lab'],
-        key: keyOf(label),
-        use: 'signing',
-        ...change,
-      }),
+      statement(
+        'key-statement',
+        [[typeof change['participant'] === 'string' ? change['participant'] : participant, idOf(label)]],
+        {
+          participant,
+          issuedAt: this.now,
+          origin: ORIGIN,
+          roles: ['lab'],
+          key: keyOf(label),
+          use: 'signing',
+          ...change,
+        },
+      ),
       seedOf(label),
     );
   }

@@ -10,7 +10,7 @@ import { encodeHex } from '../tlog/index.js';
 import type { Admission, Prepared, Source } from './admission.js';
 import { NotAdmittedError, SubmissionError } from './errors.js';
 import type { RateLimiter } from './rate.js';
-import type { KeyedChanges, KeyedReader, LogStorage } from './storage/types.js';
+import type { EffectsOf, KeyedChanges, KeyedReader, LogStorage } from './storage/types.js';
 
 /** An envelope with what could be checked of it before its turn. */
 export interface PreparedEnvelope extends Prepared {
@@ -92,4 +92,14 @@ function guardSize<T>(parse: () => T): T {
     }
     throw error;
   }
+}
+
+/** What each entry of a log with a charter does to identities and ledger: for fsck and recover. */
+export function charterEffects(origin: string): EffectsOf {
+  return async (store, index, entry, treeRoot) => {
+    const parsed = prepareEntry(entry);
+    const answer = await admit(store, index, parsed, { origin, treeRoot });
+    if (answer.ok) return { id: parsed.id, ledger: answer.changes };
+    throw new NotAdmittedError(answer.code, answer.message, answer.hint);
+  };
 }

@@ -1,4 +1,4 @@
-// stele-log: init | serve | freeze. Results on stdout, everything else on stderr.
+// stele-log: init | serve | fsck | recover | freeze. Results on stdout, everything else on stderr.
 //
 // Exit status: 0 fine; 1 the folder is not as it should be; 2 usage or unreadable input; 3 the network,
 // or a folder or address that is taken: try again.
@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { SteleError, decodeUtf8, parseSigningKey } from '../tlog/index.js';
+import { check, checkToJson, describeCheck, recoverFolder } from './check.js';
 import { systemClock } from './clock.js';
 import { EXIT, exitStatus } from './exit.js';
 import { LogError } from './errors.js';
@@ -26,9 +27,12 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   addInit(program);
   addServe(program);
   addFreeze(program);
+  let status: number = EXIT.fine;
+  addFsck(program, (found) => (status = found));
+  addRecover(program);
   try {
     await program.parseAsync([...args], { from: 'user' });
-    return EXIT.fine;
+    return status;
   } catch (error) {
     return explain(error);
   }
@@ -189,6 +193,73 @@ function addServe(program: Command): void {
         folder: resolve(needed(flags.folder, '--folder')),
         policy: policy === undefined ? undefined : await readInput(policy),
       });
+    });
+}
+
+interface FsckFlags {
+  folder?: string;
+  vkey?: string[];
+  origin?: string;
+  json?: true;
+}
+
+function addFsck(program: Command, end: (status: number) => void): void {
+  program
+    .command('fsck')
+    .description("check everything in a stopped log's folder; or any C2SP tlog-tiles log, by URL or folder")
+    .argument('[source]', "URL or folder of a log's tiles, where it is not this program's own")
+    .addOption(folderOption())
+    .addOption(setting('--vkey <vkey>', "the log's key, with a source; repeat it").argParser(repeated))
+    .addOption(setting('--origin <origin>', "the log's origin, where it is not its key's name"))
+    .option('--json', 'one JSON object on stdout')
+    .action(async (source: string | undefined, { folder, vkey, origin, json }: FsckFlags) => {
+      const report = await check({
+        folder: folder === undefined ? undefined : resolve(folder),
+        source,
+        vkeys: vkey ?? [],
+        origin,
+        fetch: globalThis.fetch,
+      });
+      if (json) process.stdout.write(`${JSON.stringify(checkToJson(report))}\n`);
+      else for (const line of describeCheck(report)) process.stdout.write(`${line}\n`);
+      if (report.problems.length > 0) end(EXIT.failed);
+    });
+}
+
+function addRecover(program: Command): void {
+  program
+    .command('recover')
+    .description(
+      "rebuild a log's data from what is left of it, and from what others have; the damaged folder is kept",
+    )
+    .addOption(folderOption())
+    .addOption(
+      setting(
+        '--from <url|folder>',
+        "a mirror, a backup, a reader's cache, submitters' files; repeat it",
+      ).argParser(repeated),
+    )
+    .action(async ({ folder, from }: { folder?: string; from?: string[] }) => {
+      const done = await recoverFolder({
+        folder: resolve(needed(folder, '--folder')),
+        from: from ?? [],
+        now: new Date(systemClock.now()),
+        fetch: globalThis.fetch,
+        onProgress: (entries, size) => {
+          if (process.stderr.isTTY) process.stderr.write(`\r${entries} of ${size} entries`);
+        },
+      });
+      const taken = [...done.taken].map(([place, count]) => `${count} from ${place}`);
+      const lines = [
+        `${done.size} entries; all below ${done.headSize} hash to the head found in ${done.headFrom}`,
+        ...(done.unsigned > 0
+          ? [`${done.unsigned} entries behind it were committed and never signed; they are kept`]
+          : []),
+        ...(taken.length > 0 ? [`entries taken: ${taken.join(', ')}`] : []),
+        ...done.remarks.map((remark) => `remark: ${remark}`),
+        ...(done.kept === undefined ? [] : [`the damaged folder is kept as ${done.kept}`]),
+      ];
+      for (const line of lines) process.stdout.write(`${line}\n`);
     });
 }
 

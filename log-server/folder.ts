@@ -56,3 +56,13 @@ export async function readPolicyFile(folder: string): Promise<Uint8Array> {
     );
   }
 }
+
+/** The charter's leaf bytes; undefined in a folder made with `--admission none`. */
+export async function readCharterFile(folder: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(join(folder, FILES.charter));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -2,14 +2,13 @@
 import { join } from 'node:path';
 import { parseStatement, parseEnvelope, termsInForce } from '../attestation/index.js';
 import type { Charter, Terms } from '../attestation/index.js';
-import { readFile } from 'node:fs/promises';
 import { encodeHex, encodeUtf8, equalBytes, formatVkey, parsePolicy } from '../tlog/index.js';
 import type { SigningKey } from '../tlog/index.js';
 import { CharterAdmission } from './admission-charter.js';
 import { admitAnything } from './admission.js';
 import { CharterCompanion } from './charter-companion.js';
 import { LogError } from './errors.js';
-import { FILES, readKey, readPolicyFile } from './folder.js';
+import { FILES, readCharterFile, readKey, readPolicyFile } from './folder.js';
 import { silentLogger } from './logger.js';
 import { RateLimiter } from './rate.js';
 import { runLog } from './running.js';
@@ -128,15 +127,6 @@ async function openCharter(settings: LogSettings, storage: LogStorage, logKey: S
       logger,
     }),
   };
-}
-
-async function readCharterFile(folder: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFile(join(folder, FILES.charter));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 function termsOf(charter: Uint8Array | undefined): Terms | undefined {

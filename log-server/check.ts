@@ -1,0 +1,115 @@
+// What the commands fsck and recover need of a log's folder, and how they say what they found.
+import { join } from 'node:path';
+import type { Fetch } from '../client/index.js';
+import { httpSource } from '../client/index.js';
+import { encodeHex, parseVkey, signNote } from '../tlog/index.js';
+import type { Vkey } from '../tlog/index.js';
+import { charterEffects } from './admission-charter.js';
+import { LogError } from './errors.js';
+import { FILES, readCharterFile, readKey } from './folder.js';
+import { fsckFolder, fsckSource } from './fsck.js';
+import type { FsckReport } from './fsck.js';
+import { recover } from './recover.js';
+import type { RecoverResult } from './recover.js';
+import { FolderSource } from './storage/folder-source.js';
+import type { EffectsOf, LogStorageOptions } from './storage/types.js';
+
+/** What `stele-log fsck` is told. */
+export interface CheckOptions {
+  /** A log's own folder, stopped; or undefined where `source` is given. */
+  readonly folder: string | undefined;
+  /** URL or folder of any C2SP tlog-tiles log. */
+  readonly source: string | undefined;
+  /** Keys of that log. */
+  readonly vkeys: readonly string[];
+  /** Its origin, where that is not its key's name. */
+  readonly origin: string | undefined;
+  readonly fetch: Fetch;
+}
+
+/** Checks a log. Throws LogError, StorageError, ClientError; what is wrong with the log is in the report. */
+export async function check(options: CheckOptions): Promise<FsckReport> {
+  const { folder, source, vkeys, origin, fetch } = options;
+  if (source !== undefined) {
+    if (vkeys.length === 0)
+      throw new LogError('missing_option', 'expected the log’s key, found none', 'name it with --vkey');
+    const tiles = /^https?:\/\//.test(source) ? httpSource(source, { fetch }) : new FolderSource(source);
+    return fsckSource(tiles, { logKeys: vkeys.map(parseVkey), ...(origin !== undefined && { origin }) });
+  }
+  if (folder === undefined) {
+    throw new LogError(
+      'missing_option',
+      'expected --folder, or the URL or folder of a log, found neither',
+      'name one',
+    );
+  }
+  return fsckFolder(await layoutOf(folder));
+}
+
+/** What `stele-log recover` is told. */
+export interface RecoverFlags {
+  readonly folder: string;
+  readonly from: readonly string[];
+  readonly now: Date;
+  readonly fetch: Fetch;
+  readonly onProgress: (entries: number, size: number) => void;
+}
+
+/** Rebuilds a log's data folder. Throws as `recover` does. */
+export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult> {
+  const { folder, from, now, fetch, onProgress } = flags;
+  const logKey = await readKey(join(folder, FILES.logKey));
+  const signHead = (text: string): Uint8Array => signNote(text, [logKey]);
+  return recover({ ...(await layoutOf(folder)), from, now, fetch, onProgress, signHead });
+}
+
+type Layout = Omit<LogStorageOptions, 'step'> & { readonly effects?: EffectsOf };
+
+async function layoutOf(folder: string): Promise<Layout> {
+  const { name, vkey } = await readKey(join(folder, FILES.logKey));
+  const charter = await readCharterFile(folder);
+  const logKeys: [Vkey] = [vkey];
+  return {
+    folder: join(folder, FILES.data),
+    keyFolder: folder,
+    origin: name,
+    logKeys,
+    ...(charter !== undefined && { effects: charterEffects(name) }),
+  };
+}
+
+/** The report as lines for people. */
+export function describeCheck(report: FsckReport): string[] {
+  const { size, rootHash, checked, problems, remarks, notChecked } = report;
+  const counts = Object.entries(checked).map(([what, count]) => `${String(count)} ${what}`);
+  return [
+    `${report.origin}: ${size} entries, root ${rootHash === undefined ? 'unknown' : encodeHex(rootHash)}`,
+    `checked ${counts.join(', ')}`,
+    ...notChecked.map((what) => `not checked: ${what}`),
+    ...remarks.map((what) => `remark: ${what}`),
+    ...problems.map(({ file, expected, found }) => `${file}: expected ${expected}, found ${found}`),
+    problems.length === 0 ? 'nothing wrong was found in what was checked' : `${problems.length} problems`,
+  ];
+}
+
+/** The report as one JSON object, in the form all our programs have. */
+export function checkToJson(report: FsckReport): object {
+  const { problems, notChecked, remarks, size, rootHash, checked } = report;
+  return {
+    schema: 'https://stele-log/fsck-report/v1',
+    ok: problems.length === 0,
+    origin: report.origin,
+    size,
+    rootHash: rootHash === undefined ? null : encodeHex(rootHash),
+    checked,
+    remarks,
+    checks: [
+      ...problems.map(({ file, expected, found }) => ({
+        name: file,
+        status: 'fail',
+        detail: `expected ${expected}, found ${found}`,
+      })),
+      ...notChecked.map((what) => ({ name: what, status: 'not-checkable', detail: '' })),
+    ],
+  };
+}

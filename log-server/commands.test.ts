@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
+
+interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function shell(t: TestContext): Promise<(args: string, env?: Record<string, string>) => Ran> {
+  const cwd = await mkdtemp(join(tmpdir(), 'stele-'));
+  t.after(() => rm(cwd, { recursive: true }));
+  await writeFile(join(cwd, 'policy'), 'quorum none\n');
+  return (args, env = {}) => {
+    const options = {
+      cwd,
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], XDG_CONFIG_HOME: cwd, ...env },
+    } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args.split(' ')], options);
+    return { status, stdout, stderr };
+  };
+}
+
+void test('init, fsck, recover: what they print, and their statuses', async (t) => {
+  const run = await shell(t);
+  const made = run('init -f log --origin log.example/x --policy policy');
+  assert.deepEqual(
+    [made.status, /^log\.example\/x\+[0-9a-f]{8}\+\S+\n$/.test(made.stdout)],
+    [0, true],
+    made.stderr,
+  );
+  const again = run('init -f log --origin log.example/x --policy policy');
+  assert.equal(again.status, 2);
+  assert.match(again.stderr, /\(not_empty\)/);
+  const checked = run('fsck -f log --json');
+  assert.deepEqual([checked.status, (JSON.parse(checked.stdout) as { ok: boolean }).ok], [0, true]);
+  const recovered = run('recover -f log');
+  assert.equal(recovered.status, 0, recovered.stderr);
+});
+
+void test('usage errors end with 2, and say what was expected', async (t) => {
+  const run = await shell(t);
+  for (const [args, expected] of [
+    ['serve --bogus', /unknown option '--bogus'/],
+    ['nonsense', /unknown command 'nonsense'/],
+    ['serve', /expected --folder/],
+    ['serve -f x -l nowhere', /Expected host:port/],
+    ['serve -f x --admission some', /Allowed choices are charter, none/],
+    ['serve -f x', /\(no_key\)/],
+    ['init -f x --policy policy', /expected --origin/],
+    ['init -f x --origin o --policy missing', /expected to read missing, found ENOENT/],
+    ['init -f x --origin o --policy policy --anchor-interval 1.5', /whole number/],
+    ['fsck', /expected --folder/],
+    ['fsck http://127.0.0.1:1/', /expected the log’s key/],
+    ['freeze -f x', /\(no_charter\)/],
+  ] as const) {
+    const { status, stderr, stdout } = run(args);
+    assert.deepEqual([status, stdout], [2, ''], args);
+    assert.match(stderr, expected, args);
+  }
+  assert.equal(run('--help').status, 0);
+});
+
+void test('a flag, then the environment, then ./stele.toml, then the user’s configuration', async (t) => {
+  const cwd = await mkdtemp(join(tmpdir(), 'stele-'));
+  t.after(() => rm(cwd, { recursive: true }));
+  await writeFile(join(cwd, 'policy'), 'quorum none\n');
+  await writeFile(
+    join(cwd, 'stele.toml'),
+    '["stele-log"]\nfolder = "from-file"\norigin = "file.example"\npolicy = "policy"\nanchor-interval = 60\n',
+  );
+  const run = (args: string[], env: Record<string, string> = {}): Ran => {
+    const options = { cwd, encoding: 'utf8', env: { PATH: process.env['PATH'], ...env } } as const;
+    return spawnSync(process.execPath, [MAIN, ...args], options);
+  };
+  assert.match(run(['init']).stdout, /^file\.example\+/);
+  assert.match(
+    run(['init'], { STELE_LOG_FOLDER: 'from-env', STELE_LOG_ORIGIN: 'env.example' }).stdout,
+    /^env\.example\+/,
+  );
+  assert.match(
+    run(['init', '-f', 'from-flag', '--origin', 'flag.example'], { STELE_LOG_FOLDER: 'x' }).stdout,
+    /^flag\.example\+/,
+  );
+  assert.deepEqual((await readdir(cwd)).sort(), [
+    'from-env',
+    'from-file',
+    'from-flag',
+    'policy',
+    'stele.toml',
+  ]);
+  await writeFile(join(cwd, 'stele.toml'), 'not toml');
+  const bad = run(['init', '-f', 'y']);
+  assert.equal(bad.status, 2);
+  assert.match(bad.stderr, /\(bad_config\)/);
+});

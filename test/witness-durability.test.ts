@@ -299,25 +299,45 @@ test('add-log of a log that was taken out finds its state again', async () => {
   assert.equal(await sizeAt(without), 5);
 });
 
-test('after a write that did not end well nothing is signed for that log until a restart', async () => {
+/** A witness for `log` and another one, whose writes fail at a step while `fail` names it. */
+async function failing(): Promise<{ witness: TestWitness; other: SigningLog; fail: { at: string } }> {
   const other = new SigningLog('log.example/other');
   const folder = await witnessFolder({ logs: [log.vkey, other.vkey] });
-  let fail = false;
+  const fail = { at: '' };
   const witness = await serveFolder(folder, {
     step(name) {
-      if (fail && name === 'state-written') throw new Error('EIO: i/o error, fsync');
+      if (name === fail.at) throw new Error('EIO: i/o error');
     },
   });
   assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
-  fail = true;
+  return { witness, other, fail };
+}
+
+for (const step of ['state-written', 'state-renamed', 'state-durable']) {
+  test(`after a write that did not end well at ${step} nothing is signed for that log until a restart`, async () => {
+    const { witness, other, fail } = await failing();
+    fail.at = step;
+    assert.equal((await add(witness, 5, 6)).kind, 'silent');
+    fail.at = '';
+    assert.equal((await add(witness, 5, 6)).kind, 'silent');
+    assert.equal((await fetch(`${witness.url}/healthz`)).status, 503);
+    assert.equal((await add(witness, 0, 6, other)).kind, 'cosigned');
+    await witness.close();
+    const again = await serveFolder(witness.folder);
+    const held = await sizeAt(again);
+    assert.equal(held, step === 'state-written' ? 5 : 6);
+    assert.equal((await add(again, held, 7)).kind, 'cosigned');
+  });
+}
+
+test('a write that failed before it touched the state, as on a full disk, may be tried again', async () => {
+  const { witness, fail } = await failing();
+  fail.at = 'state-writing';
   assert.equal((await add(witness, 5, 6)).kind, 'silent');
-  fail = false;
-  assert.equal((await add(witness, 5, 6)).kind, 'silent');
-  assert.equal((await fetch(`${witness.url}/healthz`)).status, 503);
-  assert.equal((await add(witness, 0, 6, other)).kind, 'cosigned');
-  await witness.close();
-  const again = await serveFolder(folder);
-  assert.equal((await add(again, 5, 6)).kind, 'cosigned');
+  assert.equal(await sizeAt(witness), 5);
+  fail.at = '';
+  assert.equal((await add(witness, 5, 6)).kind, 'cosigned');
+  assert.equal((await fetch(`${witness.url}/healthz`)).status, 200);
 });
 
 test('two witnesses never share a folder, in one process or in two', async () => {

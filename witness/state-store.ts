@@ -1,6 +1,6 @@
 import { open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeHex, encodeUtf8, sha256, SteleError } from '../tlog/index.js';
+import { encodeHex, encodeUtf8, sha256 } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
 import { createFile, syncFolder, writeTemporary } from './files.js';
 import { formatState, initialState, parseState, type LogState } from './state-file.js';
@@ -101,8 +101,8 @@ export class StateStore {
   /**
    * Compare-and-swap: if `number` is still that of the state in force, makes the next one and resolves
    * when it is durable. `make` runs with the log to itself; what it throws leaves everything as it was.
-   * Throws WitnessError "state_failed" from the first write of this log that did not end well: whether
-   * it landed is unknown, and only a restart can tell.
+   * Throws WitnessError "state_failed" if the write fails. If it fails once the state may have been
+   * touched, whether it landed is unknown: only a restart can tell, and until then it throws always.
    */
   advance(origin: string, number: number, make: (before: LogState) => LogState): Promise<Advance> {
     const slot = this.#slots.get(origin);
@@ -116,7 +116,8 @@ export class StateStore {
         await this.#write(slot.file, formatState(next));
         await this.#step('state-durable');
       } catch (error) {
-        slot.failed = writeFailed(slot.file, error);
+        if (error instanceof NotWritten) throw notWritten(slot.file, error.cause);
+        slot.failed = outcomeUnknown(slot.file, error);
         throw slot.failed;
       }
       slot.state = next;
@@ -167,13 +168,21 @@ export class StateStore {
   }
 
   async #replace({ file, bytes }: Write): Promise<void> {
-    await this.#step('state-writing');
-    const temporary = await writeTemporary(file, bytes);
+    let temporary: string;
+    try {
+      await this.#step('state-writing');
+      temporary = await writeTemporary(file, bytes);
+    } catch (error) {
+      throw new NotWritten('', { cause: error });
+    }
     await this.#step('state-written');
     await rename(temporary, file);
     await this.#step('state-renamed');
   }
 }
+
+/** A write that failed before the state itself was touched: a full disk, most often. */
+class NotWritten extends Error {}
 
 /**
  * Makes the state "never cosigned" of a new log. One that exists stays as it is: the log was added
@@ -189,12 +198,24 @@ export async function createState(folder: string, origin: string): Promise<boole
   }
 }
 
-function writeFailed(file: string, error: unknown): WitnessError {
-  const reason = error instanceof SteleError || error instanceof Error ? error.message : 'an error';
+function notWritten(file: string, cause: unknown): WitnessError {
   return new WitnessError(
     'state_failed',
-    `${file}: expected the write to succeed, found ${reason}`,
-    'this log is not cosigned until the witness was restarted, which reads what the disk holds',
-    { cause: error },
+    `${file}: expected to write beside it, found ${reason(cause)}`,
+    'nothing was changed: make room on the disk, and the next request is answered again',
+    { cause },
   );
+}
+
+function outcomeUnknown(file: string, cause: unknown): WitnessError {
+  return new WitnessError(
+    'state_failed',
+    `${file}: expected the write to end well, found ${reason(cause)}`,
+    'this log is not cosigned until the witness was restarted, which reads what the disk holds',
+    { cause },
+  );
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : 'an error';
 }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concatBytes, equalBytes, formatKeyId, parseDecimal, sha256 } from '../tlog/index.js';
+import { FolderDisk } from './storage/disk.js';
 import { type Database, openDatabase, readKey } from './storage/database.js';
 import { StorageError, reason } from './storage/error.js';
 
@@ -69,6 +70,18 @@ export async function acquireKeyLock(keyFolder: string, keyId: number): Promise<
     );
   }
   const { db, close } = opened;
+  try {
+    // The database syncs what is in its folder, not the name of the folder itself.
+    await new FolderDisk(keyFolder).syncFolder('.');
+  } catch (cause) {
+    await close();
+    throw new StorageError(
+      'storage_failed',
+      `${keyFolder} cannot be synced: ${reason(cause)}`,
+      'free space or mend the disk, and start again',
+      { cause },
+    );
+  }
   const stored = await readKey(db, MARK);
   let mark = stored && parseMark(stored);
   return {

@@ -31,6 +31,8 @@ export class CharterCompanion implements Companion {
   #state: Companion['state'] = 'starting';
   /** On the monotonic clock, milliseconds. */
   #due = Number.NEGATIVE_INFINITY;
+  /** A size of the tree that has the amendment by which the policy is no longer the one we run under. */
+  #newPolicyAt: number | undefined;
 
   constructor(options: CharterCompanionOptions) {
     this.#o = options;
@@ -81,7 +83,8 @@ export class CharterCompanion implements Companion {
       return false;
     }
     const final = frozenAt !== null && published.size > frozenAt;
-    const isDue = last === undefined || final || clock.monotonic() >= this.#due;
+    const isDue =
+      this.#newPolicyAt === undefined && (last === undefined || final || clock.monotonic() >= this.#due);
     if (!isDue || published.size <= (last?.size ?? 0)) {
       await this.#wait(log, signal);
       return true;

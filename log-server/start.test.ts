@@ -19,6 +19,7 @@ import type { InitResult, LogSettings, RunningLog } from './index.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { ScriptedWitness, networkOf } from './testing/scripted-witness.js';
 import { ORIGIN } from './testing/fixture.js';
+import { participant } from './testing/participant.js';
 import { until } from './testing/until.js';
 
 interface Folder extends InitResult {
@@ -179,5 +180,79 @@ void test('a first start opens when enough witnesses have the log configured', a
   const answer = log.submit(encodeUtf8('x'));
   clock.advance(1000);
   assert.equal((await answer).index, 0);
+  await log.close();
+});
+
+void test('sent again after a 503, a payload has the same index, and the answer has the envelope as logged', async (t) => {
+  const clock = new ManualClock();
+  const witnesses = ['w1', 'w2', 'w3', 'w4'].map((name, i) => new ScriptedWitness(name, 10 + i, clock));
+  const policy = [
+    ...witnesses.map((witness) => witness.policyLine),
+    'group g 3 w1 w2 w3 w4',
+    'quorum g',
+    '',
+  ].join('\n');
+  const made = await initialised(t, 'charter', policy);
+  for (const witness of witnesses) witness.logKey = parseVkey(made.vkey);
+  const log = await made.start({
+    clock,
+    fetch: networkOf(witnesses),
+    limits: { collectionTimeoutMs: 5000, publishIntervalMs: 0 },
+  });
+  await until(() => log.readiness().ready);
+  const operator = await readKey(join(made.folder, 'operator.key'));
+  const anchor = await lastAnchor(log.storage.ledger);
+  assert.ok(anchor);
+  const recent = { index: anchor.index, leafHash: anchor.leafHash };
+  const [first, second] = ['lab-1', 'lab-2'].map((name) => participant(ORIGIN, operator, name, recent)) as [
+    Uint8Array,
+    Uint8Array,
+  ];
+
+  for (const witness of witnesses) witness.script = () => new Response('', { status: 500 });
+  const add = (body: Uint8Array): Promise<Response> =>
+    fetch(`${log.url}/add`, {
+      method: 'POST',
+      body: body as Uint8Array<ArrayBuffer>,
+      headers: { accept: 'application/json' },
+    });
+  const refused = add(first);
+  await until(
+    () => log.storage.size === 3 && witnesses.every((witness) => witness.questions.at(-1)?.size === 3),
+  );
+  clock.advance(5000);
+  const answer = await refused;
+  assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '10']);
+  for (const witness of witnesses) witness.script = undefined;
+
+  // Another encoding of the same envelope, beside a new entry, twice at once.
+  const respelt = encodeUtf8(JSON.stringify(JSON.parse(new TextDecoder().decode(first)), null, 2));
+  const answers = Promise.all(
+    [add(respelt), add(second), add(first), add(second)].map(
+      async (each) => (await (await each).json()) as { index: number; envelope: object },
+    ),
+  );
+  for (let i = 0; i < 40; i++) {
+    clock.advance(1000);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const got = await answers;
+  assert.deepEqual(
+    got.map(({ index }) => index),
+    [2, 3, 2, 3],
+  );
+  assert.deepEqual(got[0]?.envelope, JSON.parse(new TextDecoder().decode(first)));
+  assert.equal(log.storage.size, 4);
+
+  // Refusals by the rules, and by the form.
+  const bad = await add(encodeUtf8('{}'));
+  assert.equal(bad.status, 400);
+  const forged = JSON.parse(new TextDecoder().decode(second)) as { signatures: { sig: string }[] };
+  forged.signatures[0]!.sig = Buffer.alloc(64).toString('base64');
+  const unsigned = await add(encodeUtf8(JSON.stringify(forged)));
+  assert.deepEqual(
+    [unsigned.status, ((await unsigned.json()) as { error: { code: string } }).error.code],
+    [403, 'bad_signature'],
+  );
   await log.close();
 });

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { SubmissionError } from '../errors.js';
 
 /** The request body, or `'too-large'` as soon as it exceeds `limit` bytes; the rest is not read. */
 export function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array | 'too-large'> {
@@ -20,7 +21,11 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Uint8
     request.once('end', () =>
       resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
     );
-    request.once('error', reject);
-    request.once('aborted', () => reject(new Error('the client went away')));
+    request.once('error', () =>
+      reject(new SubmissionError('bad_request', 'expected a whole body, found an error')),
+    );
+    request.once('aborted', () =>
+      reject(new SubmissionError('bad_request', 'expected a whole body, found the connection closed')),
+    );
   });
 }

@@ -5,8 +5,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { buildKeyStatement, buildParticipant, formatEnvelope, sign } from '../../attestation/index.js';
-import { encodeUtf8, formatVkey, parsePolicy, parseVkey, sha256 } from '../../tlog/index.js';
+import { encodeUtf8, formatVkey, parsePolicy, parseVkey } from '../../tlog/index.js';
 import type { Policy, SigningKey, Vkey } from '../../tlog/index.js';
 import { initLog, readKey, systemClock } from '../../log-server/index.js';
 import type { LogStep } from '../../log-server/index.js';
@@ -14,6 +13,7 @@ import { serveFolder, startTestWitness } from '../helpers/witness.js';
 import type { TestWitness } from '../helpers/witness.js';
 import { startScript } from '../helpers/process.js';
 import type { Child } from '../helpers/process.js';
+import { participant } from '../../log-server/testing/participant.js';
 import { addLog } from '../../witness/index.js';
 import type { ChildOptions } from './log-child.js';
 import { Recorder } from './recorder.js';
@@ -263,7 +263,7 @@ export class CrashRun {
     } catch {
       return undefined;
     }
-    return participant(this.#operator, name, this.#anchor);
+    return participant(ORIGIN, this.#operator, name, this.#anchor);
   }
 
   async #firstAnchor(): Promise<{ index: number; leafHash: string }> {
@@ -272,34 +272,6 @@ export class CrashRun {
     const { index, leafHash } = (await answer.json()) as { index: number; leafHash: string };
     return { index, leafHash };
   }
-}
-
-/** A new participant, introduced by the operator, who is this log's only registrar. */
-function participant(
-  operator: SigningKey,
-  about: string,
-  recentAnchor: { index: number; leafHash: string },
-): Uint8Array {
-  const issuedAt = 1;
-  const roles: ['lab'] = ['lab'];
-  const given = { participant: about, issuedAt, origin: ORIGIN, roles };
-  const seed = (use: string): Uint8Array => sha256(encodeUtf8(`${about} ${use}`));
-  const statement = buildParticipant({
-    participant: 'operator',
-    issuedAt,
-    recentAnchor,
-    origin: ORIGIN,
-    about,
-    name: about,
-    jurisdiction: { unknown: 'not-recorded' },
-    controlledBy: [],
-    roles,
-    keys: [
-      buildKeyStatement({ ...given, use: 'signing' }, seed('signing')),
-      buildKeyStatement({ ...given, use: 'recovery' }, seed('recovery')),
-    ],
-  });
-  return formatEnvelope(sign(statement, operator.secret));
 }
 
 /** The same folder on a new port: a witness reads its logs when it starts. */

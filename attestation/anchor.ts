@@ -1,6 +1,7 @@
 // Anchors: the last published checkpoint with its cosignatures, as an entry. The server makes one at
 // the charter's interval; spec/attestations.md "Anchors".
 import {
+  decodeHex,
   decodeUtf8,
   encodeUtf8,
   evaluatePolicy,
@@ -36,6 +37,13 @@ export function buildAnchor(options: {
   const { policy } = checkTermsOnce(termsDigest(terms), terms);
   const publicKey = publicKeyFromSeed(anchorSeed);
   const signer = keyId(publicKey);
+  const wanted = keyId(decodeHex(terms.anchorKey));
+  if (signer !== wanted)
+    throw new AttestationError(
+      'anchor_key',
+      `anchor: expected to be signed by the charter's anchor key ${wanted}, found ${signer}`,
+      'use the anchor key that the terms in force name',
+    );
   const evaluation = evaluatePolicy(policy, note);
   if (!evaluation.met)
     throw new AttestationError(

@@ -49,13 +49,16 @@ export const DEFAULT_ANCHOR_INTERVAL = 600;
 /** Seconds that a registrar's change of a participant's key waits by default: two weeks. */
 export const DEFAULT_KEY_WAIT: number = 14 * 24 * 60 * 60;
 
-/** Terms with the defaults of this release: its admission rules and schemas, anchors every 10 minutes. */
+/**
+ * Terms with the defaults of this release: its admission rules and schemas, anchors every 10 minutes.
+ * Types without a schema are refused: nothing would keep free text out of them, and a log cannot forget.
+ */
 export function buildTerms(
   given: Pick<Terms, 'origin' | 'operator' | 'anchorKey' | 'logKeys' | 'policy' | 'registrars'> &
     Partial<Terms>,
 ): Terms {
   return {
-    admission: { version: ADMISSION_VERSION, schemas: currentSchemas(), unknownTypes: 'admit' },
+    admission: { version: ADMISSION_VERSION, schemas: currentSchemas(), unknownTypes: 'refuse' },
     anchorInterval: DEFAULT_ANCHOR_INTERVAL,
     sizeLimit: 65535,
     keyWait: DEFAULT_KEY_WAIT,

@@ -1,5 +1,5 @@
 // spec/vectors/ledger.json: a small log whole, with entries that may not follow where they stand.
-import { referenceEnvelope, referenceLeaf, sha256 } from '../reference/attestation.js';
+import { referenceEnvelope, referenceLeaf, referenceSigned, sha256 } from '../reference/attestation.js';
 import type { ReferenceEnvelope } from '../reference/attestation.js';
 import { referenceCanonical } from '../reference/json.js';
 import {
@@ -10,6 +10,7 @@ import {
   keyOf,
   policy,
   seedOf,
+  statement,
   terms,
   termsDigest,
 } from './example-log.js';
@@ -200,6 +201,16 @@ export function ledger(): Vector[] {
   good(
     'a correction of the first',
     log.intent('example-lab', 'run-1', { parents: [digest('parent')], supersedes: intent }),
+  );
+  const unlisted = statement('inventory-of-stars', [['stars', digest('stars')]], {
+    ...log.common('example-lab'),
+    any: ['thing'],
+  });
+  good('a type that the terms do not list', referenceSigned(unlisted, seedOf('example-lab')));
+  bad(
+    'not_entitled',
+    'a type that the terms do not list, by the recovery key',
+    referenceSigned(unlisted, seedOf('example-lab-recovery')),
   );
   anchor();
   good(

@@ -117,7 +117,7 @@ function checkAgainst(schema: string, value: Json): void {
   if (problem !== undefined)
     throw new AttestationError(
       'bad_statement',
-      `statement: expected ${problem.expected} at ${problem.path === '' ? 'the top' : problem.path}, found ${problem.found}`,
+      `statement: expected ${problem.expected} at ${problem.path === '' ? 'the top' : quote(problem.path)}, found ${problem.found}`,
       `see spec/schema/${schema}.json`,
     );
 }

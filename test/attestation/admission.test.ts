@@ -321,6 +321,16 @@ test('malformed statements', async () => {
   );
 });
 
+test('what a stranger wrote is quoted in the answer, short and without control characters', async () => {
+  const world = await withLab();
+  const statement = buildRunIntent(SPECIFICATION, await intent(world, 'example-lab', 'run-1'));
+  for (const predicate of [{ ['\u001b[2J\u202e'.repeat(500)]: 1 }, { run: '\u001b[2J\u202e'.repeat(500) }]) {
+    const answer = await world.ask(forged(statement, 'example-lab', {}, predicate));
+    assert.ok(!answer.ok && answer.code === 'bad_statement');
+    assert.match(answer.message, /^[ -~\u2026]{1,400}$/);
+  }
+});
+
 test('a payload is logged once, and only up to the charter\u2019s size', async () => {
   const world = await new World(worldTerms({ sizeLimit: 16384 })).begin();
   await world.introduce('example-lab');

@@ -86,6 +86,8 @@ class Builder implements Directory {
       this.#fault(index, `is signed by key ${signer}, which nothing in the file introduces`);
     } else if (!verifyEnvelopeSignature(envelope, key.publicKey) || envelope.keyid !== signer) {
       this.#fault(index, 'is not signed by the key that it names');
+    } else if (index > 0 && (index <= key.from || index > (key.until ?? Infinity))) {
+      this.#fault(index, 'is signed by a key that was not in force there');
     } else {
       this.#apply(index, statement, key);
     }
@@ -145,7 +147,11 @@ class Builder implements Directory {
     const by = `the charter, entry ${index}`;
     const add = (key: string, known: Pick<KnownKey, 'participant' | 'name' | 'use'>): void => {
       const publicKey = decodeHex(key, 'key');
-      this.keys.set(keyId(publicKey), { publicKey, ...known, by, from: index });
+      const before = this.keys.get(keyId(publicKey));
+      // An officer who stays has been one all the time.
+      if (before?.until === index && before.use === known.use && before.participant === known.participant)
+        Reflect.deleteProperty(before, 'until');
+      else this.keys.set(keyId(publicKey), { publicKey, ...known, by, from: index });
     };
     const { operator, anchorKey, registrars } = terms;
     add(operator.key, { participant: operator.participant, name: operator.name, use: 'operator' });

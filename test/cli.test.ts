@@ -395,13 +395,14 @@ test('bad input at every door ends with status 2 and a stable code', async () =>
 });
 
 test('the network’s troubles are status 3, and say where', async () => {
+  const { envelope } = await intent('run-11');
   const refused = await lab.run('get', '0', '--log', 'http://127.0.0.1:9/', '--json');
   assert.equal(refused.status, 3, refused.stdout);
   assert.equal(refused.json.error?.code, 'unreachable');
   const garbled = await lab.runWith(
     { fetch: () => Promise.resolve(new Response('hello')) },
     'submit',
-    'records/run-1.intent.dsse.json',
+    envelope,
     '--json',
   );
   assert.equal(garbled.status, 3);
@@ -410,11 +411,7 @@ test('the network’s troubles are status 3, and say where', async () => {
     status: 503,
     headers: { 'retry-after': '90' },
   });
-  const waited = await lab.runWith(
-    { fetch: () => Promise.resolve(busy) },
-    'submit',
-    'records/run-1.intent.dsse.json',
-  );
+  const waited = await lab.runWith({ fetch: () => Promise.resolve(busy) }, 'submit', envelope);
   assert.equal(waited.status, 3);
   assert.match(waited.stderr, /queue_full/);
   assert.ok(!waited.stderr.includes('\u001b'), 'text from the log is escaped');

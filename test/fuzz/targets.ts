@@ -1,5 +1,6 @@
 import type { FuzzTarget } from './target.js';
 import { attestationTargets } from './targets-attestation.js';
+import { cliTargets } from './targets-cli.js';
 import { noteTargets } from './targets-notes.js';
 import { treeTargets } from './targets-tree.js';
 import { witnessTargets } from './targets-witness.js';
@@ -10,4 +11,5 @@ export const targets: readonly FuzzTarget[] = [
   ...noteTargets,
   ...witnessTargets,
   ...attestationTargets,
+  ...cliTargets,
 ];

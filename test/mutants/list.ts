@@ -1,4 +1,5 @@
 import { attestationMutants } from './attestation.js';
+import { cliMutants } from './cli.js';
 import type { Mutant } from './mutant.js';
 import { noteMutants } from './notes.js';
 import { treeMutants } from './tree.js';
@@ -10,4 +11,5 @@ export const mutants: readonly Mutant[] = [
   ...noteMutants,
   ...witnessMutants,
   ...attestationMutants,
+  ...cliMutants,
 ];

@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  buildCharter,
+  buildCharterAmendment,
+  buildKeyStatement,
+  buildParticipant,
+  buildParticipantKey,
+  buildTerms,
+  keyId,
+  sign,
+  termsDigest,
+  type EmbeddedEnvelope,
+  type Envelope,
+  type Terms,
+} from '../attestation/index.js';
+import {
+  encodeHex,
+  encodeUtf8,
+  formatVkey,
+  newSigningKey,
+  publicKeyFromSeed,
+  sha256,
+} from '../tlog/index.js';
+import { buildDirectory, type Directory } from './identity.js';
+
+const ORIGIN = 'log.example/identity';
+const seed = (name: string): Uint8Array => sha256(encodeUtf8(name));
+const hex = (name: string): string => encodeHex(publicKeyFromSeed(seed(name)));
+const id = (name: string): string => keyId(publicKeyFromSeed(seed(name)));
+const recentAnchor = { index: 1, leafHash: '0'.repeat(64) };
+const officer = (participant: string, name = participant): Terms['operator'] => ({
+  participant,
+  name,
+  key: hex(participant),
+});
+
+function terms(...registrars: string[]): Terms {
+  const vkey = formatVkey(newSigningKey(ORIGIN, 1, seed('log')).vkey);
+  return buildTerms({
+    origin: ORIGIN,
+    operator: officer('operator'),
+    anchorKey: hex('anchor'),
+    logKeys: [vkey],
+    policy: `log ${vkey}\nquorum none\n`,
+    registrars: { threshold: 2, members: registrars.map((name) => officer(name)) },
+  });
+}
+
+const TERMS = terms('reg-a', 'reg-b');
+const CHARTER = sign(buildCharter(TERMS, 1), seed('operator'));
+
+function consent(
+  name: string,
+  use: 'signing' | 'recovery',
+  participant = 'lab',
+  origin = ORIGIN,
+): EmbeddedEnvelope {
+  return buildKeyStatement({ participant, issuedAt: 1, origin, roles: ['lab'], use }, seed(name));
+}
+
+function introduction(
+  signer: string,
+  keys = [consent('lab-key', 'signing'), consent('lab-recovery', 'recovery')],
+): Envelope {
+  return sign(
+    buildParticipant({
+      participant: signer,
+      issuedAt: 1,
+      recentAnchor,
+      origin: ORIGIN,
+      about: 'lab',
+      name: 'The Lab',
+      jurisdiction: 'CH',
+      controlledBy: [],
+      roles: ['lab'],
+      keys,
+    }),
+    seed(signer),
+  );
+}
+
+function rotation(signer: string, oldKey: string, newKey: string): Envelope {
+  return sign(
+    buildParticipantKey({
+      participant: signer.startsWith('lab') ? 'lab' : signer,
+      issuedAt: 1,
+      recentAnchor,
+      origin: ORIGIN,
+      about: 'lab',
+      action: 'rotate',
+      oldKey: id(oldKey),
+      newKey: consent(newKey, 'signing'),
+      reason: 'routine',
+    }),
+    seed(signer),
+  );
+}
+
+function amendment(signer: string, amends: Terms, to: Terms): Envelope {
+  const statement = buildCharterAmendment({
+    participant: signer,
+    issuedAt: 1,
+    recentAnchor,
+    amends: termsDigest(amends),
+    terms: to,
+  });
+  return sign(statement, seed(signer));
+}
+
+function read(...entries: [number, Envelope][]): Directory {
+  return buildDirectory(
+    ORIGIN,
+    entries.map(([index, envelope]) => ({ index, envelope })),
+  );
+}
+
+test('charter and registrar introduce a lab’s keys, whatever the order in the file', () => {
+  const directory = read([7, introduction('reg-a')], [0, CHARTER]);
+  assert.deepEqual(directory.faults, []);
+  const key = directory.keys.get(id('lab-key'));
+  assert.deepEqual([key?.participant, key?.name, key?.use, key?.from], ['lab', 'The Lab', 'signing', 7]);
+  assert.equal(directory.keys.get(id('lab-recovery'))?.use, 'recovery');
+  assert.equal(directory.keys.get(id('reg-b'))?.use, 'registrar');
+});
+
+test('nobody but a registrar of the charter introduces anybody', () => {
+  for (const signer of ['operator', 'stranger', 'lab-key']) {
+    const directory = read([0, CHARTER], [7, introduction(signer)]);
+    assert.equal(directory.keys.has(id('lab-recovery')), false, signer);
+    assert.equal(directory.faults.length, 1, signer);
+  }
+  assert.equal(read([7, introduction('reg-a')]).keys.size, 0, 'without the charter nobody is known');
+});
+
+test('a charter counts at index 0 of its own log and under the operator’s own signature', () => {
+  assert.equal(read([1, CHARTER]).keys.size, 0);
+  assert.equal(buildDirectory('another.example/log', [{ index: 0, envelope: CHARTER }]).keys.size, 0);
+  const forged = {
+    ...CHARTER,
+    signature: Uint8Array.from(CHARTER.signature, (byte, i) => (i === 9 ? byte ^ 1 : byte)),
+  };
+  assert.equal(read([0, forged]).faults.length, 1);
+});
+
+test('an entry whose signature is not by the key it names is a fault and has no effect', () => {
+  const good = introduction('reg-a');
+  const forged = { ...good, signature: introduction('reg-b').signature };
+  const directory = read([0, CHARTER], [7, forged]);
+  assert.equal(directory.keys.has(id('lab-key')), false);
+  assert.match(directory.faults.join(), /entry 7 is not signed by the key that it names/);
+});
+
+test('a key consents for one participant of one log, itself', () => {
+  const recovery = consent('lab-recovery', 'recovery');
+  const stolen = { ...consent('lab-key', 'signing'), signatures: consent('other', 'signing').signatures };
+  for (const key of [
+    consent('lab-key', 'signing', 'rival'),
+    consent('lab-key', 'signing', 'lab', 'another.example/log'),
+    stolen,
+  ]) {
+    const directory = read([0, CHARTER], [7, introduction('reg-a', [key, recovery])]);
+    assert.equal(directory.keys.has(id('lab-key')), false);
+    assert.equal(directory.faults.length, 1);
+  }
+});
+
+test('a rotation ends the old key at its own index and begins the new one', () => {
+  for (const signer of ['lab-key', 'lab-recovery']) {
+    const directory = read(
+      [0, CHARTER],
+      [7, introduction('reg-a')],
+      [9, rotation(signer, 'lab-key', 'lab-new')],
+    );
+    assert.deepEqual(directory.faults, []);
+    assert.equal(directory.keys.get(id('lab-key'))?.until, 9);
+    assert.equal(directory.keys.get(id('lab-new'))?.from, 9);
+  }
+  const others = read([0, CHARTER], [7, introduction('reg-a')], [9, rotation('reg-b', 'lab-key', 'lab-new')]);
+  assert.equal(others.keys.has(id('lab-new')), false, 'a registrar’s waits');
+  assert.equal(others.faults.length, 1);
+  const sideways = read(
+    [0, CHARTER],
+    [7, introduction('reg-a')],
+    [9, rotation('lab-key', 'lab-recovery', 'lab-new')],
+  );
+  assert.equal(sideways.keys.has(id('lab-new')), false, 'a signing key changes itself alone');
+});
+
+test('new terms take the threshold of different registrars', () => {
+  const next = terms('reg-c');
+  next.registrars.threshold = 1;
+  const one = read([0, CHARTER], [5, amendment('reg-a', TERMS, next)], [6, amendment('reg-a', TERMS, next)]);
+  assert.equal(one.keys.has(id('reg-c')), false, 'one registrar twice is one');
+  const two = read([0, CHARTER], [5, amendment('reg-a', TERMS, next)], [6, amendment('reg-b', TERMS, next)]);
+  assert.equal(two.keys.get(id('reg-c'))?.from, 6);
+  assert.equal(two.keys.get(id('reg-a'))?.until, 6);
+  const staying = terms('reg-a', 'reg-c');
+  const kept = read(
+    [0, CHARTER],
+    [5, amendment('reg-a', TERMS, staying)],
+    [6, amendment('reg-b', TERMS, staying)],
+  );
+  assert.deepEqual([kept.keys.get(id('reg-a'))?.from, kept.keys.get(id('reg-a'))?.until], [0, undefined]);
+  const stale = read([0, CHARTER], [5, amendment('reg-a', next, next)], [6, amendment('reg-b', next, next)]);
+  assert.equal(stale.keys.has(id('reg-c')), false, 'amends terms that are not in force');
+  const late = read(
+    [0, CHARTER],
+    [5, amendment('reg-a', TERMS, next)],
+    [6, amendment('reg-b', TERMS, next)],
+    [7, introduction('reg-a')],
+  );
+  assert.equal(late.keys.has(id('lab-key')), false, 'a registrar whose term has ended introduces nobody');
+});

@@ -1,0 +1,92 @@
+import type { Mutant } from './mutant.js';
+
+const typed = (name: string): { test: string; name: string } => ({ test: 'test/cli.test.ts', name });
+const identity = (name: string): { test: string; name: string } => ({ test: 'cli/identity.test.ts', name });
+
+/** What the command line promises to a lab and to an auditor. */
+export const cliMutants: readonly Mutant[] = [
+  {
+    desc: 'the refusal of a signing key that others can read',
+    file: 'cli/keys.ts',
+    find: 'if (mode !== 0) {',
+    replace: 'if (mode < 0) {',
+    ...typed('bad input at every door'),
+  },
+  {
+    desc: 'an envelope on disk is never signed anew',
+    file: 'cli/attest/sign-once.ts',
+    find: 'if (existing !== undefined) return',
+    replace: 'if (existing?.length === 0) return',
+    ...typed('nothing is signed twice'),
+  },
+  {
+    desc: 'an envelope that says something else is not taken for the one asked for',
+    file: 'cli/attest/sign-once.ts',
+    find: 'if (same) return envelope;',
+    replace: 'return envelope;',
+    ...typed('nothing is signed twice'),
+  },
+  {
+    desc: 'the last seen checkpoint is remembered between commands',
+    file: 'cli/log.ts',
+    find: 'lastSeen: lastSeenStore(context),',
+    replace: '',
+    ...typed('contradicts what it showed'),
+  },
+  {
+    desc: "text from a log is escaped in an error's message",
+    file: 'cli/report.ts',
+    find: 'this.#context.stderr(escapeForTerminal(`stele:',
+    replace: 'this.#context.stderr(String(`stele:',
+    ...typed('troubles are status 3'),
+  },
+  {
+    desc: "a related entry's proof is verified",
+    file: 'cli/verification.ts',
+    find: 'const verified = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });\n        return { index: verified.index, envelope, origin: verified.checkpoint.origin };',
+    replace: 'return { index: parseTlogProof(proof).index, envelope, origin };',
+    ...typed('anything changed in a record'),
+  },
+  {
+    desc: "the quorum counts in verify's answer",
+    file: 'cli/verification.ts',
+    find: "evaluation.met ? 'pass' : 'fail'",
+    replace: "evaluation.met ? 'pass' : 'pass'",
+    ...typed('without enough cosignatures'),
+  },
+  {
+    desc: 'only a registrar introduces participants',
+    file: 'cli/identity.ts',
+    find: "if (signer.use !== 'registrar') {",
+    replace: "if (signer.use === 'anchor') {",
+    ...identity('nobody but a registrar'),
+  },
+  {
+    desc: 'an entry that binds a key is signed by the key it names',
+    file: 'cli/identity.ts',
+    find: '!verifyEnvelopeSignature(envelope, key.publicKey) ||',
+    replace: '',
+    ...identity('not by the key it names'),
+  },
+  {
+    desc: 'a key consents by its own signature, for one participant of one log',
+    file: 'cli/identity.ts',
+    find: 'if (participant !== about || origin !== this.#origin || !verifyEnvelopeSignature(envelope, publicKey)) {',
+    replace: 'if (participant !== about) {',
+    ...identity('a key consents'),
+  },
+  {
+    desc: 'a key signs nothing after its end',
+    file: 'cli/identity.ts',
+    find: '|| index > (key.until ?? Infinity)',
+    replace: '',
+    ...identity('new terms take the threshold'),
+  },
+  {
+    desc: 'new terms take different registrars',
+    file: 'cli/identity.ts',
+    find: 'if (consents.size < this.#terms.registrars.threshold) return;',
+    replace: '',
+    ...identity('new terms take the threshold'),
+  },
+];

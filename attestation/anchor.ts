@@ -1,5 +1,5 @@
 // Anchors: the last published checkpoint with its cosignatures, as an entry. The server makes one at
-// the charter's interval; spec/attestations.md "Anchors".
+// the charter's interval; spec/attestations.md "The other types".
 import {
   decodeHex,
   decodeUtf8,

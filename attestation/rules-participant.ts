@@ -300,6 +300,6 @@ function badChange(message: string): AttestationError {
   return new AttestationError(
     'bad_key_change',
     `participant-key: ${message}`,
-    'see "participant-key" in spec/attestations.md',
+    'see "The other types" in spec/attestations.md',
   );
 }

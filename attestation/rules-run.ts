@@ -1,5 +1,5 @@
 // Admission of statements about runs. Nothing about a run is refused once its statement is well formed
-// and its lab's: what does not fit becomes a finding. spec/attestations.md "Runs".
+// and its lab's: what does not fit becomes a finding. spec/attestations.md "The ledger".
 import type { Candidate } from './admit.js';
 import type { RunFinal, RunIntent, RunProgress } from './generated/types.js';
 import { KEYS } from './ledger.js';

@@ -1,4 +1,4 @@
-// What a charter or an amendment fixes, and what must hold among it. spec/attestations.md "Terms".
+// What a charter or an amendment fixes, and what must hold among it. spec/attestations.md "The charter and its terms".
 import {
   COSIGNATURE_ED25519,
   COSIGNATURE_MLDSA44,
@@ -166,7 +166,7 @@ function readPolicy(terms: Terms, logKeys: readonly Vkey[]): Policy {
     new AttestationError(
       'terms_policy',
       `terms: policy: ${message}`,
-      'see "The policy" in spec/attestations.md',
+      'see "The charter and its terms" in spec/attestations.md',
     );
   const policy = guard('terms_policy', 'policy', () => parsePolicy(encodeUtf8(terms.policy)));
   // A log cannot forget: comments may say who runs what, as C2SP leaves room for, and nothing else.

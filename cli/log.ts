@@ -10,7 +10,14 @@ import {
   type LastSeen,
   type VerifiedCheckpoint,
 } from '../client/index.js';
-import { decodeUtf8, encodeBase64, parsePolicy, type Policy } from '../tlog/index.js';
+import {
+  decodeUtf8,
+  encodeBase64,
+  parseCheckpoint,
+  parseNote,
+  parsePolicy,
+  type Policy,
+} from '../tlog/index.js';
 import type { Context } from './context.js';
 import { asInput, CliError, EXIT } from './errors.js';
 import { readIfThere, readInput, writeDurably } from './files.js';
@@ -46,9 +53,15 @@ export async function openLog(context: Context, settings: Settings): Promise<Ope
     return { reader, checkpoint, index: LogIndex.load(logFolder(context, checkpoint.origin)) };
   } catch (error) {
     if (error instanceof ClientError && error.code === 'not_found') {
-      throw new CliError(EXIT.network, 'not_found', error.message, `is ${url} the URL of the log?`, {
-        cause: error,
-      });
+      throw new CliError(
+        EXIT.network,
+        'not_found',
+        error.message,
+        `is ${url} the URL of the log? A new log has no checkpoint until its witnesses have cosigned`,
+        {
+          cause: error,
+        },
+      );
     }
     throw error;
   }
@@ -75,10 +88,16 @@ function lastSeenStore(context: Context): LastSeen {
   return {
     load: (origin) => Promise.resolve(readIfThere(path(origin))),
     save: (origin, note) => {
-      writeDurably(path(origin), note);
+      // Another command may have seen a larger tree meanwhile: what is remembered never shrinks.
+      const there = readIfThere(path(origin));
+      if (there === undefined || sizeOf(there) <= sizeOf(note)) writeDurably(path(origin), note);
       return Promise.resolve();
     },
   };
+}
+
+function sizeOf(note: Uint8Array): number {
+  return parseCheckpoint(parseNote(note).text).size;
 }
 
 function keepEvidence(context: Context, error: InconsistentError): CliError {

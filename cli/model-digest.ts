@@ -3,7 +3,7 @@
 // so the digest of the list of names and digests stands beside it.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { canonicalJson } from '../attestation/index.js';
 import { CliError, EXIT } from './errors.js';
@@ -28,28 +28,42 @@ export function isWeightFile(path: string): boolean {
   return WEIGHT_FILE.test(path) && !NOT_WEIGHTS.test(basename(path));
 }
 
+/** A file of a model and its SHA-256. */
+interface DigestedFile {
+  readonly path: string;
+  readonly digest: Buffer;
+}
+
 /**
  * Identifies the files of a folder: all of them, or those that `wanted` picks by relative path.
  * Streams: memory does not grow with the files. Throws CliError `bad_model` where the folder cannot be
- * read, holds a symbolic link (as the reference implementation refuses) or has no wanted file.
+ * read, holds a symbolic link (as the reference implementation refuses) or has no wanted file, and
+ * `model_changed` where a file changed while it was read.
  */
 export async function digestModel(
   folder: string,
   wanted: (path: string) => boolean = () => true,
 ): Promise<ModelIdentity> {
-  const paths = (await listFiles(folder, '')).filter(wanted).sort(comparePaths);
-  if (paths.length === 0) throw bad(folder, 'expected files of a model, found none');
-  const root = createHash('sha256');
-  const manifest: string[][] = [];
-  for (const path of paths) {
-    const digest = await digestFile(join(folder, path));
-    root.update(digest);
-    manifest.push([path, 'sha256', digest.toString('hex')]);
+  return identityOf(folder, await digestFiles(folder, wanted));
+}
+
+async function digestFiles(folder: string, wanted: (path: string) => boolean): Promise<DigestedFile[]> {
+  const files: DigestedFile[] = [];
+  for (const path of (await listFiles(folder, '')).filter(wanted).sort(comparePaths)) {
+    files.push({ path, digest: await digestFile(join(folder, path)) });
   }
+  return files;
+}
+
+function identityOf(folder: string, files: readonly DigestedFile[]): ModelIdentity {
+  if (files.length === 0) throw bad(folder, 'expected files of a model, found none');
+  const root = createHash('sha256');
+  for (const { digest } of files) root.update(digest);
+  const manifest = files.map(({ path, digest }) => [path, 'sha256', digest.toString('hex')]);
   return {
     root: root.digest('hex'),
     manifestDigest: createHash('sha256').update(canonicalJson(manifest)).digest('hex'),
-    files: paths.length,
+    files: files.length,
   };
 }
 
@@ -62,22 +76,37 @@ function notInCheckpoint(path: string): boolean {
 export async function identifyModel(
   folder: string,
 ): Promise<{ weights: ModelIdentity; folder: ModelIdentity }> {
+  // Every file is read once, however large it is.
+  const files = await digestFiles(folder, notInCheckpoint);
   return {
-    weights: await digestModel(folder, (path) => isWeightFile(path) && notInCheckpoint(path)),
-    folder: await digestModel(folder, notInCheckpoint),
+    weights: identityOf(
+      folder,
+      files.filter(({ path }) => isWeightFile(path)),
+    ),
+    folder: identityOf(folder, files),
   };
 }
 
-/** SHA-256 of a file, streamed. */
+/** SHA-256 of a file, streamed. Throws CliError `bad_model`, `model_changed`. */
 export async function digestFile(path: string): Promise<Buffer> {
   const hash = createHash('sha256');
   try {
+    const before = await stat(path);
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
       hash.update(chunk as Buffer);
+    const after = await stat(path);
+    if (before.size === after.size && before.mtimeMs === after.mtimeMs && before.ino === after.ino) {
+      return hash.digest();
+    }
   } catch (cause) {
     throw bad(path, `expected a file that can be read, found ${codeOf(cause) ?? String(cause)}`, cause);
   }
-  return hash.digest();
+  throw new CliError(
+    EXIT.usage,
+    'model_changed',
+    `${path}: expected a file at rest, found that it changed while it was read`,
+    'wait until whoever writes it has finished',
+  );
 }
 
 async function listFiles(folder: string, prefix: string): Promise<string[]> {

@@ -1,8 +1,12 @@
 // Every command against a log and four witnesses on loopback, and bad input at every door of the CLI.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { parseEnvelope, parseJson, type Json } from '../attestation/index.js';
 import { parsePolicy, parseTlogProof, leafHash, verifyTlogProof } from '../tlog/index.js';
 import { introduceLab, startWorld, type Person, type World } from './cli/world.js';
@@ -212,6 +216,34 @@ test('a log that goes away between signing and answering gets the same bytes aga
   assert.equal(again.status, 0, again.stdout);
   assert.equal(world.log.published()?.size, size, 'the entry is there once');
   assert.deepEqual(new Set(sent), new Set([bytes]));
+});
+
+test('killed while the log keeps it waiting, submit sends the same bytes when it runs again', async () => {
+  assert.equal((await lab.run(...INTENT, '--run', 'run-12')).status, 0);
+  const envelope = 'records/run-12.intent.dsse.json';
+  const bytes = lab.read(envelope);
+  // A log that takes the entry and never answers.
+  let received: (body: string) => void;
+  const body = new Promise<string>((resolve) => (received = resolve));
+  const silent = createServer((request) => {
+    let text = '';
+    request.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    request.on('end', () => received(text));
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+  const child = spawn(process.execPath, [main, 'submit', envelope, '--log', `http://127.0.0.1:${port}/`], {
+    cwd: lab.folder,
+  });
+  assert.equal(await body, bytes);
+  child.kill('SIGKILL');
+  await new Promise((resolve) => child.once('close', resolve));
+  silent.closeAllConnections();
+  silent.close();
+  assert.equal((await lab.run(...INTENT, '--run', 'run-12', '--json')).json.result['reused'], true);
+  assert.equal((await lab.run('submit', envelope)).status, 0);
+  assert.equal(lab.read(envelope), bytes);
 });
 
 test('progress and final statements follow one another without being told', async () => {

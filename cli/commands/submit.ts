@@ -23,9 +23,10 @@ export const registerSubmit: Register = (program, context, outcome) => {
     ['log', 'policy', 'timeout'],
     async (invocation, _options, files) => {
       const policy = loadPolicy(invocation.settings);
-      const entries = [];
-      for (const file of files) entries.push(await submit(invocation, policy, file));
+      const entries: object[] = [];
+      // What was logged is said even if a later file fails.
       invocation.report.result({ entries });
+      for (const file of files) entries.push(await submit(invocation, policy, file));
       return undefined;
     },
   );

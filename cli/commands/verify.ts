@@ -31,15 +31,19 @@ export const registerVerify: Register = (program, context, outcome) => {
       const policy = loadPolicy(invocation.settings);
       const { report } = invocation;
       const failed = new Set<string>();
+      const results: object[] = [];
+      report.result({ files: results });
       for (const file of files) {
         const before = report.checks.length;
         report.line(file);
         const evidence = readEvidence(invocation, file, options.proof);
-        const { statement } = verifyEvidence(report, evidence, policy);
+        const { statement, index } = verifyEvidence(report, evidence, policy);
         if (options.model !== undefined) {
           await checkModel(invocation, statement, resolve(context.cwd, options.model));
         }
-        for (const { name, status } of report.checks.slice(before)) if (status === 'fail') failed.add(name);
+        const wrong = report.checks.slice(before).filter(({ status }) => status === 'fail');
+        for (const { name } of wrong) failed.add(name);
+        results.push({ file, ok: wrong.length === 0, ...(index !== undefined && { index }) });
       }
       return statusOfFailures(failed);
     },

@@ -1,7 +1,7 @@
 // Durable adds a second: how many entries a log acknowledges while a fixed number of requests is in flight.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { memory, peer, runPinned } from './process.js';
+import { memory, peer, runPinned, threads } from './process.js';
 import { figure, median, spread, table } from './table.js';
 import type { Target } from './targets.js';
 
@@ -12,6 +12,8 @@ export interface Load {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly retried: number;
+  /** Of all entries, those of the warm-up included. */
+  readonly maxIndex: number;
 }
 
 /** How adds are measured. */
@@ -37,7 +39,10 @@ export async function load(url: string, inFlight: number, seconds: number, seed:
 }
 
 interface Measured extends Load {
+  /** MiB at most. */
   readonly memory: number;
+  /** Microseconds of all the server's threads for each entry: says more than the rate where other programs run. */
+  readonly cpu: number;
 }
 
 /** Runs the rounds, the targets by turns, and answers the report. */
@@ -50,8 +55,10 @@ export async function measureAdds(targets: readonly Target[], options: AddsOptio
         const own = join(folder, 'adds');
         mkdirSync(own, { recursive: true });
         const server = await target.start(own);
+        const before = cpuSeconds(server.pid);
         const result = await load(server.url, count, seconds, round * 10_000 + count);
-        const measured = { ...result, memory: memory(server.pid).most };
+        const cpu = (1e6 * (cpuSeconds(server.pid) - before)) / (result.maxIndex + 1);
+        const measured = { ...result, cpu, memory: memory(server.pid).most };
         await server.stop();
         rmSync(own, { recursive: true });
         const id = `${target.name} ${count}`;
@@ -72,11 +79,12 @@ export async function measureAdds(targets: readonly Target[], options: AddsOptio
         figure(of((each) => each.p50Ms)),
         figure(of((each) => each.p99Ms)),
         String(all.reduce((sum, each) => sum + each.retried, 0)),
+        figure(of((each) => each.cpu)),
         figure(of((each) => each.memory)),
       ];
     }),
   );
-  const head = ['in flight, server', 'adds/s', 'p50 ms', 'p99 ms', 'retried', 'memory MiB'];
+  const head = ['in flight, server', 'adds/s', 'p50 ms', 'p99 ms', 'retried', 'CPU µs/entry', 'memory MiB'];
   return [
     `Durable adds a second: entries of ${ENTRY_SIZE} bytes, no witnesses, ${rounds} rounds of ${seconds} s,` +
       ' median (least–most).',
@@ -90,6 +98,10 @@ export async function measureAdds(targets: readonly Target[], options: AddsOptio
       median((found.get(`${name} ${count}`) ?? []).map((each) => each.perSecond)),
     ),
   ].join('\n');
+}
+
+function cpuSeconds(pid: number): number {
+  return [...threads(pid).values()].reduce((sum, spent) => sum + spent, 0);
 }
 
 /** Each peer at the number of requests in flight that suits it best, beside ours at the same. */

@@ -127,9 +127,10 @@ export function memory(pid: number): { now: number; most: number } {
   return { now: mebibytes('VmRSS'), most: mebibytes('VmHWM') };
 }
 
-/** CPU seconds of each thread of a process so far, those of one name added up. */
+/** CPU seconds of each thread of a process so far, those of one name added up. None where there is no /proc. */
 export function threads(pid: number): Map<string, number> {
   const found = new Map<string, number>();
+  if (!existsSync(`/proc/${pid}/task`)) return found;
   for (const id of readdirSync(`/proc/${pid}/task`)) {
     const stat = readFileSync(`/proc/${pid}/task/${id}/stat`, 'utf8');
     // The name stands in brackets and may hold anything; utime and stime are the 14th and 15th field.

@@ -11,6 +11,7 @@ interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number;
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+    readonly children?: readonly number[];
   }[];
   readonly samples: readonly number[];
   /** Microseconds. */
@@ -63,6 +64,19 @@ export async function profile(folder: string, inFlight: number, seconds: number)
 
 function analyse({ nodes, samples, timeDeltas }: CpuProfile): string {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])));
+  /** The file of ours, or the dependency, that the stack was in last: on whose behalf Node was busy. */
+  const behalf = (id: number): string => {
+    for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
+      const path = short(frames.get(at)?.url ?? '');
+      const dependency = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
+      if (dependency !== undefined) return dependency;
+      if (path.startsWith('dist/')) return path.slice('dist/'.length);
+    }
+    const name = frames.get(id)?.functionName ?? '';
+    if (name.startsWith('(')) return name;
+    return 'Node itself: connections, timers, streams';
+  };
   const [byFunction, byPart] = [new Map<string, number>(), new Map<string, number>()];
   const add = (map: Map<string, number>, name: string, time: number): void =>
     void map.set(name, (map.get(name) ?? 0) + time);
@@ -70,42 +84,28 @@ function analyse({ nodes, samples, timeDeltas }: CpuProfile): string {
     const frame = frames.get(id);
     if (frame === undefined) return;
     const time = timeDeltas[i] ?? 0;
-    const part = partOf(frame.url, frame.functionName);
-    add(byPart, part, time);
+    add(byPart, behalf(id), time);
     const place = frame.url === '' ? '' : ` ${short(frame.url)}:${frame.lineNumber + 1}`;
     add(byFunction, `${frame.functionName === '' ? 'anonymous' : frame.functionName}${place}`, time);
   });
-  const idle = byPart.get('idle') ?? 0;
-  byPart.delete('idle');
+  const idle = byPart.get('(idle)') ?? 0;
+  byPart.delete('(idle)');
   byFunction.delete('(idle)');
-  const busy = [...byPart.values()].reduce((a, b) => a + b, 0);
+  const busy = [...byPart.values()].reduce((sum, time) => sum + time, 0);
   const rows = (map: Map<string, number>): string[][] =>
     [...map]
-      .toSorted((a, b) => b[1] - a[1])
+      .toSorted((one, other) => other[1] - one[1])
       .slice(0, 10)
       .map(([name, time]) => [name, (time / 1e6).toFixed(2), `${((100 * time) / busy).toFixed(1)} %`]);
   return [
     `busy ${(busy / 1e6).toFixed(1)} s, idle ${(idle / 1e6).toFixed(1)} s (waiting, or the core taken by other threads)\n`,
-    table(['part', 'self s', 'of busy'], rows(byPart)),
+    table(['on behalf of', 's', 'of busy'], rows(byPart)),
     '',
-    table(['function', 'self s', 'of busy'], rows(byFunction)),
+    table(['function, own time', 's', 'of busy'], rows(byFunction)),
   ].join('\n');
 }
 
 function short(url: string): string {
   const path = url.replace(/^file:\/\//, '');
   return path.startsWith(root) ? path.slice(root.length) : path;
-}
-
-function partOf(url: string, name: string): string {
-  if (name === '(idle)') return 'idle';
-  if (name === '(garbage collector)') return 'garbage collection';
-  if (name === '(program)') return 'native code outside JavaScript';
-  const path = short(url);
-  const dependency = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1];
-  if (dependency !== undefined) return dependency;
-  const own = /^dist\/(log-server\/(?:storage|http)|[^/]+)\//.exec(path)?.[1];
-  if (own !== undefined) return own;
-  const inner = /^node:(?:internal\/)?([a-z_]+)/.exec(path)?.[1];
-  return inner === undefined ? 'built-in functions' : `node:${inner}`;
 }

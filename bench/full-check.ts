@@ -26,7 +26,7 @@ export async function measureFullCheck(rounds: number, folder: string): Promise<
   const commands: [string, string[], string][] = [
     [
       'stele-log fsck',
-      [process.execPath, `${root}dist/log-server/main.js`, 'fsck', log, '--key', vkey],
+      [process.execPath, `${root}dist/log-server/main.js`, 'fsck', log, '--vkey', vkey],
       String(SIZE),
     ],
     ["Tessera's fsck, 4 workers", [fsck, ...theirs, '--N', '4'], 'Successfully fsck'],

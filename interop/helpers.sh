@@ -118,6 +118,11 @@ hammer() {
   return 1
 }
 
+# our_fsck URL|FOLDER VKEYFILE: any log, checked whole by our program.
+our_fsck() {
+  node dist/log-server/main.js fsck "$1" --vkey "$(cat "$2")"
+}
+
 # A log read by the field: with Tessera's client, and whole, with Tessera's fsck.
 read_log() { # NAME URL|FOLDER VKEYFILE
   check "tessera's client reads $1" "$bin/tesseraclient" -log "$2" -vkey "@$3"

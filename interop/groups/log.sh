@@ -13,7 +13,9 @@ log() {
 
   fetch_to "$log/checkpoint" "$work/served.since"
   check "tessera's hammer on our log" hammer "$log" "$work/served.vkey" 50000
+  check 'stele-log fsck passes it, by URL' our_fsck "$log" "$work/served.vkey"
   stop served
+  check 'stele-log fsck passes its folder, state included' node dist/log-server/main.js fsck -f "$work/served"
   stele_log_again served
   check 'after a restart, the log continues the one it was' \
     "$bin/tesseraclient" -log "$log" -vkey "@$work/served.vkey" -since "$work/served.since" -min-size 150000

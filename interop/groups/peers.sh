@@ -10,9 +10,12 @@ peers() {
   start tesserawrite "$port" "$bin/tesserawrite" -dir "$work/written" -key "$work/log.skey" -listen "127.0.0.1:$port"
   printf 'log %s\nquorum none\n' "$(cat "$work/log.vkey")" >"$work/none"
   count node dist/interop/read-log.js "http://127.0.0.1:$port" "$work/none"
+  check 'stele-log fsck passes it, by URL' our_fsck "http://127.0.0.1:$port" "$work/log.vkey"
+  check 'stele-log fsck passes the folder' our_fsck "$work/written" "$work/log.vkey"
   cp -r "$work/written" "$work/damaged"
   printf x | dd of="$work/damaged/tile/entries/300" bs=1 seek=100 conv=notrunc status=none
   check "tessera's fsck finds one changed byte" fails tessera_fsck "$work/damaged" "$work/log.vkey" 100000
+  check 'stele-log fsck names the file' names_file tile/entries/300 our_fsck "$work/damaged" "$work/log.vkey"
 
   port=$(free_port)
   start tessera-posix "$port" "$bin/tessera-posix" --listen "127.0.0.1:$port" --storage_dir "$work/posix" --private_key "$work/log.skey"
@@ -32,4 +35,14 @@ peers() {
   printf 'log %s\nwitness w %s %s\nquorum w\n' "$(cat "$work/cosigned.vkey")" "$(cat "$work/w.vkey")" "$omniwitness" >"$work/policy"
   check 'omniwitness cosigns a log of tessera' "$bin/tesserawrite" -dir "$work/cosigned" -key "$work/cosigned.skey" -n 5000 -policy "$work/policy"
   check 'its cosignature satisfies the policy' "$bin/tesseraclient" -log "$work/cosigned" -vkey "@$work/cosigned.vkey" -policy "$work/policy"
+}
+
+names_file() { # FILE COMMAND...: fails, and names that file alone
+  local output
+  if output=$("${@:2}"); then
+    echo "expected: a failure; found: $output"
+    return 1
+  fi
+  echo "expected: $1 named; found: $output" | tail -n 2 | tr '\n' ' '
+  [ "$(grep -oE 'tile/[0-9a-z/.]+' <<<"$output" | sort -u)" = "$1" ]
 }

@@ -45,6 +45,7 @@ static() {
   # It writes to the server and reads from nginx, where what a checkpoint covers must lie before it does.
   check "tessera's hammer reads behind nginx while it writes" hammer "http://127.0.0.1:$port" "$work/static.vkey" 5000 --write_log_url "$log/"
   read_log 'the folder itself' "$public" "$work/static.vkey"
+  check 'stele-log fsck passes it behind nginx' our_fsck "http://127.0.0.1:$port" "$work/static.vkey"
   printf 'log %s\nquorum none\n' "$(cat "$work/static.vkey")" >"$work/static.policy"
   count node dist/interop/read-log.js "http://127.0.0.1:$port" "$work/static.policy"
 }

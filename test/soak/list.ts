@@ -6,4 +6,5 @@ export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
   fuzz: async () => (await import('../fuzz/soak.js')).default,
   kill: async () => (await import('../crash/soak.js')).default,
   'witness-kill': async () => (await import('./witness-kill.js')).default,
+  hammer: async () => (await import('./hammer.js')).default,
 };

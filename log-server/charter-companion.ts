@@ -51,7 +51,6 @@ export class CharterCompanion implements Companion {
         if (storage.size === 0) await log.submit(this.#o.charter);
         else if (!(await this.#turn(log, signal))) return;
       } catch (error) {
-        if (signal.aborted) return;
         logger.log('warn', 'an entry of the log itself is not published yet', { error: String(error) });
         await clock.sleep(RETRY_MS, signal).catch(() => undefined);
       }

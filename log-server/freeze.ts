@@ -46,7 +46,7 @@ export async function freeze(options: FreezeOptions): Promise<number> {
       method: 'POST',
       body: envelope,
       headers,
-    } as RequestInit);
+    });
   } catch (cause) {
     const hint = 'the log must be running: stele-log serve, or name it with --url';
     throw new LogError('unreachable', `expected a log at ${url}, found none`, hint, { cause });

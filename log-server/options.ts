@@ -34,31 +34,30 @@ function applyOne(command: Command, path: string, key: string, value: unknown): 
   const attribute = option.attributeName();
   const source = command.getOptionValueSource(attribute);
   if (source !== undefined && source !== 'default') return;
-  const texts = Array.isArray(value) ? value.map(String) : [String(value)];
-  if (typeof value === 'object' && !Array.isArray(value)) {
-    throw new LogError(
-      'bad_config',
-      `${path}: expected a plain value for ${key}, found a table`,
-      'see docs/operating.md',
-    );
-  }
-  let parsed: unknown = typeof value === 'boolean' ? value : String(value);
-  try {
-    if (option.argChoices !== undefined && !option.argChoices.includes(String(value))) {
-      throw new InvalidArgumentError(`expected one of ${option.argChoices.join(', ')}`);
-    }
-    // Lists are parsed as the flag given again and again.
-    if (option.parseArg !== undefined && typeof value !== 'boolean') {
-      const parseArg = option.parseArg as (text: string, before: unknown) => unknown;
-      parsed = undefined;
-      if (!option.argChoices) for (const text of texts) parsed = parseArg(text, parsed);
-      else parsed = String(value);
-    }
-  } catch (cause) {
-    if (!(cause instanceof InvalidArgumentError)) throw cause;
-    throw new LogError('bad_config', `${path}: ${key}: ${cause.message}`, 'correct the file', { cause });
-  }
+  const values: unknown[] = Array.isArray(value) ? value : [value];
+  // A list is parsed as the flag given again and again.
+  let parsed: unknown;
+  for (const each of values) parsed = parseValue(option, each, parsed, `${path}: ${key}`);
   command.setOptionValueWithSource(attribute, parsed, 'config');
+}
+
+function parseValue(option: Option, value: unknown, before: unknown, where: string): unknown {
+  if (typeof value === 'boolean' && option.isBoolean()) return value;
+  const bad = (message: string, cause?: unknown): LogError =>
+    new LogError('bad_config', `${where}: ${message}`, 'correct the file', { cause });
+  if (typeof value !== 'string' && typeof value !== 'number') throw bad('expected text or a number');
+  const text = String(value);
+  if (option.argChoices !== undefined) {
+    if (option.argChoices.includes(text)) return text;
+    throw bad(`expected one of ${option.argChoices.join(', ')}, found ${text}`);
+  }
+  const parse = option.parseArg as ((text: string, before: unknown) => unknown) | undefined;
+  try {
+    return parse === undefined ? text : parse(text, before);
+  } catch (cause) {
+    if (cause instanceof InvalidArgumentError) throw bad(cause.message, cause);
+    throw cause;
+  }
 }
 
 function readTable(path: string): Record<string, unknown> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { encodeUtf8, evaluatePolicy, formatCheckpoint, signNote } from '../tlog/index.js';
 import type { Policy } from '../tlog/index.js';
+import type { PublishedHead } from './head.js';
 import type { LogStep } from './steps.js';
 import { StorageError } from './storage/error.js';
 import { LOG_KEY, ORIGIN, startFixture } from './testing/fixture.js';
@@ -13,6 +14,7 @@ import { until } from './testing/until.js';
 
 const entry = (i: number): Uint8Array => encodeUtf8(`entry ${i}`);
 const ready = (s: Scene): Promise<void> => until(() => s.log.readiness().ready);
+const publishedOf = (s: Scene): PublishedHead => s.log.published() ?? assert.fail('nothing is published');
 const cosignersOf = (policy: Policy, note: Uint8Array): string[] =>
   evaluatePolicy(policy, note).cosignatures.map((each) => each.witness.name);
 
@@ -48,9 +50,9 @@ void test("witnesses get the log's own lines only, the right old size and a proo
   await s.log.submit(entry(6));
   await until(() => s.witnesses.every((witness) => witness.held?.size === 7));
   for (const { questions } of s.witnesses) {
-    assert.equal(questions[0]!.oldSize, 5);
+    assert.equal(questions[0]?.oldSize, 5);
     for (const [i, { oldSize, note }] of questions.entries()) {
-      if (i > 0) assert.equal(oldSize, questions[i - 1]!.size, 'no question is asked twice');
+      if (i > 0) assert.equal(oldSize, questions[i - 1]?.size, 'no question is asked twice');
       assert.equal(new TextDecoder().decode(note).match(/^— /gm)?.length, 1);
     }
   }
@@ -91,9 +93,7 @@ void test('one head is in collection at a time, and the next covers all that cam
 void test('a late cosignature is merged into the same note', async () => {
   const s = await startScene();
   await ready(s);
-  await until(
-    () => s.log.published()?.size === 5 && cosignersOf(s.policy, s.log.published()!.note).length === 4,
-  );
+  await until(() => s.log.published()?.size === 5 && cosignersOf(s.policy, publishedOf(s).note).length === 4);
   let late: (() => void) | undefined;
   const slow = s.witnesses[3];
   slow.script = (question) => new Promise((resolve) => (late = () => resolve(slow.honest(question))));
@@ -101,7 +101,7 @@ void test('a late cosignature is merged into the same note', async () => {
   assert.deepEqual(cosignersOf(s.policy, published.note).sort(), ['w1', 'w2', 'w3']);
   await until(() => late !== undefined);
   late?.();
-  await until(() => cosignersOf(s.policy, s.log.published()!.note).length === 4);
+  await until(() => cosignersOf(s.policy, publishedOf(s).note).length === 4);
   assert.equal(s.log.published()?.size, 6);
   assert.deepEqual(s.storage.published?.note, s.log.published()?.note, 'and durable');
   await s.close();
@@ -129,7 +129,7 @@ void test('the published size never falls, whichever collection ends last', asyn
   const sizes: number[] = [];
   late.splice(0).forEach((answer) => answer());
   await until(() => {
-    sizes.push(s.log.published()!.size);
+    sizes.push(publishedOf(s).size);
     return late.length === 2;
   });
   assert.equal(s.log.published()?.size, 6);
@@ -139,6 +139,32 @@ void test('the published size never falls, whichever collection ends last', asyn
     sizes,
     [...sizes].sort((a, b) => a - b),
   );
+  await s.close();
+});
+
+void test('a smaller head that has its quorum after a larger one was published is dropped', async () => {
+  const s = await startScene({ settings: { limits: { publishIntervalMs: 0, collectionTimeoutMs: 5000 } } });
+  await ready(s);
+  await until(() => s.witnesses.every((witness) => witness.held?.size === 5));
+  const [, , w3, w4] = s.witnesses;
+  let late: (() => void) | undefined;
+  w3.script = (question) => new Promise((resolve) => (late = () => resolve(w3.honest(question))));
+  w4.script = () => new Response('', { status: 500 });
+  const first = s.log.submit(entry(5));
+  first.catch(() => undefined);
+  await until(() => late !== undefined && w4.questions.at(-1)?.size === 6);
+  const second = s.log.submit(entry(6));
+  w4.script = undefined;
+  await until(() => s.storage.readableSize === 7);
+  s.clock.advance(5000);
+  await assert.rejects(first, { code: 'quorum_unreachable' });
+  assert.equal((await second).published.size, 7);
+  w3.script = undefined;
+  late?.();
+  await until(() => w3.held?.size === 7);
+  await until(() => cosignersOf(s.policy, publishedOf(s).note).length === 4);
+  assert.equal(s.log.published()?.size, 7);
+  assert.deepEqual(s.logger.alarms(), []);
   await s.close();
 });
 
@@ -170,7 +196,7 @@ void test('above the backlog nothing new is admitted, and the readers are served
   await ready(s);
   for (const witness of s.witnesses) witness.script = hang;
   const waiting = [5, 6, 7].map((i) => s.log.submit(entry(i)));
-  waiting.forEach((each) => each.catch(() => undefined));
+  for (const each of waiting) each.catch(() => undefined);
   await until(() => s.storage.size === 8);
   await assert.rejects(s.log.submit(entry(8)), { code: 'backlog_full', status: 503, retryAfter: 30 });
   assert.equal(s.storage.size, 8);
@@ -273,7 +299,7 @@ void test('a note that certainly was not written is written later', async () => 
     const s = await startScene();
     await ready(s);
     await until(
-      () => s.log.published()?.size === 5 && cosignersOf(s.policy, s.log.published()!.note).length === 4,
+      () => s.log.published()?.size === 5 && cosignersOf(s.policy, publishedOf(s).note).length === 4,
     );
     s.storage.faults[call] = new StorageError('storage_failed', 'the disk is full');
     await assert.rejects(s.log.submit(entry(5)), { code: 'storage_failed' });

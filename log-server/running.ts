@@ -14,6 +14,7 @@ import { DEFAULT_LIMITS } from './settings.js';
 import type { LogLimits, LogSettings } from './settings.js';
 import type { Companion } from './companion.js';
 import { deferred } from './signal.js';
+import type { Deferred } from './signal.js';
 import type { LogStorage } from './storage/types.js';
 import { Witnesses } from './witnesses.js';
 
@@ -49,7 +50,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   const { signal } = ending;
   // Every loop and every sleep of every witness listens to it.
   setMaxListeners(0, signal);
-  let publication = deferred<void>();
+  let publication: Deferred<void> = deferred();
   let draining = false;
 
   const publisher = new Publisher({

@@ -154,7 +154,7 @@ export class Sequencer {
   }
 
   async #process(batch: readonly Pending[]): Promise<void> {
-    const { storage, publisher } = this.#o;
+    const { storage } = this.#o;
     const oldSize = storage.size;
     const overlay = new Overlay(storage.ledger);
     const assigned: Assigned[] = [];

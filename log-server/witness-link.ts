@@ -82,13 +82,10 @@ export class WitnessLink {
         await this.#bell.wait();
         continue;
       }
-      let verdict: Verdict;
-      try {
-        verdict = await this.#ask(collection);
-      } catch (error) {
-        if (signal.aborted) return;
-        verdict = { kind: 'silent', why: String(error) };
-      }
+      const verdict = await this.#ask(collection).catch((error: unknown): Verdict => ({
+        kind: 'silent',
+        why: String(error),
+      }));
       await this.#remember(verdict, collection);
       onVerdict(this, verdict, collection);
       if (verdict.kind === 'in-step') {

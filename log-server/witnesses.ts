@@ -8,6 +8,7 @@ import type { Standing } from './gate.js';
 import type { Collection, CosignatureLine } from './head.js';
 import type { Logger } from './logger.js';
 import { deferred } from './signal.js';
+import type { Deferred } from './signal.js';
 import type { LogStorage } from './storage/types.js';
 import type { Contradiction, Verdict } from './verdict.js';
 import { WitnessLink } from './witness-link.js';
@@ -51,7 +52,7 @@ export class Witnesses {
   readonly #links: WitnessLink[];
   readonly #standing = new Map<string, Standing>();
   readonly #contradicting = new Set<string>();
-  readonly #opened = deferred<void>();
+  readonly #opened: Deferred<void> = deferred();
   #gate: GateState;
 
   constructor(options: WitnessesOptions) {

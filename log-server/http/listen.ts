@@ -30,7 +30,7 @@ export async function listen(
   { host, port }: { readonly host: string; readonly port: number },
   limits: HttpLimits,
 ): Promise<Listening> {
-  const listener = getRequestListener((request, env) => app.fetch(request, env as HttpEnv['Bindings']), {
+  const listener = getRequestListener((request, env) => app.fetch(request, env), {
     overrideGlobalObjects: false,
   });
   const options = {

@@ -42,7 +42,7 @@ export interface Fixture {
   readonly clock: ManualClock;
   readonly logger: RecordingLogger;
   /** Shuts down, letting as much time pass as it wants. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Starts one. It admits anything unless told otherwise. */
@@ -69,13 +69,12 @@ export async function startFixture(
     },
   );
   const close = async (): Promise<void> => {
-    let closed = false;
-    const closing = log.close().finally(() => (closed = true));
-    while (!closed) {
-      await new Promise((resolve) => setImmediate(resolve));
+    const closing = log.close().then(() => true);
+    for (;;) {
+      const turn = new Promise<false>((resolve) => setImmediate(() => resolve(false)));
+      if (await Promise.race([closing, turn])) return;
       clock.advance(1000);
     }
-    await closing;
   };
   return { log, storage, clock, logger, close };
 }

@@ -124,12 +124,12 @@ export class MemoryStorage implements LogStorage {
     return Promise.resolve(formatBundle(this.#entries.slice(start, start + width)));
   }
 
-  hashReader(_treeSize: number): HashReader {
+  hashReader(): HashReader {
     return (nodes) => Promise.resolve(nodes.map((node) => this.#node(node)));
   }
 
   rootAt(treeSize: number): Promise<Uint8Array> {
-    return treeRoot(treeSize, this.hashReader(treeSize));
+    return treeRoot(treeSize, this.hashReader());
   }
 
   scrub(): Promise<void> {

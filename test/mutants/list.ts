@@ -1,5 +1,6 @@
 import { attestationMutants } from './attestation.js';
 import { cliMutants } from './cli.js';
+import { logServerMutants } from './log-server.js';
 import type { Mutant } from './mutant.js';
 import { noteMutants } from './notes.js';
 import { treeMutants } from './tree.js';
@@ -12,4 +13,5 @@ export const mutants: readonly Mutant[] = [
   ...witnessMutants,
   ...attestationMutants,
   ...cliMutants,
+  ...logServerMutants,
 ];

@@ -1,25 +1,18 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ClientError, type TileSource, fetchBundle, fetchTile } from '../client/index.js';
+import { ClientError, type TileSource } from '../client/index.js';
 import {
   type OpenedCheckpoint,
   TILE_WIDTH,
-  type TileId,
   type Vkey,
   encodeHex,
-  entriesPath,
   equalBytes,
-  formatBundle,
   openCheckpoint,
-  parseTilePath,
-  tileHashReader,
-  tileWidth,
-  treeRoot,
 } from '../tlog/index.js';
 import { acquireKeyLock } from './lock.js';
+import { OverlaySource, checkPartials, earlierRoots } from './fsck-files.js';
 import { type Effects, replayEffects } from './effects.js';
-import { EdgeRows } from './storage/edge-rows.js';
 import { reason } from './storage/error.js';
 import { FolderDisk } from './storage/disk.js';
 import { FolderSource } from './storage/folder-source.js';
@@ -336,107 +329,4 @@ function checkTailAgainst(
     report({ file: 'tail', expected: `entries up to the signed size ${signed}`, found });
   } else if (tail.torn !== undefined) remarks.push(`tail: torn behind the signed size: ${tail.torn}`);
   else if (end < size) remarks.push(`tail: entries ${end} to ${size - 1} are committed and not readable yet`);
-}
-
-/** Roots of earlier trees, from the full tiles and the unsealed entries. */
-function earlierRoots(files: FolderSource, found: StateFindings): (size: number) => Promise<Uint8Array> {
-  const read = (tile: TileId): Promise<Uint8Array | undefined> =>
-    files.tile({ ...tile, width: TILE_WIDTH }).catch(() => undefined);
-  let edge: Promise<EdgeRows> | undefined;
-  return async (size) => {
-    edge ??= EdgeRows.load(found.sealedTo, read).then((rows) => {
-      const { range, grown } = rows.grow(found.pending);
-      rows.adopt(range, grown);
-      return rows;
-    });
-    const rows = await edge;
-    const reader = tileHashReader(size, async (tile) => {
-      const bytes = rows.tile(tile) ?? (await files.tile({ ...tile, width: TILE_WIDTH }));
-      return bytes.subarray(0, tile.width * 32);
-    });
-    return treeRoot(size, reader);
-  };
-}
-
-/** A folder's files, and behind them what the state still holds. */
-class OverlaySource implements TileSource {
-  readonly #files: FolderSource;
-  readonly #sealedTo: number;
-  readonly #pending: readonly Uint8Array[];
-
-  constructor(files: FolderSource, sealedTo: number, pending: readonly Uint8Array[]) {
-    this.#files = files;
-    this.#sealedTo = sealedTo;
-    this.#pending = pending;
-  }
-
-  checkpoint(): Promise<Uint8Array> {
-    return this.#files.checkpoint();
-  }
-
-  tile(tile: TileId): Promise<Uint8Array> {
-    return this.#files.tile(tile);
-  }
-
-  async bundle(index: number, width: number): Promise<Uint8Array> {
-    const at = index * TILE_WIDTH - this.#sealedTo;
-    if (at < 0) return this.#files.bundle(index, width);
-    const held = formatBundle(this.#pending.slice(at, at + width));
-    if (width < TILE_WIDTH) return held;
-    // Sealed already, while the state is yet to hear of it: then the file has to be the same.
-    try {
-      return await this.#files.bundle(index, width);
-    } catch {
-      return held;
-    }
-  }
-}
-
-/** Every partial file is the beginning of the wider one. Answers with how many were compared. */
-async function checkPartials(
-  files: FolderSource,
-  source: TileSource,
-  size: number,
-  report: (problem: Problem) => void,
-): Promise<number> {
-  let checked = 0;
-  for (const name of await partialFolders(files.folder)) {
-    const full = name.slice(0, -2);
-    for (const width of await files.partials(full)) {
-      const file = `${name}/${width}`;
-      try {
-        const parsed = parseTilePath(file);
-        const level = parsed.kind === 'tile' ? parsed.level : 0;
-        // Written before its checkpoint was: nobody was told of it yet.
-        if (tileWidth(level, parsed.index, size) < width) continue;
-        checked++;
-        const wide = tileWidth(level, parsed.index, size);
-        const [narrow, whole] =
-          parsed.kind === 'tile'
-            ? [
-                await files.tile(parsed),
-                await fetchTile(source, { ...parsed, width: wide }).catch(() => undefined),
-              ]
-            : [await files.bundle(parsed.index, width), await fetchBundle(source, parsed.index, wide)];
-        if (!whole || equalBytes(narrow, whole.subarray(0, narrow.length))) continue;
-        report({
-          file,
-          expected: `the beginning of ${parsed.kind === 'tile' ? full : entriesPath(parsed.index, wide)}`,
-          found: 'other bytes',
-        });
-      } catch (error) {
-        report({ file, expected: 'a partial tile or bundle', found: reason(error) });
-      }
-    }
-  }
-  return checked;
-}
-
-async function partialFolders(folder: string): Promise<string[]> {
-  try {
-    const names = await readdir(join(folder, 'tile'), { recursive: true });
-    return names.filter((name) => name.endsWith('.p')).map((name) => `tile/${name}`);
-  } catch {
-    return [];
-  }
 }

@@ -1,19 +1,14 @@
-import { lstat, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Fetch } from '../client/index.js';
 import { TILE_WIDTH, encodeHex, equalBytes, formatCheckpoint, leafHash, tileWidth } from '../tlog/index.js';
 import { type KeyLock, acquireKeyLock } from './lock.js';
-import { type Findings, type Origin, type SignedHead, findIn, headIn } from './recover-sources.js';
+import { type Findings, type Origin, type SignedHead, findIn } from './recover-sources.js';
+import { type Own, findOwn } from './recover-own.js';
+import { finishEarlier, swap } from './recover-swap.js';
 import { type LeafHashes, findLeafHashes, readBundle } from './recover-tree.js';
-import { FolderDisk } from './storage/disk.js';
 import { StorageError, reason } from './storage/error.js';
-import { FolderSource } from './storage/folder-source.js';
-import { PUBLIC } from './storage/log-storage.js';
-import { parseNoteFile } from './storage/note-file.js';
 import { createForRecovery, openLogStorage } from './storage/open.js';
-import { type Salvage, salvageState, withStateCopy } from './storage/salvage.js';
-import { parseTail } from './storage/tail.js';
 import type { EffectsOf, LogStorage, LogStorageOptions } from './storage/types.js';
 
 /** Options of {@link recover}. */
@@ -110,61 +105,6 @@ async function plan(folder: string, options: RecoverOptions, lock: KeyLock): Pro
     if (!equalBytes(hashes.rootAt(other.size), other.rootHash)) throw forked(head, other);
   }
   return { head, heads, hashes, origins, own, remarks };
-}
-
-interface Own extends Findings {
-  readonly loose: ReadonlyMap<number, Uint8Array>;
-  readonly salvage: Salvage;
-}
-
-async function findOwn(folder: string, options: RecoverOptions): Promise<Own> {
-  const disk = new FolderDisk(folder);
-  const findings: Findings = { origins: [], heads: [], remarks: [] };
-  const attempt = (what: string, work: () => void): void => {
-    try {
-      work();
-    } catch (error) {
-      findings.remarks.push(`${what}: ${reason(error)}`);
-    }
-  };
-  for (const name of ['signed', 'published']) {
-    const bytes = await disk.read(name);
-    if (!bytes) findings.remarks.push(`${name}: no file`);
-    else {
-      attempt(name, () => {
-        const { note, policy } = parseNoteFile(bytes, name);
-        findings.heads.push(headIn(note, name, name === 'published', options, policy));
-      });
-    }
-  }
-  const checkpoint = await disk.read(`${PUBLIC}/checkpoint`);
-  if (checkpoint) {
-    const name = `${PUBLIC}/checkpoint`;
-    attempt(name, () => findings.heads.push(headIn(checkpoint, name, true, options)));
-  }
-  findings.origins.push({ name: 'bundles', source: new FolderSource(join(folder, PUBLIC)) });
-  const loose = new Map<number, Uint8Array>();
-  let salvage: Salvage = { entries: new Map(), witnesses: new Map() };
-  try {
-    salvage = await withStateCopy(join(folder, 'state'), tmpdir(), salvageState);
-  } catch (error) {
-    findings.remarks.push(`state: ${reason(error)}`);
-  }
-  for (const [index, entry] of salvage.entries) loose.set(index, entry);
-  findings.origins.push({ name: 'state', entries: salvage.entries });
-  const tail = await disk.read('tail');
-  if (tail) {
-    attempt('tail', () => {
-      const { start, entries, torn } = parseTail(tail);
-      if (torn !== undefined) findings.remarks.push(`tail: ${torn}`);
-      entries.forEach((entry, i) => loose.set(start + i, entry));
-      findings.origins.push({
-        name: 'tail',
-        entries: new Map(entries.map((entry, i) => [start + i, entry])),
-      });
-    });
-  } else findings.remarks.push('tail: no file');
-  return { ...findings, loose, salvage };
 }
 
 function forked(a: SignedHead, b: SignedHead): StorageError {
@@ -366,37 +306,4 @@ async function appendUnsigned(
     remarks.push(`entries from ${storage.size} on, never signed, are left out: ${reason(error)}`);
   }
   return storage.size - first;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** A run that was cut off between its two renames is finished; what it left otherwise is made anew. */
-async function finishEarlier(folder: string): Promise<boolean> {
-  if (!(await exists(`${folder}.recovered`))) return false;
-  if (await exists(folder)) {
-    await rm(`${folder}.recovered`, { recursive: true });
-    return false;
-  }
-  await rename(`${folder}.recovered`, folder);
-  await new FolderDisk(dirname(folder)).syncFolder('.');
-  return true;
-}
-
-/** Sets the damaged folder aside and the new one in its place. */
-async function swap(folder: string, now: Date): Promise<string | undefined> {
-  let kept: string | undefined;
-  if (await exists(folder)) {
-    const stamp = now.toISOString().replace(/[-:]|\.[0-9]+/g, '');
-    kept = `${folder}.damaged-${stamp}`;
-    for (let i = 2; await exists(kept); i++) kept = `${folder}.damaged-${stamp}-${i}`;
-    await rename(folder, kept);
-  }
-  await rename(`${folder}.recovered`, folder);
-  await new FolderDisk(dirname(folder)).syncFolder('.');
-  return kept;
 }

@@ -1,11 +1,11 @@
 import {
+  type Checkpoint,
   type HashReader,
   MAX_ENTRY_SIZE,
   type OpenedCheckpoint,
   TILE_WIDTH,
   type TileId,
   emptyRoot,
-  encodeHex,
   entriesPath,
   equalBytes,
   formatBundle,
@@ -26,7 +26,9 @@ import type { EdgeRows } from './edge-rows.js';
 import { type NoteFile, formatNoteFile } from './note-file.js';
 import { removeOldPartials, writePartials } from './partials.js';
 import type { Tail } from './tail.js';
+import { checkNote } from './note-check.js';
 import { TileCache } from './tile-cache.js';
+import { Turns } from './turns.js';
 import type {
   Batch,
   Committed,
@@ -79,12 +81,7 @@ export class SeamStorage implements LogStorage {
   #signedSize: number;
   #published: NoteFile | undefined;
   #publishedSize: number;
-  #failed: StorageError | undefined;
-  #queues: Record<'commit' | 'readable' | 'notes', Promise<unknown>> = {
-    commit: Promise.resolve(),
-    readable: Promise.resolve(),
-    notes: Promise.resolve(),
-  };
+  readonly #turns = new Turns();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -122,7 +119,7 @@ export class SeamStorage implements LogStorage {
   }
 
   commit(batch: Batch): Promise<Committed> {
-    return this.#inTurn('commit', async () => {
+    return this.#turns.run('commit', async () => {
       if (batch.oldSize !== this.size) {
         throw new StorageError(
           'size_conflict',
@@ -158,7 +155,7 @@ export class SeamStorage implements LogStorage {
   }
 
   makeReadable(): Promise<number> {
-    return this.#inTurn('readable', async () => {
+    return this.#turns.run('readable', async () => {
       const size = this.size;
       const { tiles: store, tail, disk, options } = this.#parts;
       const sealTo = Math.floor(size / TILE_WIDTH) * TILE_WIDTH;
@@ -200,7 +197,7 @@ export class SeamStorage implements LogStorage {
   }
 
   writeSigned(note: Uint8Array): Promise<void> {
-    return this.#inTurn('notes', async () => {
+    return this.#turns.run('notes', async () => {
       const { size, rootHash } = await this.#checkNote(note, 'signed', this.#signedSize, this.#readable);
       await this.#step('signed:before');
       await replaceFile(this.#parts.disk, 'signed', formatNoteFile({ note, policy: new Uint8Array(0) }), {
@@ -218,7 +215,7 @@ export class SeamStorage implements LogStorage {
   }
 
   writePublished(note: Uint8Array, policy: Uint8Array): Promise<void> {
-    return this.#inTurn('notes', async () => {
+    return this.#turns.run('notes', async () => {
       const { size } = await this.#checkNote(note, 'published', this.#publishedSize, this.#signedSize);
       await this.#step('published:before');
       await replaceFile(this.#parts.disk, 'published', formatNoteFile({ note, policy }), {
@@ -246,7 +243,7 @@ export class SeamStorage implements LogStorage {
   }
 
   putWitnessSizes(sizes: ReadonlyMap<string, number>): Promise<void> {
-    return this.#inTurn('commit', () => this.#parts.state.putWitnessSizes(sizes));
+    return this.#turns.run('commit', () => this.#parts.state.putWitnessSizes(sizes));
   }
 
   async readEntry(index: number): Promise<Uint8Array> {
@@ -302,40 +299,13 @@ export class SeamStorage implements LogStorage {
   }
 
   async close(): Promise<void> {
-    this.#failed ??= new StorageError('closed', 'storage: it was closed');
-    await Promise.allSettled(Object.values(this.#queues));
+    await this.#turns.close();
     await this.#parts.state.close();
     await this.#parts.lock.close();
   }
 
   #step(name: StepName): Promise<void> {
     return Promise.resolve(this.#parts.options.step?.(name));
-  }
-
-  /** One call of a kind at a time, none after a failure of unknown outcome. */
-  #inTurn<T>(kind: 'commit' | 'readable' | 'notes', work: () => Promise<T>): Promise<T> {
-    const result = this.#queues[kind].then(async () => {
-      if (this.#failed) throw this.#failed;
-      try {
-        return await work();
-      } catch (error) {
-        // Anything but a clean refusal, a thrown hook too: what is in memory may not be what is on disk.
-        const clean =
-          error instanceof StorageError &&
-          ['size_conflict', 'not_allowed', 'storage_failed'].includes(error.code);
-        if (!clean) {
-          this.#failed ??=
-            error instanceof StorageError
-              ? error
-              : new StorageError('outcome_unknown', `storage: ${reason(error)}`, 'the log stops', {
-                  cause: error,
-                });
-        }
-        throw error;
-      }
-    });
-    this.#queues[kind] = result.catch(() => undefined);
-    return result;
   }
 
   async #checkSpace(): Promise<void> {
@@ -353,31 +323,8 @@ export class SeamStorage implements LogStorage {
     return openCheckpoint(note, this.#parts.options.logKeys, [], this.origin);
   }
 
-  async #checkNote(
-    note: Uint8Array,
-    what: string,
-    least: number,
-    most: number,
-  ): Promise<{ size: number; rootHash: Uint8Array }> {
-    const refuse = (found: string, cause?: unknown): StorageError =>
-      new StorageError('not_allowed', `${what} note: ${found}`, 'a bug of the caller; nothing was written', {
-        cause,
-      });
-    let opened: OpenedCheckpoint;
-    try {
-      opened = this.#open(note);
-    } catch (cause) {
-      throw refuse(reason(cause), cause);
-    }
-    const { size, rootHash } = opened.checkpoint;
-    if (size < least || size > most) {
-      throw refuse(`expected a size from ${least} to ${most}, found ${size}`);
-    }
-    const expected = await this.rootAt(size);
-    if (!equalBytes(rootHash, expected)) {
-      throw refuse(`expected root ${encodeHex(expected)} at ${size}, found ${encodeHex(rootHash)}`);
-    }
-    return { size, rootHash };
+  #checkNote(note: Uint8Array, what: string, least: number, most: number): Promise<Checkpoint> {
+    return checkNote({ note, what, least, most }, this.#parts.options, (size) => this.rootAt(size));
   }
 
   #heldTile(tile: TileId): Uint8Array {

@@ -3,11 +3,13 @@ import { cliMutants } from './cli.js';
 import { logServerMutants } from './log-server.js';
 import type { Mutant } from './mutant.js';
 import { noteMutants } from './notes.js';
+import { storageMutants } from './storage.js';
 import { treeMutants } from './tree.js';
 import { witnessMutants } from './witness.js';
 
 /** Every promise about crashes, attackers and limits, and the test that breaks without it. */
 export const mutants: readonly Mutant[] = [
+  ...storageMutants,
   ...treeMutants,
   ...noteMutants,
   ...witnessMutants,

@@ -1,15 +1,18 @@
-// A log's storage in a process of its own: child.js FOLDER BATCHES FIRST [STEP COUNT].
+// A log's storage in a process of its own: child.js FOLDER BATCHES FIRST [STEP COUNT [DATA]].
 // Publishes BATCHES batches of 70 entries from FIRST on and prints, for each, "published <size>" once
 // that is promised to the world. At the COUNTth time that STEP is reached the process is gone, as by
-// SIGKILL from outside. With 0 batches it prints "open" and waits.
+// SIGKILL from outside. With 0 batches it prints "open" and waits. DATA
+// is the log's folder in FOLDER, where the key lies; `data` unless given.
 import { writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { openLogStorage } from '../../log-server/storage/index.js';
 import { entriesFrom, optionsFor, publishBatch } from './kit.js';
 
-const [folder = '', batches = '0', first = '0', step, count] = process.argv.slice(2);
+const [folder = '', batches = '0', first = '0', step, count, data] = process.argv.slice(2);
 let left = Number(count ?? 0);
 const options = optionsFor(folder, {
   publishPartials: true,
+  ...(data !== undefined && { folder: join(folder, data) }),
   step(name) {
     if (name === step && --left === 0) {
       process.kill(process.pid, 'SIGKILL');

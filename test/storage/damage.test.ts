@@ -185,6 +185,12 @@ const mendable: Record<string, { damage: (data: string) => Promise<void>; start:
     damage: (data) => cp(join(data, '../older/signed'), join(data, 'signed')),
     start: ['state_rolled_back'],
   },
+  'both notes are older copies': {
+    damage: async (data) => {
+      for (const name of ['signed', 'published']) await cp(join(data, '../older', name), join(data, name));
+    },
+    start: ['state_rolled_back'],
+  },
   'the published note has a wrong bit': {
     damage: (data) => flip(join(data, 'published'), 200),
     start: DAMAGED,

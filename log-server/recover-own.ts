@@ -1,0 +1,71 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Findings, headIn } from './recover-sources.js';
+import { FolderDisk } from './storage/disk.js';
+import { reason } from './storage/error.js';
+import { FolderSource } from './storage/folder-source.js';
+import { PUBLIC } from './storage/log-storage.js';
+import { parseNoteFile } from './storage/note-file.js';
+import { type Salvage, salvageState, withStateCopy } from './storage/salvage.js';
+import { parseTail } from './storage/tail.js';
+import type { LogStorageOptions } from './storage/types.js';
+
+/** What the damaged folder itself still gives. */
+export interface Own extends Findings {
+  readonly loose: ReadonlyMap<number, Uint8Array>;
+  readonly salvage: Salvage;
+}
+
+/** Reads a damaged folder, of which anything may be missing. Changes nothing. */
+export async function findOwn(
+  folder: string,
+  options: Pick<LogStorageOptions, 'logKeys' | 'origin'>,
+): Promise<Own> {
+  const disk = new FolderDisk(folder);
+  const findings: Findings = { origins: [], heads: [], remarks: [] };
+  const attempt = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      findings.remarks.push(`${what}: ${reason(error)}`);
+    }
+  };
+  for (const name of ['signed', 'published']) {
+    const bytes = await disk.read(name);
+    if (!bytes) findings.remarks.push(`${name}: no file`);
+    else {
+      attempt(name, () => {
+        const { note, policy } = parseNoteFile(bytes, name);
+        findings.heads.push(headIn(note, name, name === 'published', options, policy));
+      });
+    }
+  }
+  const checkpoint = await disk.read(`${PUBLIC}/checkpoint`);
+  if (checkpoint) {
+    const name = `${PUBLIC}/checkpoint`;
+    attempt(name, () => findings.heads.push(headIn(checkpoint, name, true, options)));
+  }
+  findings.origins.push({ name: 'bundles', source: new FolderSource(join(folder, PUBLIC)) });
+  const loose = new Map<number, Uint8Array>();
+  let salvage: Salvage = { entries: new Map(), witnesses: new Map() };
+  try {
+    salvage = await withStateCopy(join(folder, 'state'), tmpdir(), salvageState);
+  } catch (error) {
+    findings.remarks.push(`state: ${reason(error)}`);
+  }
+  for (const [index, entry] of salvage.entries) loose.set(index, entry);
+  findings.origins.push({ name: 'state', entries: salvage.entries });
+  const tail = await disk.read('tail');
+  if (tail) {
+    attempt('tail', () => {
+      const { start, entries, torn } = parseTail(tail);
+      if (torn !== undefined) findings.remarks.push(`tail: ${torn}`);
+      entries.forEach((entry, i) => loose.set(start + i, entry));
+      findings.origins.push({
+        name: 'tail',
+        entries: new Map(entries.map((entry, i) => [start + i, entry])),
+      });
+    });
+  } else findings.remarks.push('tail: no file');
+  return { ...findings, loose, salvage };
+}

@@ -4,6 +4,7 @@ import { decodeUtf8, encodeUtf8, equalBytes } from '../tlog/index.js';
 import type { Clock } from '../tlog/index.js';
 import type { Companion, CompanionView } from './companion.js';
 import type { Logger } from './logger.js';
+import { Bell } from './signal.js';
 import type { LogStorage } from './storage/types.js';
 
 /** What the companion of a log with a charter is made of. */
@@ -28,6 +29,7 @@ const RETRY_MS = 1000;
  */
 export class CharterCompanion implements Companion {
   readonly #o: CharterCompanionOptions;
+  readonly #bell = new Bell();
   #state: Companion['state'] = 'starting';
   /** On the monotonic clock, milliseconds. */
   #due = Number.NEGATIVE_INFINITY;
@@ -44,12 +46,15 @@ export class CharterCompanion implements Companion {
 
   async run(log: CompanionView, signal: AbortSignal): Promise<void> {
     const { clock, logger, storage } = this.#o;
+    // One listener for good: a promise that is raced again and again for months remembers every race.
+    signal.addEventListener('abort', () => this.#bell.ring());
+    log.onPublished(() => this.#bell.ring());
     await Promise.race([log.opened, aborted(signal)]);
     await this.#firstDue();
     while (!signal.aborted) {
       try {
         if (storage.size === 0) await log.submit(this.#o.charter);
-        else if (!(await this.#turn(log, signal))) return;
+        else if (!(await this.#turn(log))) return;
       } catch (error) {
         logger.log('warn', 'an entry of the log itself is not published yet', { error: String(error) });
         await clock.sleep(RETRY_MS, signal).catch(() => undefined);
@@ -58,14 +63,14 @@ export class CharterCompanion implements Companion {
   }
 
   /** One look at what is due. False when there will never be anything more to do. */
-  async #turn(log: CompanionView, signal: AbortSignal): Promise<boolean> {
+  async #turn(log: CompanionView): Promise<boolean> {
     const { storage, clock, policy } = this.#o;
     const head = await headOf(storage);
     const inForce = await termsInForce(storage.ledger);
     const last = await lastAnchor(storage.ledger);
     const published = log.published();
     if (head === undefined || inForce === undefined || published === undefined) {
-      await this.#wait(log, signal);
+      await this.#wait();
       return true;
     }
     if (last !== undefined && published.size > last.index && this.#state === 'starting')
@@ -73,7 +78,7 @@ export class CharterCompanion implements Companion {
     const { frozenAt } = head;
     if (frozenAt !== null && last !== undefined && last.index > frozenAt) {
       this.#state = 'frozen';
-      return published.size <= last.index ? this.#wait(log, signal).then(() => true) : false;
+      return published.size <= last.index ? this.#wait().then(() => true) : false;
     }
     if (!equalBytes(encodeUtf8(inForce.terms.policy), policy)) {
       log.stop(
@@ -85,7 +90,7 @@ export class CharterCompanion implements Companion {
     const isDue =
       this.#newPolicyAt === undefined && (last === undefined || final || clock.monotonic() >= this.#due);
     if (!isDue || published.size <= (last?.size ?? 0)) {
-      await this.#wait(log, signal);
+      await this.#wait();
       return true;
     }
     this.#due = clock.monotonic() + inForce.terms.anchorInterval * 1000;
@@ -97,15 +102,19 @@ export class CharterCompanion implements Companion {
     return formatEnvelope(buildAnchor({ note, terms, anchorSeed: this.#o.anchorSeed }));
   }
 
-  /** Until something is published, or the next anchor is due. */
-  async #wait(log: CompanionView, signal: AbortSignal): Promise<void> {
+  /** Until something is published, or the next anchor is due, or it is all over. */
+  async #wait(): Promise<void> {
     const { clock } = this.#o;
     const over = new AbortController();
     const ms = this.#due - clock.monotonic();
-    const waits: Promise<unknown>[] = [log.nextPublication(), aborted(signal)];
     // One that is overdue waits for something newer to anchor, which only a publication brings.
-    if (ms > 0) waits.push(clock.sleep(ms, over.signal).catch(() => undefined));
-    await Promise.race(waits);
+    if (ms > 0) {
+      clock.sleep(ms, over.signal).then(
+        () => this.#bell.ring(),
+        () => undefined,
+      );
+    }
+    await this.#bell.wait();
     over.abort(new Error('awake'));
   }
 

@@ -6,8 +6,8 @@ export interface CompanionView {
   /** As `POST /add`, for entries that only the server makes. */
   submit(body: Uint8Array): Promise<Receipt>;
   published(): PublishedHead | undefined;
-  /** Resolves at the next publication. */
-  nextPublication(): Promise<void>;
+  /** Says whom to tell of each publication; one listener, for good. */
+  onPublished(listener: () => void): void;
   /** Signs nothing more until a human has looked. */
   stop(message: string): void;
   /** Resolves when the gate is open. */

@@ -8,7 +8,7 @@ import { MemoryStorage } from './testing/memory-storage.js';
 import { ScriptedWitness, conflict, hang, networkOf } from './testing/scripted-witness.js';
 import { noteAt, startScene } from './testing/scene.js';
 import type { Scene, SceneOptions } from './testing/scene.js';
-import { until } from './testing/until.js';
+import { until, untilInTime } from './testing/until.js';
 
 /** A log of five entries and four witnesses that hold it, 3-of-4. */
 function scene(prepare?: SceneOptions['prepare'], leaveOut: string[] = []): Promise<Scene> {
@@ -73,8 +73,7 @@ void test('one of two silent comes back: open', async () => {
   await settled(s);
   assert.equal(state(s.log), 'gate_closed');
   s.witnesses[1].script = undefined;
-  s.clock.advance(1000);
-  await until(() => state(s.log) === 'ready');
+  await untilInTime(s.clock, () => state(s.log) === 'ready');
   await s.close();
 });
 
@@ -136,8 +135,7 @@ for (const [what, script, code] of [
     await until(() => state(s.log) === code);
     assert.deepEqual(s.log.readiness().awaited, ['w1']);
     for (const witness of s.witnesses) witness.script = undefined;
-    s.clock.advance(60_000);
-    await until(() => s.witnesses.slice(1).every((witness) => witness.questions.length > 1));
+    await untilInTime(s.clock, () => s.witnesses.slice(1).every((witness) => witness.questions.length > 1));
     assert.equal(state(s.log), code);
     assert.equal(s.witnesses[0].questions.length, 1, 'it is asked no more');
     await assert.rejects(s.log.submit(encodeUtf8('x')), { code: 'gate_closed' });
@@ -193,8 +191,7 @@ void test('the last published policy counts too', async () => {
   await until(() => log.readiness().awaited.includes('w2') && log.readiness().awaited.length === 1);
   assert.equal(state(log), 'gate_closed');
   w2.script = undefined;
-  clock.advance(1000);
-  await until(() => state(log) === 'ready');
+  await untilInTime(clock, () => state(log) === 'ready');
   await close();
 });
 

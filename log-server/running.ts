@@ -13,8 +13,6 @@ import type { Receipt } from './sequencer.js';
 import { DEFAULT_LIMITS } from './settings.js';
 import type { LogLimits, LogSettings } from './settings.js';
 import type { Companion } from './companion.js';
-import { deferred } from './signal.js';
-import type { Deferred } from './signal.js';
 import type { LogStorage } from './storage/types.js';
 import { Witnesses } from './witnesses.js';
 
@@ -50,7 +48,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   const { signal } = ending;
   // Every loop and every sleep of every witness listens to it.
   setMaxListeners(0, signal);
-  let publication: Deferred<void> = deferred();
+  let onPublished = (): void => undefined;
   let draining = false;
 
   const publisher = new Publisher({
@@ -92,10 +90,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   });
   publisher.listen(
     () => witnesses.ring(),
-    () => {
-      publication.resolve();
-      publication = deferred();
-    },
+    () => onPublished(),
   );
 
   const readiness = (): Readiness => {
@@ -149,7 +144,9 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     const view = {
       submit: (body: Uint8Array) => sequencer.submit(body, 'server'),
       published: () => publisher.published,
-      nextPublication: () => publication.promise,
+      onPublished: (listener: () => void) => {
+        onPublished = listener;
+      },
       stop,
       opened: witnesses.opened,
     };

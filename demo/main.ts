@@ -64,18 +64,14 @@ async function startLogAndWitnesses(): Promise<Network> {
 async function introduceLab({ log, policyFile }: Network): Promise<void> {
   heading('A lab sets itself up, and a registrar introduces it');
   cpSync(policyFile, join(LAB, 'log-policy'));
-  cpSync(policyFile, join(OFFICE, 'policy'));
-  const settings = [
-    `log = "${log.url}"`,
-    'policy = "policy"',
-    'key = "office.key"',
-    'participant = "office"',
-    'records = "records"',
-  ];
-  writeFileSync(join(OFFICE, 'stele.toml'), `${settings.join('\n')}\n`);
   say('The lab:');
   await stele(LAB, ['init', 'demo-lab', '--name', 'Demo Lab', '--log', log.url, '--policy', 'log-policy']);
   say('The registrar:');
+  await stele(
+    OFFICE,
+    ['init', 'office', '--officer', '--key', 'office.key', '--log', log.url, '--policy', '../lab/log-policy'],
+    false,
+  );
   await stele(OFFICE, ['attest', 'participant', '--request', '../lab/participant-request.json']);
   await stele(OFFICE, ['submit', 'records/participant-demo-lab.dsse.json']);
 }

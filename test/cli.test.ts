@@ -413,6 +413,7 @@ test('bad input at every door ends with status 2 and a stable code', async () =>
     ['bad_settings', ['get', '0', '--log', 'nowhere']],
     ['bad_settings', ['get', '0', '--timeout', 'soon']],
     ['already_initialised', ['init', 'acme', '--name', 'Acme']],
+    ['bad_commit', [...INTENT, '--run', 'r', '--commit', 'no-such-field']],
     ['file_exists', ['keygen', 'acme', '-o', 'keys/signing.key']],
     ['bad_identifier', ['keygen', 'Acme']],
   ];

@@ -1,6 +1,6 @@
 // stele init: what a lab needs before its first record: keys, settings, and a request to a registrar.
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { isName, type Roles } from '../../attestation/index.js';
 import { parsePolicy } from '../../tlog/index.js';
 import { define, type Invocation, type Register } from '../command.js';
@@ -13,7 +13,8 @@ import { consentOf, formatRequest, type ParticipantRequest } from '../participan
 import { required } from '../settings.js';
 
 interface Options {
-  name: string;
+  name?: string;
+  officer?: boolean;
   role?: string[];
   jurisdiction?: string;
   controlledBy?: string;
@@ -29,38 +30,69 @@ export const registerInit: Register = (program, context, outcome) => {
       .command('init')
       .description('set up a participant here: keys, settings, and the request to a registrar')
       .argument('<participant>', 'identifier that you choose, such as example-lab')
-      .requiredOption('--name <name>', 'legal name')
+      .option('--name <name>', 'legal name')
+      .option(
+        '--officer',
+        "settings only, for a registrar or operator whom the log's charter names, with --key",
+      )
       .option('--role <role...>', `what you do (lab); one or more of ${ROLES.join(', ')}`)
       .option('--jurisdiction <code>', 'country whose law you are constituted under, ISO 3166-1 alpha-2')
       .option('--controlled-by <ids>', 'participants that control you, with commas, or "none"')
       .option('--origin <origin>', 'which log, where the policy lists several'),
     context,
     outcome,
-    ['log', 'policy'],
+    ['log', 'policy', 'key'],
     (invocation, options, [participant = '']) => {
-      init(invocation, options, checkIdentifier(participant, 'participant'));
+      const work = options.officer === true ? initOfficer : initParticipant;
+      work(invocation, options, checkIdentifier(participant, 'participant'));
       return undefined;
     },
   );
 };
 
-function init({ context, report, settings }: Invocation, options: Options, participant: string): void {
-  const at = (...path: string[]): string => join(context.cwd, ...path);
-  if (existsSync(at('stele.toml'))) {
+/** What every set-up begins with. Nothing is written before everything given has been checked. */
+function readGiven(
+  { context, settings }: Invocation,
+  options: Options,
+): { log: string; origin: string; keepPolicy: () => void } {
+  const toml = join(context.cwd, 'stele.toml');
+  if (existsSync(toml)) {
     throw new CliError(
       EXIT.usage,
       'already_initialised',
-      `${at('stele.toml')}: expected no settings, found some`,
+      `${toml}: expected no settings, found some`,
       'use another folder, or edit that file',
     );
   }
   const log = required(settings, 'log');
-  const policyPath = required(settings, 'policy');
-  const policyText = readInput(policyPath);
+  const path = required(settings, 'policy');
+  const text = readInput(path);
   const origin = onlyOrigin(
-    asInput(policyPath, () => parsePolicy(policyText)),
+    asInput(path, () => parsePolicy(text)),
     options.origin,
   );
+  const copy = join(context.cwd, 'policy');
+  return { log, origin, keepPolicy: () => (resolve(path) === copy ? undefined : writeDurably(copy, text)) };
+}
+
+function initOfficer(invocation: Invocation, options: Options, participant: string): void {
+  const { context, report, settings } = invocation;
+  const { log, origin, keepPolicy } = readGiven(invocation, options);
+  const path = required(settings, 'key');
+  const key = readKey(path);
+  if (key.name !== participant) throw bad('key', `a key of ${participant}`, key.name);
+  keepPolicy();
+  const text = settingsFile(log, participant, relative(context.cwd, path));
+  writeDurably(join(context.cwd, 'stele.toml'), text, { exclusive: true });
+  report.line(`policy       whom you believe about ${origin}`);
+  report.line('stele.toml   settings for the commands that you run here');
+  report.result({ participant, origin, folder: context.cwd, signing: publicInfo(key) });
+}
+
+function initParticipant(invocation: Invocation, options: Options, participant: string): void {
+  const { context, report } = invocation;
+  const at = (...path: string[]): string => join(context.cwd, ...path);
+  const { log, origin, keepPolicy } = readGiven(invocation, options);
   const request = {
     origin,
     about: participant,
@@ -89,8 +121,8 @@ function init({ context, report, settings }: Invocation, options: Options, parti
     ],
   };
   writeDurably(at('participant-request.json'), formatRequest(complete));
-  if (resolve(policyPath) !== at('policy')) writeDurably(at('policy'), policyText);
-  writeDurably(at('stele.toml'), settingsFile(log, participant), { exclusive: true });
+  keepPolicy();
+  writeDurably(at('stele.toml'), settingsFile(log, participant, 'keys/signing.key'), { exclusive: true });
 
   report.line(`keys/signing.key           signs your statements; key ID ${publicInfo(signing).keyId}`);
   report.line('keys/recovery.key          replaces the signing key if it is lost: move it off this machine');
@@ -108,18 +140,18 @@ what that signs. Then declare a run: "stele attest run-intent --help".`);
   });
 }
 
-function settingsFile(log: string, participant: string): string {
+function settingsFile(log: string, participant: string, key: string): string {
   return `# Settings of stele for ${participant}. Paths are relative to this file.
 log = ${JSON.stringify(log)}
 policy = "policy"
-key = "keys/signing.key"
+key = ${JSON.stringify(key)}
 participant = ${JSON.stringify(participant)}
 records = "records"
 `;
 }
 
-function checkName(name: string): string {
-  if (isName(name)) return name;
+function checkName(name: string | undefined): string {
+  if (name !== undefined && isName(name)) return name;
   throw bad(
     'name',
     'at most 200 bytes in Unicode form NFC without control or bidirectional characters',
@@ -142,11 +174,11 @@ function checkRoles(roles: readonly string[]): Roles {
   return [...new Set(roles)].sort() as Roles;
 }
 
-function bad(flag: string, expected: string, found: string): CliError {
+function bad(flag: string, expected: string, found: string | undefined): CliError {
   return new CliError(
     EXIT.usage,
     `bad_${flag}`,
-    `--${flag}: expected ${expected}, found ${JSON.stringify(found)}`,
+    `--${flag}: expected ${expected}, found ${found === undefined ? 'none' : JSON.stringify(found)}`,
     'see "stele init --help"',
   );
 }

@@ -123,11 +123,10 @@ export async function startWorld(): Promise<World> {
   // Charter and first anchor are published before anybody can sign.
   while ((log.published()?.size ?? 0) < 2) await new Promise((resolve) => setTimeout(resolve, 10));
   const text = new TextDecoder().decode(policy);
-  registrar.write('policy', text);
-  registrar.write(
-    'stele.toml',
-    `log = "${log.url}"\npolicy = "policy"\nkey = "office.key"\nparticipant = "office"\nrecords = "records"\n`,
-  );
+  registrar.write('given-policy', text);
+  const words = ['--officer', '--key', 'office.key', '--log', log.url, '--policy', 'given-policy'];
+  const set = await registrar.run('init', 'office', ...words);
+  if (set.status !== 0) throw new Error(set.stderr);
   return {
     root,
     log,

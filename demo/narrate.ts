@@ -3,6 +3,9 @@
 const colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
 const paint = (code: string, text: string): string => (colours ? `\u001b[${code}m${text}\u001b[0m` : text);
 
+/** Columns that a command may take. */
+const WIDTH = 96;
+
 let step = 0;
 
 /** Begins a step. */
@@ -16,9 +19,18 @@ export function say(text: string): void {
   process.stdout.write(text.replace(/^/gm, '   ') + '\n');
 }
 
-/** A command as a user would type it. */
+/** A command as a user would type it, broken before a flag where it is long. */
 export function command(words: string): void {
-  process.stdout.write(`   ${paint('36', `$ ${words}`)}\n`);
+  const lines: string[] = [];
+  let line = '$';
+  for (const part of words.split(/ (?=--)/)) {
+    if (line.length + part.length > WIDTH) {
+      lines.push(`${line} \\`);
+      line = '   ';
+    }
+    line += ` ${part}`;
+  }
+  for (const each of [...lines, line]) process.stdout.write(`   ${paint('36', each)}\n`);
 }
 
 /** Output of a command, indented below it. */

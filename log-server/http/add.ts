@@ -12,6 +12,7 @@ import type { Receipt } from '../sequencer.js';
 import { chooseType } from './accept.js';
 import type { HttpEnv, LogView } from './app.js';
 import { readBody } from './body.js';
+import { answerDirectly } from './direct.js';
 import { errorResponse, toHttpError } from './errors.js';
 
 /** Media type of a C2SP tlog-proof, which names none: in the manner of tlog-witness's text/x.tlog.size. */
@@ -33,22 +34,26 @@ export function addRoute(app: Hono<HttpEnv>, log: LogView): void {
     const headers = { 'cache-control': 'no-store', 'access-control-allow-origin': '*' };
     const type = chooseType(accept, ['text/plain', 'application/json', TLOG_PROOF_TYPE]);
     if (type === 'text/plain') {
-      return new Response(`${receipt.index}\n`, {
-        headers: { ...headers, 'content-type': 'text/plain; charset=utf-8' },
-      });
+      return answerDirectly(
+        c,
+        { ...headers, 'content-type': 'text/plain; charset=utf-8' },
+        `${receipt.index}\n`,
+      );
     }
     const proof = await proofOf(log, receipt);
     if (type === TLOG_PROOF_TYPE)
-      return new Response(proof, { headers: { ...headers, 'content-type': TLOG_PROOF_TYPE } });
+      return answerDirectly(c, { ...headers, 'content-type': TLOG_PROOF_TYPE }, proof);
     const answer = {
       index: receipt.index,
       leafHash: encodeHex(leafHash(receipt.entry)),
       ...entryField(log, receipt.entry),
       proof: decodeUtf8(proof),
     };
-    return new Response(`${JSON.stringify(answer)}\n`, {
-      headers: { ...headers, 'content-type': 'application/json' },
-    });
+    return answerDirectly(
+      c,
+      { ...headers, 'content-type': 'application/json' },
+      `${JSON.stringify(answer)}\n`,
+    );
   });
 }
 

@@ -38,7 +38,8 @@ export function createApp(log: LogView): Hono<HttpEnv> {
     const requestId = log.nextRequestId();
     c.set('requestId', requestId);
     await next();
-    c.res.headers.set('x-request-id', requestId);
+    // What was answered directly has it already.
+    if (!c.env.outgoing.headersSent) c.res.headers.set('x-request-id', requestId);
     log.logger.log('debug', 'request', {
       requestId,
       method: c.req.method,

@@ -1,9 +1,9 @@
-// Tree nodes from tiles (C2SP tlog-tiles). Two readers: one believes its tiles, as a log believes its
-// own disk; one believes nothing but a root hash, as everybody else must.
-import { encodeHex, equalBytes, safeInteger } from './encoding.js';
+// Tree nodes from tiles (C2SP tlog-tiles) that are believed, as a log believes its own disk. Whoever
+// believes nothing but a root reads through client/verified-tiles.ts, which vouches for each tile first.
+import { safeInteger } from './encoding.js';
 import { TlogError } from './errors.js';
 import { HASH_SIZE, checkHash, nodeHash } from './merkle.js';
-import { edgeNodes, treeRoot, type HashReader, type NodeId } from './proof.js';
+import type { HashReader, NodeId } from './proof.js';
 import { TILE_WIDTH, parseTile, tilePath, tileWidth, type TileId } from './tiles.js';
 
 /** Tree levels that one tile spans. */
@@ -38,7 +38,7 @@ function locate(node: NodeId, treeSize: number): { tile: TileId; first: number; 
 }
 
 /** The tiles of a tree of `treeSize` leaves that hold these nodes, each once. Throws TlogError "bad_node". */
-export function tilesForNodes(nodes: readonly NodeId[], treeSize: number): TileId[] {
+function tilesForNodes(nodes: readonly NodeId[], treeSize: number): TileId[] {
   const tiles = new Map<string, TileId>();
   for (const node of nodes) {
     const { tile } = locate(node, treeSize);
@@ -89,59 +89,5 @@ export function tileHashReader(treeSize: number, fetchTile: FetchTile): HashRead
   return async (nodes) => {
     const tiles = await fetchTiles(tilesForNodes(nodes, treeSize), fetchTile);
     return nodes.map((node) => nodeFrom(tiles, node, treeSize));
-  };
-}
-
-/** The hash one tile level up that a full tile must give: its parent's at this tile's index. */
-function parentNode(tile: TileId): NodeId {
-  return { level: (tile.level + 1) * TILE_HEIGHT, index: tile.index };
-}
-
-/**
- * Like tileHashReader, but lets nothing out, and calls `accept` with no tile, unless it hashes up to
- * `rootHash`, 32 bytes. The partial tiles of a tree are exactly the leaves of its right edge, so all of
- * them together give the root; every full tile is vouched for by a hash in the tile above it. So a call
- * fetches, beside the tiles it needs, those above them and the right edge (at most seven more levels).
- * `accept` is the place to cache, since tiles never change. Throws also TlogError "root_mismatch".
- */
-export function verifiedTileReader(
-  treeSize: number,
-  rootHash: Uint8Array,
-  fetchTile: FetchTile,
-  accept?: (tile: TileId, bytes: Uint8Array) => void,
-): HashReader {
-  safeInteger(treeSize, 'tree size');
-  checkHash(rootHash, 'root hash');
-  return async (nodes) => {
-    const wanted = new Map<string, TileId>();
-    for (let next = tilesForNodes([...nodes, ...edgeNodes(treeSize)], treeSize); next.length > 0;) {
-      const full = next.filter((tile) => tile.width === TILE_WIDTH && !wanted.has(tilePath(tile)));
-      for (const tile of next) wanted.set(tilePath(tile), tile);
-      next = tilesForNodes(full.map(parentNode), treeSize);
-    }
-    const tiles = await fetchTiles([...wanted.values()], fetchTile);
-    const read = (node: NodeId): Uint8Array => nodeFrom(tiles, node, treeSize);
-    const root = await treeRoot(treeSize, (edge) => Promise.resolve(edge.map(read)));
-    if (!equalBytes(root, rootHash)) {
-      throw new TlogError(
-        'root_mismatch',
-        `tiles of size ${treeSize}: expected root ${encodeHex(rootHash)}, they give ${encodeHex(root)}`,
-        'the log serves other tiles than those whose root it signed',
-      );
-    }
-    for (const [path, tile] of wanted) {
-      if (tile.width !== TILE_WIDTH) continue;
-      const expected = read(parentNode(tile));
-      const found = perfectRoot(parseTile(tiles.get(path) ?? new Uint8Array(0), TILE_WIDTH));
-      if (!equalBytes(expected, found)) {
-        throw new TlogError(
-          'root_mismatch',
-          `${path}: expected hash ${encodeHex(expected)} as in the tile above, it gives ${encodeHex(found)}`,
-          'the log serves other tiles than those whose root it signed',
-        );
-      }
-    }
-    for (const [path, tile] of wanted) accept?.(tile, tiles.get(path) ?? new Uint8Array(0));
-    return nodes.map(read);
   };
 }

@@ -1,3 +1,4 @@
+import { after } from 'node:test';
 import { newSigningKey, encodeUtf8, formatVkey, parsePolicy } from '../../tlog/index.js';
 import type { Policy, SigningKey } from '../../tlog/index.js';
 import { admitAnything } from '../admission.js';
@@ -76,5 +77,7 @@ export async function startFixture(
       clock.advance(1000);
     }
   };
+  // A test that fails before it closes must not keep its process alive.
+  after(close);
   return { log, storage, clock, logger, close };
 }

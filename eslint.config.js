@@ -48,6 +48,7 @@ export default tseslint.config(
         {
           patterns: [
             '**/tlog/**',
+            '**/system/**',
             '**/client/**',
             '**/attestation/**',
             '**/log-server/**',

@@ -31,6 +31,9 @@ export class CliError extends SteleError {
 }
 
 const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
+  no_key: EXIT.usage,
+  key_exposed: EXIT.usage,
+  bad_signing_key: EXIT.usage,
   unreachable: EXIT.network,
   timeout: EXIT.network,
   redirected: EXIT.network,

@@ -1,19 +1,17 @@
 // Signing keys of participants: one line in a file, in the format of Go's sumdb/note, for its owner only.
-import { statSync } from 'node:fs';
 import { keyId } from '../attestation/index.js';
+import { readKeyFile } from '../system/index.js';
 import {
-  decodeUtf8,
   encodeHex,
   formatSigningKey,
   formatVkey,
   newSigningKey,
   NOTE_ED25519,
-  parseSigningKey,
   type SigningKey,
 } from '../tlog/index.js';
 import type { Context } from './context.js';
 import { asInput, CliError, EXIT } from './errors.js';
-import { readInput, writeDurably } from './files.js';
+import { writeDurably } from './files.js';
 
 /** What is public of a key. */
 export interface PublicKeyInfo {
@@ -34,22 +32,9 @@ export function createKey(context: Context, name: string, path: string): Signing
   return key;
 }
 
-/**
- * Reads a signing key. Throws CliError "key_exposed" where others may read the file: whoever could copy
- * it can sign in this name.
- */
+/** Reads a participant's signing key. Throws KeyFileError, CliError "bad_signing_key". */
 export function readKey(path: string): SigningKey {
-  const bytes = readInput(path);
-  const mode = process.platform === 'win32' ? 0 : statSync(path).mode & 0o077;
-  if (mode !== 0) {
-    throw new CliError(
-      EXIT.usage,
-      'key_exposed',
-      `${path}: expected a key that only its owner may read, found mode ${(statSync(path).mode & 0o777).toString(8)}`,
-      `chmod 600 ${path}, and think about who may have read it`,
-    );
-  }
-  const key = asInput(path, () => parseSigningKey(decodeUtf8(bytes, 'key').replace(/\n$/, '')));
+  const key = readKeyFile(path);
   if (key.type !== NOTE_ED25519) {
     throw new CliError(
       EXIT.usage,

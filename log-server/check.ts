@@ -2,11 +2,12 @@
 import { join } from 'node:path';
 import type { Fetch } from '../client/index.js';
 import { httpSource } from '../client/index.js';
+import { readKeyFile } from '../system/index.js';
 import { encodeHex, parseVkey, signNote } from '../tlog/index.js';
 import type { Vkey } from '../tlog/index.js';
 import { charterEffects } from './admission-charter.js';
 import { LogError } from './errors.js';
-import { FILES, readCharterFile, readKey } from './folder.js';
+import { FILES, readCharterFile } from './folder.js';
 import { fsckFolder, fsckSource } from './fsck.js';
 import type { FsckReport } from './fsck.js';
 import { recover } from './recover.js';
@@ -58,7 +59,7 @@ export interface RecoverFlags {
 /** Rebuilds a log's data folder. Throws as `recover` does. */
 export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult> {
   const { folder, from, now, fetch, onProgress } = flags;
-  const logKey = await readKey(join(folder, FILES.logKey));
+  const logKey = readKeyFile(join(folder, FILES.logKey));
   const signHead = (text: string): Uint8Array => signNote(text, [logKey]);
   return recover({ ...(await layoutOf(folder)), from, now, fetch, onProgress, signHead });
 }
@@ -66,7 +67,7 @@ export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult>
 type Layout = Omit<LogStorageOptions, 'step'> & { readonly effects?: EffectsOf };
 
 async function layoutOf(folder: string): Promise<Layout> {
-  const { name, vkey } = await readKey(join(folder, FILES.logKey));
+  const { name, vkey } = readKeyFile(join(folder, FILES.logKey));
   const charter = await readCharterFile(folder);
   const logKeys: [Vkey] = [vkey];
   return {

@@ -5,9 +5,9 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { SteleError, decodeUtf8, parseSigningKey } from '../tlog/index.js';
+import { readKeyFile, systemClock } from '../system/index.js';
+import { SteleError } from '../tlog/index.js';
 import { check, checkToJson, describeCheck, recoverFolder } from './check.js';
-import { systemClock } from './clock.js';
 import { EXIT, exitStatus } from './exit.js';
 import { LogError } from './errors.js';
 import { freeze } from './freeze.js';
@@ -114,9 +114,7 @@ function addInit(program: Command): void {
         admission: flags.admission,
         policy: await readInput(needed(flags.policy, '--policy')),
         clock: systemClock,
-        ...(operatorKey && {
-          operatorKey: parseSigningKey(decodeUtf8(await readInput(operatorKey)).trimEnd()),
-        }),
+        ...(operatorKey && { operatorKey: readKeyFile(operatorKey) }),
         ...(operator && { operator }),
         ...(registrars && { registrars }),
         ...(registrarThreshold !== undefined && { registrarThreshold }),

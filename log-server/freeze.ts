@@ -1,4 +1,4 @@
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   buildFreeze,
@@ -11,10 +11,11 @@ import {
 import type { Charter } from '../attestation/index.js';
 import type { Fetch } from '../client/index.js';
 import { LogReader, httpSource } from '../client/index.js';
+import { createFile, readKeyFile } from '../system/index.js';
 import { encodeHex, leafHash, parsePolicy } from '../tlog/index.js';
 import type { Clock } from '../tlog/index.js';
 import { LogError } from './errors.js';
-import { FILES, readKey, readPolicyFile } from './folder.js';
+import { FILES, readPolicyFile } from './folder.js';
 
 /** What `stele-log freeze` is told. */
 export interface FreezeOptions {
@@ -78,7 +79,7 @@ async function signedFreeze(options: FreezeOptions): Promise<Uint8Array> {
   });
   const { statement } = parseStatement(parseEnvelope(charterBytes).payload);
   const { participant, terms } = (statement as Charter).predicate;
-  const key = await readKey(operatorKey ?? join(folder, FILES.operatorKey));
+  const key = readKeyFile(operatorKey ?? join(folder, FILES.operatorKey));
   const recentAnchor = await newestAnchor(
     httpSource(url, { fetch, timer: clock }),
     await readPolicyFile(folder),
@@ -92,13 +93,7 @@ async function signedFreeze(options: FreezeOptions): Promise<Uint8Array> {
     successor: successor ?? null,
   };
   const envelope = formatEnvelope(sign(buildFreeze(predicate), key.secret));
-  const file = await open(path, 'wx', 0o644);
-  try {
-    await file.writeFile(envelope);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await createFile(path, envelope, 0o644);
   return envelope;
 }
 

@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { parseStatement, parseEnvelope, termsInForce } from '../attestation/index.js';
 import type { Charter, Terms } from '../attestation/index.js';
+import { readKeyFile } from '../system/index.js';
 import { encodeHex, encodeUtf8, equalBytes, formatVkey, parsePolicy } from '../tlog/index.js';
 import type { SigningKey } from '../tlog/index.js';
 import { CharterAdmission } from './admission-charter.js';
 import { admitAnything } from './admission.js';
 import { CharterCompanion } from './charter-companion.js';
 import { LogError } from './errors.js';
-import { FILES, readCharterFile, readKey, readPolicyFile } from './folder.js';
+import { FILES, readCharterFile, readPolicyFile } from './folder.js';
 import { silentLogger } from './logger.js';
 import { RateLimiter } from './rate.js';
 import { runLog } from './running.js';
@@ -20,7 +21,7 @@ import { openLogStorage } from './storage/index.js';
 import type { LogStorage } from './storage/index.js';
 
 export { LogError, SubmissionError, NotAdmittedError, REFUSALS } from './errors.js';
-export { FILES, readKey } from './folder.js';
+export { FILES } from './folder.js';
 export { initLog } from './init.js';
 export type { InitOptions, InitResult } from './init.js';
 export { jsonLogger, silentLogger } from './logger.js';
@@ -31,7 +32,6 @@ export { DEFAULT_LIMITS } from './settings.js';
 export type { LogLimits, LogSettings } from './settings.js';
 export { ALL_STEPS } from './steps.js';
 export type { LogStep, LogStepHook } from './steps.js';
-export { systemClock } from './clock.js';
 
 /**
  * Starts a log in its folder: checks everything, serves what was last published, and goes on once the
@@ -40,7 +40,7 @@ export { systemClock } from './clock.js';
  */
 export async function startLog(settings: LogSettings): Promise<RunningLog> {
   const { folder, logger = silentLogger, step = () => undefined } = settings;
-  const logKey = await readKey(join(folder, FILES.logKey));
+  const logKey = readKeyFile(join(folder, FILES.logKey));
   const storage = await openLogStorage({
     folder: join(folder, FILES.data),
     keyFolder: folder,
@@ -99,7 +99,7 @@ async function openCharter(settings: LogSettings, storage: LogStorage, logKey: S
       `write the charter's own to ${join(folder, FILES.policy)}; policies change by charter-amendment`,
     );
   }
-  const anchorKey = await readKey(join(folder, FILES.anchorKey));
+  const anchorKey = readKeyFile(join(folder, FILES.anchorKey));
   if (encodeHex(anchorKey.vkey.publicKey) !== terms.anchorKey) {
     throw new LogError(
       'wrong_anchor_key',

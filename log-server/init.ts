@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildCharter, buildTerms, checkTerms, formatEnvelope, sign } from '../attestation/index.js';
 import type { Terms } from '../attestation/index.js';
+import { createFile } from '../system/index.js';
 import {
   concatBytes,
   decodeUtf8,
@@ -94,14 +95,14 @@ export async function initLog(options: InitOptions): Promise<InitResult> {
     const terms = termsOf(options, { logKey, anchorKey, operatorKey }, policy);
     checkTerms(terms);
     charter = formatEnvelope(sign(buildCharter(terms, Math.floor(clock.now() / 1000)), operatorKey.secret));
-    await writeDurably(join(folder, FILES.anchorKey), keyFile(anchorKey), 0o600);
+    // Never over a file that is there: a key lost is a log lost.
+    await createFile(join(folder, FILES.anchorKey), keyFile(anchorKey));
     if (options.operatorKey === undefined)
-      await writeDurably(join(folder, FILES.operatorKey), keyFile(operatorKey), 0o600);
-    await writeDurably(join(folder, FILES.charter), charter, 0o644);
+      await createFile(join(folder, FILES.operatorKey), keyFile(operatorKey));
+    await createFile(join(folder, FILES.charter), charter, 0o644);
   }
-  await writeDurably(join(folder, FILES.policy), policy, 0o644);
-  await writeDurably(join(folder, FILES.logKey), keyFile(logKey), 0o600);
-  await syncFolder(folder);
+  await createFile(join(folder, FILES.policy), policy, 0o644);
+  await createFile(join(folder, FILES.logKey), keyFile(logKey));
   const storage = await initLogStorage({
     folder: join(folder, FILES.data),
     keyFolder: folder,
@@ -151,24 +152,4 @@ function withLogLine(policy: Uint8Array, logKey: SigningKey): Uint8Array {
 
 function keyFile(key: SigningKey): Uint8Array {
   return encodeUtf8(`${formatSigningKey(key)}\n`);
-}
-
-/** Never over a file that is there: a key lost is a log lost. */
-async function writeDurably(path: string, bytes: Uint8Array, mode: number): Promise<void> {
-  const file = await open(path, 'wx', mode);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

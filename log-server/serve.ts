@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { systemClock } from './clock.js';
+import { systemClock } from '../system/index.js';
 import { startLog } from './index.js';
 import { jsonLogger } from './logger.js';
 import type { Level } from './logger.js';

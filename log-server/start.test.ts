@@ -13,8 +13,9 @@ import {
   parseStatement,
   sign,
 } from '../attestation/index.js';
+import { readKeyFile } from '../system/index.js';
 import { encodeUtf8, leafHash, parsePolicy, parseVkey, verifyTlogProof } from '../tlog/index.js';
-import { initLog, readKey, startLog } from './index.js';
+import { initLog, startLog } from './index.js';
 import type { InitResult, LogSettings, RunningLog } from './index.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { ScriptedWitness, networkOf } from './testing/scripted-witness.js';
@@ -104,7 +105,7 @@ void test('a log with a charter: charter, first anchor, then an anchor an interv
   await until(() => log.published()?.size === 3);
   assert.equal(await typeAt(log, 2), 'anchor');
 
-  const operator = await readKey(join(folder, 'operator.key'));
+  const operator = readKeyFile(join(folder, 'operator.key'));
   const recent = await lastAnchor(log.storage.ledger);
   assert.ok(recent);
   const recentAnchor = { index: recent.index, leafHash: recent.leafHash };
@@ -194,7 +195,7 @@ void test('sent again after a 503, a payload has the same index, and the answer 
     limits: { collectionTimeoutMs: 5000, publishIntervalMs: 0 },
   });
   await until(() => log.readiness().ready);
-  const operator = await readKey(join(made.folder, 'operator.key'));
+  const operator = readKeyFile(join(made.folder, 'operator.key'));
   const anchor = await lastAnchor(log.storage.ledger);
   assert.ok(anchor);
   const recent = { index: anchor.index, leafHash: anchor.leafHash };

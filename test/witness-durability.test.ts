@@ -362,7 +362,7 @@ test('two witnesses never share a folder, in one process or in two', async () =>
 test('a key that others may read is refused, and so is a folder of a newer format', async () => {
   const folder = await witnessFolder();
   await chmod(join(folder, 'witness.key'), 0o640);
-  await assert.rejects(serveFolder(folder), { code: 'key_permissions' });
+  await assert.rejects(serveFolder(folder), { code: 'key_exposed' });
   await chmod(join(folder, 'witness.key'), 0o600);
   await writeFile(join(folder, 'format'), '1\n');
   await assert.rejects(serveFolder(folder), { code: 'bad_folder' });

@@ -3,7 +3,7 @@
 // restart.
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '../tlog/index.js';
-import { replaceFile } from './files.js';
+import { replaceFile } from '../system/index.js';
 
 /** Milliseconds by which the wall clock may move ahead of the monotonic one. */
 const MAX_LEAD = 60 * 60 * 1000;

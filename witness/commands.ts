@@ -5,13 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { syncFolder, systemClock } from '../system/index.js';
 import { formatVkey, parseVkey, SteleError } from '../tlog/index.js';
 import { readLeap } from './clock-guard.js';
-import { syncFolder } from './files.js';
 import { addLog, checkFormat, initFolder, layout } from './folder.js';
 import { startWitness } from './index.js';
 import { jsonLogger, type Level } from './log.js';
-import { systemClock } from './system-clock.js';
 
 const EXIT: Readonly<Record<string, number>> = {
   state_damaged: 1,

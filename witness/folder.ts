@@ -7,8 +7,9 @@
 //   state/<hash>      what was last cosigned for it: see state-file.ts
 //   clock-leap        there while a leap of the clock waits for confirmation
 //   lock/             held by the process that serves the folder
-import { mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createFile, readKeyFile, replaceFile } from '../system/index.js';
 import {
   checkDistinctKeys,
   COSIGNATURE_ED25519,
@@ -20,14 +21,12 @@ import {
   formatVkey,
   newSigningKey,
   NOTE_ED25519,
-  parseSigningKey,
   parseVkey,
   SteleError,
   type SigningKey,
   type Vkey,
 } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
-import { createFile, replaceFile } from './files.js';
 import { createState, originHash } from './state-store.js';
 
 const FORMAT = '0\n';
@@ -125,11 +124,11 @@ export async function checkFormat(folder: string): Promise<void> {
   }
 }
 
-/** The witness's signing keys, Ed25519 first. Throws WitnessError "key_permissions" or "bad_key". */
+/** The witness's signing keys, Ed25519 first. Throws KeyFileError, WitnessError "bad_key". */
 export async function readKeys(folder: string): Promise<SigningKey[]> {
-  const keys = [await readKey(layout.key(folder), COSIGNATURE_ED25519)];
+  const keys = [readKey(layout.key(folder), COSIGNATURE_ED25519)];
   if ((await readdir(folder)).includes('witness-mldsa.key')) {
-    keys.push(await readKey(layout.mldsaKey(folder), COSIGNATURE_MLDSA44));
+    keys.push(readKey(layout.mldsaKey(folder), COSIGNATURE_MLDSA44));
   }
   return keys;
 }
@@ -149,35 +148,14 @@ export async function readLogs(folder: string): Promise<WitnessedLog[]> {
   return logs;
 }
 
-async function readKey(file: string, type: number): Promise<SigningKey> {
-  let text: string;
-  try {
-    const handle = await open(file, 'r');
-    try {
-      const { mode } = await handle.stat();
-      if ((mode & 0o077) !== 0) {
-        throw new WitnessError(
-          'key_permissions',
-          `${file}: expected mode 0600, found 0${(mode & 0o777).toString(8)}`,
-          'others on this machine may have read the key: chmod 600 it, or make a new witness',
-        );
-      }
-      text = await handle.readFile('utf8');
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if (error instanceof WitnessError) throw error;
-    throw badKey(file, (error as NodeJS.ErrnoException).code ?? 'an unreadable file', error);
-  }
-  let key: SigningKey;
-  try {
-    key = parseSigningKey(text.replace(/\n$/, ''));
-  } catch (error) {
-    throw badKey(file, error instanceof SteleError ? error.message : 'something else', error);
-  }
-  if (key.type !== type) throw badKey(file, `a key of type ${key.type}`);
-  return key;
+function readKey(file: string, type: number): SigningKey {
+  const key = readKeyFile(file);
+  if (key.type === type) return key;
+  throw new WitnessError(
+    'bad_key',
+    `${file}: expected a cosigner's signing key of type ${type}, found type ${key.type}`,
+    'stele-witness init makes one',
+  );
 }
 
 async function readLog(file: string): Promise<WitnessedLog | undefined> {
@@ -243,16 +221,6 @@ async function create(file: string, content: string): Promise<void> {
       'a witness keeps its key for life: name another folder for a new one',
     );
   }
-}
-
-function badKey(file: string, found: string, cause?: unknown): WitnessError {
-  return new WitnessError(
-    'bad_key',
-    `${file}: expected a cosigner's signing key, found ${found}`,
-    'stele-witness init makes one',
-    // The cause of a key that does not parse may quote it.
-    cause instanceof SteleError ? undefined : { cause },
-  );
 }
 
 function badLog(file: string, found: string, cause?: unknown): WitnessError {

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import { systemClock } from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard } from './clock-guard.js';
 import { checkFormat, layout, readKeys, readLogs } from './folder.js';
@@ -9,7 +10,6 @@ import { witnessApp } from './http.js';
 import { takeLock } from './lock.js';
 import type { Logger } from './log.js';
 import { StateStore, type Step } from './state-store.js';
-import { systemClock } from './system-clock.js';
 import { Witness } from './witness.js';
 
 export { WitnessError } from './errors.js';
@@ -25,7 +25,6 @@ export {
 export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
 export { jsonLogger, type Level, type Logger } from './log.js';
 export { originHash, type Step } from './state-store.js';
-export { systemClock } from './system-clock.js';
 
 export interface WitnessOptions {
   /** As `initFolder` made it. */
@@ -76,7 +75,7 @@ export interface RunningWitness {
 
 /**
  * Serves one folder until closed. Throws WitnessError "locked", "bad_folder", "bad_key",
- * "key_permissions", "bad_log", "state_damaged", and what listening throws.
+ * "bad_log", "state_damaged", KeyFileError, and what listening throws.
  */
 export async function startWitness(options: WitnessOptions): Promise<RunningWitness> {
   const { folder, step } = options;

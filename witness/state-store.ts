@@ -1,8 +1,8 @@
 import { open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createFile, syncFolder, writeTemporary } from '../system/index.js';
 import { encodeHex, encodeUtf8, sha256 } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
-import { createFile, syncFolder, writeTemporary } from './files.js';
 import { formatState, initialState, parseState, type LogState } from './state-file.js';
 
 /** Called at named moments, so that a test can stall there or kill the process. */

@@ -6,7 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { processContext, type Context } from '../../cli/context.js';
 import { run } from '../../cli/program.js';
 import { parseSigningKey, parseVkey, encodeHex, formatVkey } from '../../tlog/index.js';
-import { initLog, startLog, systemClock, type RunningLog } from '../../log-server/index.js';
+import { initLog, startLog, type RunningLog } from '../../log-server/index.js';
+import { systemClock } from '../../system/index.js';
 import { addLog, initFolder, startWitness, type RunningWitness } from '../../witness/index.js';
 
 export const ORIGIN = 'log.example/test';

@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { encodeUtf8, formatVkey, parsePolicy, parseVkey } from '../../tlog/index.js';
 import type { Policy, SigningKey, Vkey } from '../../tlog/index.js';
-import { initLog, readKey, systemClock } from '../../log-server/index.js';
+import { initLog } from '../../log-server/index.js';
+import { readKeyFile, systemClock } from '../../system/index.js';
 import type { LogStep } from '../../log-server/index.js';
 import { serveFolder, startTestWitness } from '../helpers/witness.js';
 import type { TestWitness } from '../helpers/witness.js';
@@ -92,7 +93,7 @@ export class CrashRun {
       await addLog(witness.folder, vkey);
       witnesses[i] = await reopened(witness);
     }
-    const operator = admission === 'charter' ? await readKey(join(folder, 'operator.key')) : undefined;
+    const operator = admission === 'charter' ? readKeyFile(join(folder, 'operator.key')) : undefined;
     return new CrashRun({
       recorder,
       folder,

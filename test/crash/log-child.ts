@@ -1,6 +1,7 @@
 // A log in a process of its own that kills itself: log-child.js JSON, with the options below.
 // At the COUNTth time that STEP is reached it is gone, as by SIGKILL from outside.
-import { jsonLogger, startLog, systemClock } from '../../log-server/index.js';
+import { jsonLogger, startLog } from '../../log-server/index.js';
+import { systemClock } from '../../system/index.js';
 import type { LogStep } from '../../log-server/index.js';
 
 /** What the child is told, as JSON in its one argument. */

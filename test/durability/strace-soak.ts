@@ -85,7 +85,7 @@ const BLINDINGS: readonly Blinding[] = [
 const WITNESS_BLINDINGS: readonly Blinding[] = [
   {
     desc: "the sync of a witness's state",
-    file: 'witness/files.ts',
+    file: 'system/durable-file.ts',
     find: 'await handle.writeFile(content);\n    await handle.sync();',
     replace: 'await handle.writeFile(content);',
     rule: "before the log's state held it",

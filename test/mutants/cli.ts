@@ -6,13 +6,6 @@ const identity = (name: string): { test: string; name: string } => ({ test: 'cli
 /** What the command line promises to a lab and to an auditor. */
 export const cliMutants: readonly Mutant[] = [
   {
-    desc: 'the refusal of a signing key that others can read',
-    file: 'cli/keys.ts',
-    find: 'if (mode !== 0) {',
-    replace: 'if (mode < 0) {',
-    ...typed('bad input at every door'),
-  },
-  {
     desc: 'an envelope on disk is never signed anew',
     file: 'cli/attest/sign-once.ts',
     find: 'if (existing !== undefined) return',

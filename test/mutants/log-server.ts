@@ -152,9 +152,9 @@ export const logServerMutants: readonly Mutant[] = [
   },
   {
     desc: 'the mode of a key file',
-    file: 'log-server/folder.ts',
-    find: 'if ((mode & 0o077) !== 0) {',
-    replace: 'if ((mode & 0o007) !== 0) {',
+    file: 'system/key-file.ts',
+    find: '(mode & 0o077) !== 0',
+    replace: '(mode & 0o007) !== 0',
     ...start('refusals at start'),
   },
   {

@@ -28,7 +28,7 @@ export const witnessMutants: readonly Mutant[] = [
   },
   {
     desc: "the fsync of a witness's state file",
-    file: 'witness/files.ts',
+    file: 'system/durable-file.ts',
     find: 'await handle.writeFile(content);\n    await handle.sync();',
     replace: 'await handle.writeFile(content);',
     ...durability('file, then folder, are synced'),

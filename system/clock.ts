@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Clock } from '../tlog/index.js';
 
-/** The machine's clock. Only `main.ts` and tests of real processes use it. */
+/** The machine's clocks. `monotonic` is the kernel's, which a step of the wall clock does not move. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

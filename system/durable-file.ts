@@ -12,9 +12,13 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /** Writes beside `file`, under `.tmp`, and syncs: the first half of replacing it. */
-export async function writeTemporary(file: string, content: string | Uint8Array): Promise<string> {
+export async function writeTemporary(
+  file: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+): Promise<string> {
   const temporary = `${file}.tmp`;
-  const handle = await open(temporary, 'w', 0o600);
+  const handle = await open(temporary, 'w', mode);
   try {
     await handle.writeFile(content);
     await handle.sync();
@@ -31,11 +35,12 @@ export async function replaceFile(file: string, content: string | Uint8Array): P
 }
 
 /**
- * Makes a file that must not exist, readable by its owner only. Throws EEXIST. Whole and durable when it
- * resolves: a crash leaves no half of it under its name, which is why it is linked and not just opened.
+ * Makes a file that must not exist, readable by its owner only unless `mode` says otherwise. Throws
+ * EEXIST. Whole and durable when it resolves: a crash leaves no half of it under its name, which is why it
+ * is linked and not just opened.
  */
-export async function createFile(file: string, content: string | Uint8Array): Promise<void> {
-  const temporary = await writeTemporary(file, content);
+export async function createFile(file: string, content: string | Uint8Array, mode?: number): Promise<void> {
+  const temporary = await writeTemporary(file, content, mode);
   try {
     await link(temporary, file);
   } finally {

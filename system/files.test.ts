@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { formatSigningKey, newSigningKey, NOTE_ED25519 } from '../tlog/index.js';
+import { createFile, readKeyFile, replaceFile } from './index.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'stele-system-'));
+after(() => rmSync(folder, { recursive: true }));
+
+test('a file is made once, for its owner only, and nothing is left beside it', async () => {
+  const here = join(folder, 'made');
+  mkdirSync(here);
+  const file = join(here, 'file');
+  await createFile(file, 'first');
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  await assert.rejects(createFile(file, 'second'), { code: 'EEXIST' });
+  assert.equal(readFileSync(file, 'utf8'), 'first');
+  await replaceFile(file, 'third');
+  assert.equal(readFileSync(file, 'utf8'), 'third');
+  await createFile(join(here, 'public'), 'text', 0o644);
+  writeFileSync(join(here, 'plain'), 'text', { mode: 0o644 });
+  assert.equal(statSync(join(here, 'public')).mode, statSync(join(here, 'plain')).mode);
+  assert.deepEqual(readdirSync(here).sort(), ['file', 'plain', 'public']);
+});
+
+test('a key is read from a file that only its owner may touch', () => {
+  const key = newSigningKey('a.example', NOTE_ED25519, new Uint8Array(32).fill(7));
+  const file = join(folder, 'key');
+  writeFileSync(file, `${formatSigningKey(key)}\n`, { mode: 0o600 });
+  assert.deepEqual(readKeyFile(file).secret, key.secret);
+  for (const mode of [0o640, 0o620, 0o610, 0o604, 0o602, 0o601]) {
+    chmodSync(file, mode);
+    assert.throws(() => readKeyFile(file), { code: 'key_exposed', message: /expected mode 0600, found 06/ });
+  }
+});
+
+test('what is no key says so, and never what it holds', () => {
+  assert.throws(() => readKeyFile(join(folder, 'none')), { code: 'no_key', message: /found no file/ });
+  mkdirSync(join(folder, 'private'), { mode: 0o700 });
+  assert.throws(() => readKeyFile(join(folder, 'private')), { code: 'no_key', message: /EISDIR/ });
+  const file = join(folder, 'garbage');
+  const key = formatSigningKey(newSigningKey('a.example', NOTE_ED25519, new Uint8Array(32).fill(7)));
+  const material = key.slice(key.lastIndexOf('+') + 1);
+  for (const text of [`${key}x`, key.replace('PRIVATE', 'SECRET'), key.slice(0, -4), '']) {
+    writeFileSync(file, text, { mode: 0o600 });
+    assert.throws(
+      () => readKeyFile(file),
+      (error: Error & { code?: string }) =>
+        error.code === 'bad_signing_key' &&
+        error.cause === undefined &&
+        !error.message.includes(material.slice(0, 20)),
+    );
+  }
+});

@@ -1,0 +1,4 @@
+/** What the programs ask of the operating system: its clocks, files that survive a crash, keys in files. */
+export { systemClock } from './clock.js';
+export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
+export { KeyFileError, readKeyFile } from './key-file.js';

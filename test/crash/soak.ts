@@ -15,10 +15,14 @@ const soak: Soak = {
     const random = new Random(seed);
     const until = Date.now() + minutes * 60_000;
     let [kills, logs, acknowledged, notes, entries] = [0, 0, 0, 0, 0];
+    const where = new Map<string, number>();
     while (Date.now() < until) {
       const run = await CrashRun.make(random.chance(0.5) ? 'charter' : 'none');
       try {
-        while (run.kills < KILLS_PER_LOG && Date.now() < until) await killOnce(run, random);
+        while (run.kills < KILLS_PER_LOG && Date.now() < until) {
+          const at = await killOnce(run, random);
+          where.set(at, (where.get(at) ?? 0) + 1);
+        }
         const found = await run.judge();
         kills += run.kills;
         logs++;
@@ -32,6 +36,10 @@ const soak: Soak = {
     return {
       figures: [
         `${kills} SIGKILLs in ${logs} logs of ${entries} entries together`,
+        `where: ${[...where]
+          .sort()
+          .map(([at, count]) => `${at} ${count}`)
+          .join(', ')}`,
         `${acknowledged} acknowledged entries, 0 lost`,
         `${notes} signed notes that left a log, no two of one log inconsistent`,
         'every start after a kill clean',
@@ -40,21 +48,23 @@ const soak: Soak = {
   },
 };
 
-/** From outside at any time, starting included; or from inside at a step. */
-async function killOnce(run: CrashRun, random: Random): Promise<void> {
+/** From outside at any time, starting included; or from inside at a step. Says where. */
+async function killOnce(run: CrashRun, random: Random): Promise<string> {
   if (random.chance(0.5)) {
     const started = run.start();
     const killing = pause(50 + random.below(2000)).then(() => run.kill());
     if ((await started) && (await run.ready())) await run.load(100_000);
     await killing;
     await run.died();
-    return;
+    return 'anywhere';
   }
   const kill = { step: random.pick(ALL_STEPS), count: 1 + random.below(20) };
   if ((await run.start(kill)) && (await run.ready())) await run.load(50 + random.below(300));
   // A step that did not come by is no failure: then it dies from outside.
+  const met = !run.alive;
   run.kill();
   await run.died();
+  return met ? kill.step : 'anywhere';
 }
 
 export default soak;

@@ -17,6 +17,13 @@ interface Name {
   pending: File[];
 }
 
+/** A file that was there before the trace began; a folder is one too, without data. */
+export interface SavedFile {
+  readonly path: string;
+  /** One character per byte. */
+  readonly data: string;
+}
+
 const WRITES = new Set(['write', 'writev', 'pwrite64', 'pwritev']);
 const RENAMES = new Set(['rename', 'renameat', 'renameat2', 'link', 'linkat']);
 
@@ -26,7 +33,8 @@ const RENAMES = new Set(['rename', 'renameat', 'renameat2', 'link', 'linkat']);
  * its folder that began after it was made; nothing else does, whatever a file system may do of its own.
  * Bytes that an injected error answered for do not last.
  *
- * The folder must be empty when the trace begins, since what is not in the trace is not there.
+ * What the folder held before the trace began is told by `before` and counts as durable; what is
+ * neither there nor in the trace does not exist.
  */
 export class DiskModel {
   readonly #root: string;
@@ -39,8 +47,11 @@ export class DiskModel {
   renames = 0;
 
   /** `root`: absolute path of the folder, itself durable. */
-  constructor(root: string) {
+  constructor(root: string, before: readonly SavedFile[] = []) {
     this.#root = root;
+    for (const { path, data } of before) {
+      this.#names.set(path, { settled: { chunks: [{ data, synced: true }] }, pending: [] });
+    }
   }
 
   begin(call: Call): void {

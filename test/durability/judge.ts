@@ -15,7 +15,7 @@
 //
 // "Holds" means: in every state that a power cut could leave by POSIX alone, see disk-model.ts.
 import { TILE_WIDTH, decodeBase64, entriesPath, tilePath, tilesForSize } from '../../tlog/index.js';
-import { DiskModel } from './disk-model.js';
+import { DiskModel, type SavedFile } from './disk-model.js';
 import { type Call, tcpPorts } from './strace.js';
 
 /** What the judge found. */
@@ -81,8 +81,9 @@ class Streams {
 
 /** What the judge of a log server is told. */
 export interface LogCase {
-  /** The log's folder, empty when the trace began. */
   readonly folder: string;
+  /** What the folder held when the trace began; empty for a trace from `init` on. */
+  readonly before?: readonly SavedFile[];
   readonly origin: string;
   readonly witnessPorts: ReadonlySet<number>;
   readonly logPorts: ReadonlySet<number>;
@@ -90,9 +91,9 @@ export interface LogCase {
   readonly markers: ReadonlyMap<number, string>;
 }
 
-/** Judges a log server from its `init` on. */
+/** Judges a log server. */
 export function judgeLog(calls: readonly Call[], { folder, origin, ...of }: LogCase): Judgement {
-  const disk = new DiskModel(folder);
+  const disk = new DiskModel(folder, of.before);
   const data = `${folder}/data`;
   const found = new Violations();
   const streams = new Streams();
@@ -184,12 +185,16 @@ export function judgeLog(calls: readonly Call[], { folder, origin, ...of }: LogC
   };
 }
 
-/** Judges a witness from its `init` on. */
-export function judgeWitness(
-  calls: readonly Call[],
-  { folder, port }: { readonly folder: string; readonly port: number },
-): Judgement {
-  const disk = new DiskModel(folder);
+/** What the judge of a witness is told. */
+export interface WitnessCase {
+  readonly folder: string;
+  readonly before?: readonly SavedFile[];
+  readonly port: number;
+}
+
+/** Judges a witness. */
+export function judgeWitness(calls: readonly Call[], { folder, before, port }: WitnessCase): Judgement {
+  const disk = new DiskModel(folder, before);
   const found = new Violations();
   const streams = new Streams();
   let cosigned = 0;

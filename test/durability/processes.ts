@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { SavedFile } from './disk-model.js';
 import { CALLS, STRING_LIMIT } from './strace.js';
 
 /** The build under test: this one, unless a proof has taken something out of a copy. */
@@ -107,16 +108,15 @@ export async function runToEnd(
 }
 
 function straceArgs(trace: string | undefined, inject: RunOptions['inject']): string[] {
-  // -D: strace is the grandchild, so that signals and status are the program's own.
-  const common = ['strace', '-D', '-f', '-q'];
-  if (inject === undefined) {
-    const what = ['-yy', '--seccomp-bpf', '-s', String(STRING_LIMIT), '-e', `trace=${CALLS}`];
-    return [...common, ...what, '-e', 'signal=none', '-o', trace ?? '/dev/null'];
-  }
-  const faults = inject.faults.flatMap((fault) => ['-e', `inject=${fault}`]);
-  const names = inject.faults.map((fault) => fault.slice(0, fault.indexOf(':'))).join(',');
-  const paths = (inject.paths ?? []).flatMap((path) => ['-P', path]);
-  return [...common, '-y', '-e', `trace=${names}`, ...paths, ...faults, '-o', trace ?? '/dev/null'];
+  const { faults = [], paths } = inject ?? {};
+  return [
+    // -D: strace is the grandchild, so that signals and status are the program's own.
+    ...['strace', '-D', '-f', '-q', '-yy', '-s', String(STRING_LIMIT), '-o', trace ?? '/dev/null'],
+    ...['-e', `trace=${CALLS}`, '-e', 'signal=SIGKILL'],
+    // The kernel's filter cannot look at paths.
+    ...(paths ? paths.flatMap((path) => ['-P', path]) : ['--seccomp-bpf']),
+    ...faults.flatMap((fault) => ['-e', `inject=${fault}`]),
+  ];
 }
 
 /** strace outlives the program by a moment; its last line says how the program ended. */
@@ -169,4 +169,15 @@ export async function stop(running: Running): Promise<void> {
   running.process.kill('SIGTERM');
   const status = await running.ended;
   if (status !== 0) throw new Error(`expected a clean end, found ${status}: ${running.stderr()}`);
+}
+
+/** Every file below a folder, as it is now. */
+export async function filesBelow(folder: string): Promise<SavedFile[]> {
+  const found = await readdir(folder, { recursive: true, withFileTypes: true });
+  return Promise.all(
+    found.map(async (entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return { path, data: entry.isDirectory() ? '' : await readFile(path, 'latin1') };
+    }),
+  );
 }

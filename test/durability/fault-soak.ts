@@ -1,0 +1,125 @@
+import { spawnSync } from 'node:child_process';
+import { Random } from '../random.js';
+import type { Soak } from '../soak/soak.js';
+import { type Fault, type FaultOutcome, FaultyLog } from './log-faults.js';
+import { FaultyWitness } from './witness-faults.js';
+
+/** After so many faults a log is judged for the last time and a new one begun. */
+const FAULTS_PER_FOLDER = 25;
+
+/** Level counts its log files on with every start. */
+const LEVEL_LOGS = Array.from({ length: 150 }, (_, i) => `data/state/${String(i + 1).padStart(6, '0')}.log`);
+
+const ERRORS = ['EIO', 'EIO', 'ENOSPC', 'EDQUOT'] as const;
+
+/** A fault of the log server's disk: any call that its durability rests on, sooner or later, once or for good. */
+function logFault(random: Random): Fault {
+  const error = random.pick(ERRORS);
+  const on = random.chance(0.25);
+  switch (random.below(8)) {
+    case 0:
+    case 1:
+    case 2:
+      return { call: 'fdatasync', error, on, nth: 1 + random.below(50) };
+    case 3:
+      return { call: 'fsync', error, on, nth: 1 + random.below(25) };
+    case 4:
+      return { call: 'rename', error, on, nth: 1 + random.below(20) };
+    case 5:
+      return { call: 'pwrite64', error, on, nth: 1 + random.below(4), files: ['data/tail'] };
+    case 6: {
+      const files = random.pick([['data/signed.tmp'], ['data/published.tmp'], ['data/tail.tmp']]);
+      return { call: 'write', error, on, nth: 1 + random.below(6), files };
+    }
+    default:
+      return { call: 'write', error, on, nth: 1 + random.below(20), files: LEVEL_LOGS };
+  }
+}
+
+function witnessFault(random: Random, stateFiles: readonly string[]): Fault {
+  const error = random.pick(ERRORS);
+  const on = random.chance(0.25);
+  switch (random.below(4)) {
+    case 0:
+    case 1:
+      return { call: 'fsync', error, on, nth: 1 + random.below(14) };
+    case 2:
+      return { call: 'rename', error, on, nth: 1 + random.below(7) };
+    default:
+      return { call: 'write', error, on, nth: 1 + random.below(6), files: stateFiles };
+  }
+}
+
+/** What came of all faults of one program. */
+class Totals {
+  readonly #endings = new Map<string, number>();
+  runs = 0;
+  hit = 0;
+  injected = 0;
+  acknowledged = 0;
+  judged = 0;
+
+  add({ injected, ending, acknowledged, judged }: FaultOutcome): void {
+    this.runs++;
+    this.injected += injected;
+    this.acknowledged += acknowledged;
+    this.judged += judged;
+    if (injected === 0) return;
+    this.hit++;
+    this.#endings.set(ending, (this.#endings.get(ending) ?? 0) + 1);
+  }
+
+  figures(what: string): string[] {
+    const endings = [...this.#endings].sort().map(([ending, count]) => `${ending} ${count}`);
+    return [
+      `${what}: ${this.injected} errors injected in ${this.hit} of ${this.runs} runs, every start after it clean`,
+      `${what}: ${this.acknowledged} acknowledged while the disk failed, 0 lost; ${this.judged} sent notes judged by the trace, all durable`,
+      `${what}, what it did: ${endings.join(', ')}`,
+    ];
+  }
+}
+
+const soak: Soak = {
+  desc: 'EIO, ENOSPC and EDQUOT injected by strace into stele-log and stele-witness',
+  minutes: 1,
+  async run({ minutes, seed }) {
+    if (spawnSync('strace', ['-V']).status !== 0)
+      throw new Error('strace is not installed: apt install strace');
+    const random = new Random(seed);
+    const end = Date.now() + minutes * 60_000;
+    const logs = new Totals();
+    const witnesses = new Totals();
+    while (Date.now() < end) {
+      const log = await FaultyLog.make();
+      const witness = await FaultyWitness.make();
+      try {
+        for (let i = 0; i < FAULTS_PER_FOLDER && Date.now() < end; i++) {
+          await suffer(logs, log, logFault(random));
+          if (i % 2 === 0) await suffer(witnesses, witness, witnessFault(random, witness.stateFiles));
+        }
+      } finally {
+        await log.remove();
+        await witness.remove();
+      }
+    }
+    // None hit is no proof.
+    if (logs.hit === 0 || witnesses.hit === 0) throw new Error('no error was injected: give it more minutes');
+    return { figures: [...logs.figures('stele-log'), ...witnesses.figures('stele-witness')] };
+  },
+};
+
+async function suffer(
+  totals: Totals,
+  what: { suffer(fault: Fault): Promise<FaultOutcome> },
+  fault: Fault,
+): Promise<void> {
+  try {
+    totals.add(await what.suffer(fault));
+  } catch (error) {
+    const { files, ...rest } = fault;
+    const where = files === undefined ? '' : ` of ${files.slice(0, 2).join(', ')}`;
+    throw new Error(`after ${JSON.stringify(rest)}${where}`, { cause: error });
+  }
+}
+
+export default soak;

@@ -180,6 +180,12 @@ function addServe(program: Command): void {
       setting('--rate <entries>', 'per second under one signing key; 0: no limit').argParser(wholeNumber(0)),
     )
     .addOption(
+      setting(
+        '--reserve <MiB>',
+        'free space without which nothing is admitted; 64 where nothing is said',
+      ).argParser(wholeNumber(0)),
+    )
+    .addOption(
       setting('--log-level <level>', 'least level of the JSON lines on stderr')
         .choices(['debug', 'info', 'warn', 'error', 'alarm'])
         .default('info'),

@@ -47,6 +47,7 @@ export async function startLog(settings: LogSettings): Promise<RunningLog> {
     origin: logKey.name,
     logKeys: [logKey.vkey],
     publishPartials: settings.publishPartials ?? false,
+    ...(settings.reserveBytes !== undefined && { reserveBytes: settings.reserveBytes }),
     step: storageHook(step),
   });
   try {

@@ -19,6 +19,8 @@ export interface ServeOptions {
   readonly witnessTimeout?: number;
   readonly backlog?: number;
   readonly rate?: number;
+  /** MiB. */
+  readonly reserve?: number;
   readonly logLevel: Level;
 }
 
@@ -27,7 +29,7 @@ export interface ServeOptions {
  * signal ends the process at once: nothing that was acknowledged is lost by it.
  */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { folder, admission, listen, policy, publishPartials, leaveOut, addAnew } = options;
+  const { folder, admission, listen, policy, publishPartials, reserve, leaveOut, addAnew } = options;
   const logger = jsonLogger(
     (line) => process.stderr.write(line),
     () => systemClock.now(),
@@ -42,6 +44,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     limits: limitsOf(options),
     ...(policy && { policy }),
     ...(publishPartials && { publishPartials }),
+    ...(reserve !== undefined && { reserveBytes: reserve * 1024 * 1024 }),
     ...(leaveOut && { leaveOut }),
     ...(addAnew && { addAnew }),
   });

@@ -17,6 +17,8 @@ export interface LogSettings {
   readonly policy?: Uint8Array;
   /** Write partial tiles and bundles too, so that the folder alone is a complete log. */
   readonly publishPartials?: boolean;
+  /** Bytes that must be free for anything to be committed; storage's own where nothing is said. */
+  readonly reserveBytes?: number;
   /** Witnesses, by the policy's names, that the operator leaves out of the gate and of cosigning. */
   readonly leaveOut?: readonly string[];
   /** Witnesses of which the operator says that what they had cosigned before does not count. */

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { BuildCopy, type Patch } from '../mutants/copy.js';
 import { Random } from '../random.js';
 import type { Soak } from '../soak/soak.js';
 import { type Fault, type FaultOutcome, FaultyLog } from './log-faults.js';
@@ -7,13 +9,10 @@ import { FaultyWitness } from './witness-faults.js';
 /** After so many faults a log is judged for the last time and a new one begun. */
 const FAULTS_PER_FOLDER = 25;
 
-/** Level counts its log files on with every start. */
-const LEVEL_LOGS = Array.from({ length: 150 }, (_, i) => `data/state/${String(i + 1).padStart(6, '0')}.log`);
-
 const ERRORS = ['EIO', 'EIO', 'ENOSPC', 'EDQUOT'] as const;
 
 /** A fault of the log server's disk: any call that its durability rests on, sooner or later, once or for good. */
-function logFault(random: Random): Fault {
+function logFault(random: Random, levelLogs: readonly string[]): Fault {
   const error = random.pick(ERRORS);
   const on = random.chance(0.25);
   switch (random.below(8)) {
@@ -32,7 +31,7 @@ function logFault(random: Random): Fault {
       return { call: 'write', error, on, nth: 1 + random.below(6), files };
     }
     default:
-      return { call: 'write', error, on, nth: 1 + random.below(20), files: LEVEL_LOGS };
+      return { call: 'write', error, on, nth: 1 + random.below(20), files: levelLogs };
   }
 }
 
@@ -94,7 +93,7 @@ const soak: Soak = {
       const witness = await FaultyWitness.make();
       try {
         for (let i = 0; i < FAULTS_PER_FOLDER && Date.now() < end; i++) {
-          await suffer(logs, log, logFault(random));
+          await suffer(logs, log, logFault(random, log.levelLogs()));
           if (i % 2 === 0) await suffer(witnesses, witness, witnessFault(random, witness.stateFiles));
         }
       } finally {
@@ -104,9 +103,59 @@ const soak: Soak = {
     }
     // None hit is no proof.
     if (logs.hit === 0 || witnesses.hit === 0) throw new Error('no error was injected: give it more minutes');
-    return { figures: [...logs.figures('stele-log'), ...witnesses.figures('stele-witness')] };
+    const blind = await seeWithout();
+    return { figures: [...logs.figures('stele-log'), ...witnesses.figures('stele-witness'), blind] };
   },
 };
+
+/** Errors that the log server would swallow. Each must be found out, by recorder or trace. */
+const SWALLOWED: readonly (Patch & { readonly desc: string; readonly nth: readonly number[] })[] = [
+  {
+    desc: 'an error of the sync of a file',
+    file: 'log-server/storage/disk.ts',
+    find: 'await file.writeFile(bytes);\n      await file.datasync();',
+    replace: 'await file.writeFile(bytes);\n      await file.datasync().catch(() => undefined);',
+    nth: [16, 17, 18, 19, 15, 20, 14],
+  },
+  {
+    desc: "an error of level's commit",
+    file: 'log-server/storage/level-state.ts',
+    find: 'await this.#db.batch(operations, { sync: true });',
+    replace: 'await this.#db.batch(operations, { sync: true }).catch(() => undefined);',
+    nth: [14, 15, 16, 13, 17, 18],
+  },
+];
+
+/** The proof must be able to fail. */
+async function seeWithout(): Promise<string> {
+  const copy = new BuildCopy();
+  try {
+    for (const swallowed of SWALLOWED) {
+      const log = await FaultyLog.make({ dist: join(copy.folder, 'dist') });
+      try {
+        const found = await copy.with(swallowed, () => firstFinding(log, swallowed.nth));
+        if (found === undefined) throw new Error(`blind: ${swallowed.desc} can be swallowed`);
+        console.log(`  red when swallowed: ${swallowed.desc}: ${found}`);
+      } finally {
+        await log.remove();
+      }
+    }
+  } finally {
+    copy.remove();
+  }
+  return `red for each of ${SWALLOWED.length} errors that stele-log was made to swallow`;
+}
+
+async function firstFinding(log: FaultyLog, nth: readonly number[]): Promise<string | undefined> {
+  for (const n of nth) {
+    try {
+      await log.suffer({ call: 'fdatasync', error: 'EIO', nth: n });
+    } catch (error) {
+      return String(error).split('\n').slice(0, 8).join(' ').slice(0, 200);
+    }
+  }
+  return undefined;
+}
 
 async function suffer(
   totals: Totals,

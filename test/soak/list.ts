@@ -4,6 +4,7 @@ import type { Soak } from './soak.js';
 export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
   strace: async () => (await import('../durability/strace-soak.js')).default,
   faults: async () => (await import('../durability/fault-soak.js')).default,
+  'full-disk': async () => (await import('../durability/space-soak.js')).default,
   fuzz: async () => (await import('../fuzz/soak.js')).default,
   kill: async () => (await import('../crash/soak.js')).default,
   'witness-kill': async () => (await import('./witness-kill.js')).default,

@@ -62,7 +62,7 @@ export class StateStore {
 
   /**
    * Reads a log's state into memory. Throws WitnessError "state_damaged" if the file is not there, is
-   * cut or altered.
+   * cut or altered; "state_failed" if it cannot be read or synced.
    */
   async load(origin: string): Promise<LogState> {
     const file = join(this.#folder, originHash(origin));
@@ -76,9 +76,18 @@ export class StateStore {
         await handle.close();
       }
     } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'an error';
+      if (code !== 'ENOENT') {
+        throw new WitnessError(
+          'state_failed',
+          `${file}: expected to read and sync it, found ${code}`,
+          'the state may be whole: mend the disk, and start again',
+          { cause: error },
+        );
+      }
       throw new WitnessError(
         'state_damaged',
-        `${file}: expected the state of ${JSON.stringify(origin)}, found ${(error as NodeJS.ErrnoException).code ?? 'an error'}`,
+        `${file}: expected the state of ${JSON.stringify(origin)}, found ${code}`,
         'this witness may have cosigned the log: if its newest state is lost, it needs a new key',
         { cause: error },
       );

@@ -41,6 +41,16 @@ export async function openDatabase(
     open.delete(name);
     const cause = error instanceof Error ? error.cause : undefined;
     if (errorCode(cause) === 'LEVEL_LOCKED') throw inUse(folder, error);
+    const text = reason(cause ?? error);
+    // Opening writes too. A file that is gone is damage; a disk that is full or fails need not be.
+    if (!create && errorCode(cause) === 'LEVEL_IO_ERROR' && !text.includes('No such file')) {
+      throw new StorageError(
+        'storage_failed',
+        `${folder} does not open: ${text}`,
+        'free space or mend the disk, and start again',
+        { cause: error },
+      );
+    }
     if (!create || errorCode(cause) === 'LEVEL_CORRUPTION') {
       throw damaged(`state: ${folder} does not open: ${reason(cause ?? error)}`, error);
     }

@@ -155,7 +155,10 @@ export class FaultyLog {
       url = await running.firstLine;
       ending = await this.load(running, url, entries);
     } catch (error) {
-      ending = `refused: ${codeIn(running, error)}`;
+      const code = codeIn(running, error);
+      // What was there is as it was: nobody should be sent to recover it.
+      assert.notEqual(code, 'state_damaged', running.stderr());
+      ending = `refused: ${code}`;
     }
     // Half of them in peace, half of them not: what is promised is the same.
     running.process.kill(this.#runs % 2 === 0 ? 'SIGTERM' : 'SIGKILL');

@@ -143,7 +143,7 @@ async function runFull(disk: SmallDisk, log: FaultyLog, random: Random): Promise
   try {
     await again.firstLine;
   } catch (error) {
-    codeIn(again, error);
+    assert.equal(codeIn(again, error), 'storage_failed');
     counts.refusedStarts++;
   }
   again.process.kill('SIGKILL');

@@ -80,6 +80,7 @@ export class FaultyWitness {
     } catch (error) {
       const code = /\[(\w+)\]\n/.exec(running.stderr());
       assert.ok(code, `expected a named code, found: ${running.stderr()} ${String(error)}`);
+      assert.notEqual(code[1], 'state_damaged', running.stderr());
       ending = `refused: ${code[1] ?? ''}`;
     }
     running.process.kill(this.#runs % 2 === 0 ? 'SIGTERM' : 'SIGKILL');

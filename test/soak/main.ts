@@ -52,11 +52,10 @@ function record(name: string, minutes: number, seed: number, figures: readonly s
     `\`npm run soak -- ${name} --minutes ${minutes} --seed ${seed}\`, at ${head}, ${date}`,
     '',
     ...figures.map((figure) => `- ${figure}`),
-    '',
   ].join('\n');
   const parts = readFileSync(file, 'utf8').split(/(?=^## )/m);
   const at = parts.findIndex((part) => part.startsWith(`## ${name}\n`));
-  if (at < 0) parts.push(`${section}\n`);
-  else parts[at] = `${section}\n`;
-  writeFileSync(file, `${parts.join('').trimEnd()}\n`);
+  if (at < 0) parts.push(section);
+  else parts[at] = section;
+  writeFileSync(file, `${parts.map((part) => part.trimEnd()).join('\n\n')}\n`);
 }

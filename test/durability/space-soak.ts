@@ -58,7 +58,8 @@ const soak: Soak = {
     const disk = await SmallDisk.mount();
     if (disk === undefined) {
       // Where it must run, as at every landing, it is not passed over.
-      if (process.env['STELE_REQUIRE_ROOT'] !== undefined) throw new Error('a tmpfs cannot be mounted: root is needed');
+      if (process.env['STELE_REQUIRE_ROOT'] !== undefined)
+        throw new Error('a tmpfs cannot be mounted: root is needed');
       return { figures: ['not run: mounting a small tmpfs needs root'] };
     }
     const random = new Random(seed);

@@ -4,43 +4,19 @@
 // becomes a finding, since contradiction is evidence and not an error.
 // The rules are numbered in spec/attestations.md "Admission"; the comments below give the numbers.
 import { decodeHex, encodeHex, leafHash as hashLeaf, quote } from '../tlog/index.js';
+import type { AdmissionContext, Candidate, PreparedEntry } from './candidate.js';
 import { entryId, formatEnvelope, parseEnvelope, verifyEnvelopeSignature } from './envelope.js';
 import type { Envelope } from './envelope.js';
 import { AttestationError } from './errors.js';
 import type { Charter } from './generated/types.js';
 import { KEYS, LedgerView, digestValue, ledgerDigest, nextDigest } from './ledger.js';
-import type { Changes, Head, KeyRecord, KeyUse, KeyedStore } from './ledger.js';
+import type { Changes, KeyRecord, KeyUse, KeyedStore } from './ledger.js';
 import { admitAnchor, admitCharter, admitAmendment, admitFreeze } from './rules-log.js';
 import { admitParticipant, admitParticipantKey } from './rules-participant.js';
 import { admitRun } from './rules-run.js';
 import { checkStatement, knownType, parseAnyStatement } from './statement.js';
-import type { AnyStatement, ParsedStatement } from './statement.js';
+import type { ParsedStatement } from './statement.js';
 import { findAnchor } from './time.js';
-
-/** What admission needs to know that the entry and the ledger do not say. */
-export interface AdmissionContext {
-  /** The log's origin. */
-  readonly origin: string;
-  /** The log's own root at a size above 0 and at most the index being admitted; asked for anchors only. */
-  treeRoot(size: number): Promise<Uint8Array>;
-  /** Where a payload is logged already, by its digest; left out where the caller has looked. */
-  lookup?(id: Uint8Array): Promise<number | undefined>;
-  /** Hex of a raw public key under which the caller has verified this envelope's signature already. */
-  readonly signatureVerified?: string;
-}
-
-/** An envelope with all that is derived from it once: parse beforehand, in parallel, admit one by one. */
-export interface PreparedEntry {
-  readonly envelope: Envelope;
-  /** The leaf: canonical bytes. */
-  readonly leaf: Uint8Array;
-  /** RFC 6962 leaf hash. */
-  readonly leafHash: Uint8Array;
-  /** SHA-256 of the payload: the entry's identity. */
-  readonly id: Uint8Array;
-  /** With its common fields checked, no more. */
-  readonly statement: AnyStatement;
-}
 
 /** The answer. */
 export type Admission =
@@ -51,19 +27,6 @@ export type Admission =
       readonly statement: ParsedStatement;
     }
   | { readonly ok: false; readonly code: string; readonly message: string; readonly hint: string };
-
-/** What a rule gets to see and to change. */
-export interface Candidate<Statement = AnyStatement> {
-  readonly index: number;
-  readonly entry: PreparedEntry;
-  readonly statement: Statement;
-  /** Hex of entry.id. */
-  readonly id: string;
-  readonly view: LedgerView;
-  readonly head: Head;
-  readonly key: KeyRecord;
-  readonly context: AdmissionContext;
-}
 
 /**
  * Parses one envelope's JSON and its payload. Throws AttestationError "bad_json", "bad_envelope",

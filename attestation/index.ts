@@ -48,7 +48,8 @@ export { buildAnchor } from './anchor.js';
 export { ADMISSION_VERSION, checkPolicyFits, checkTerms, currentSchemas } from './terms.js';
 export type { CheckedTerms } from './terms.js';
 export { admit, prepareEntry, signingKey } from './admit.js';
-export type { Admission, AdmissionContext, PreparedEntry } from './admit.js';
+export type { Admission } from './admit.js';
+export type { AdmissionContext, PreparedEntry } from './candidate.js';
 export { KEYS, MemoryStore, encodeLedgerLine, lastAnchor, ledgerDigest, termsInForce } from './ledger.js';
 export type {
   AnchorRecord,

@@ -2,7 +2,7 @@
 // two who replayed it compare one line.
 import { CompactRange, encodeHex, leafHash, quote } from '../tlog/index.js';
 import { admit, prepareEntry } from './admit.js';
-import type { AdmissionContext } from './admit.js';
+import type { AdmissionContext } from './candidate.js';
 import { AttestationError } from './errors.js';
 import { KEYS, LedgerView, MemoryStore, digestValue, ledgerDigest, nextDigest } from './ledger.js';
 import type { Finding } from './ledger.js';

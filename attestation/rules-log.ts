@@ -11,7 +11,7 @@ import {
   quote,
 } from '../tlog/index.js';
 import type { PolicyEvaluation } from '../tlog/index.js';
-import type { AdmissionContext, Candidate, PreparedEntry } from './admit.js';
+import type { AdmissionContext, Candidate, PreparedEntry } from './candidate.js';
 import { isCanonicalNote } from './anchor.js';
 import { keyId, verifyEnvelopeSignature } from './envelope.js';
 import { AttestationError } from './errors.js';

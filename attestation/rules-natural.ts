@@ -1,6 +1,6 @@
 // Natural keys: of two different statements on one thing by one participant, the first has effect unless
 // the second says that it supersedes it. Both are logged. spec/attestations.md "Natural keys".
-import type { Candidate } from './admit.js';
+import type { Candidate } from './candidate.js';
 import { KEYS } from './ledger.js';
 import type { EntryRef } from './ledger.js';
 

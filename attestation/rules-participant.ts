@@ -1,6 +1,6 @@
 // Admission of participants and of changes to their keys. spec/attestations.md, rules 14 and 15.
 import { decodeHex, isAcceptableKey, quote } from '../tlog/index.js';
-import type { Candidate } from './admit.js';
+import type { Candidate } from './candidate.js';
 import { envelopeFromJson, keyId, verifyEnvelopeSignature } from './envelope.js';
 import { AttestationError } from './errors.js';
 import type {

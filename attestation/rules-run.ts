@@ -1,6 +1,6 @@
 // Admission of statements about runs. Nothing about a run is refused once its statement is well formed
 // and its lab's: what does not fit becomes a finding. spec/attestations.md "The ledger".
-import type { Candidate } from './admit.js';
+import type { Candidate } from './candidate.js';
 import type { RunFinal, RunIntent, RunProgress } from './generated/types.js';
 import { KEYS } from './ledger.js';
 import type { RunRecord } from './ledger.js';

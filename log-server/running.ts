@@ -5,7 +5,7 @@ import type { Admission } from './admission.js';
 import type { PublishedHead } from './head.js';
 import { createApp } from './http/app.js';
 import { listen } from './http/listen.js';
-import type { Readiness } from './http/status.js';
+import type { Readiness } from './http/view.js';
 import { silentLogger } from './logger.js';
 import { Publisher } from './publisher.js';
 import { Sequencer } from './sequencer.js';

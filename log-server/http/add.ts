@@ -10,7 +10,7 @@ import {
 import { SubmissionError } from '../errors.js';
 import type { Receipt } from '../sequencer.js';
 import { chooseType } from './accept.js';
-import type { HttpEnv, LogView } from './app.js';
+import type { HttpEnv, LogView } from './view.js';
 import { readBody } from './body.js';
 import { answerDirectly } from './direct.js';
 import { errorResponse, toHttpError } from './errors.js';

@@ -12,7 +12,7 @@ import {
 import { SubmissionError } from '../errors.js';
 import type { PublishedHead } from '../head.js';
 import { entryField, proofOf } from './add.js';
-import type { HttpEnv, LogView } from './app.js';
+import type { HttpEnv, LogView } from './view.js';
 import { errorResponse } from './errors.js';
 
 /**

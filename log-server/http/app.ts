@@ -1,35 +1,10 @@
 import { Hono } from 'hono';
-import type { HttpBindings } from '@hono/node-server';
-import type { Logger } from '../logger.js';
-import type { LogStorage } from '../storage/types.js';
-import type { PublishedHead } from '../head.js';
-import type { Receipt } from '../sequencer.js';
 import { addRoute } from './add.js';
 import { apiRoutes } from './api.js';
 import { errorResponse, toHttpError } from './errors.js';
 import { readRoutes } from './reads.js';
 import { statusRoutes } from './status.js';
-import type { Readiness } from './status.js';
-
-/** What the HTTP side sees of the log: nothing that could commit or sign but `submit`. */
-export interface LogView {
-  readonly storage: LogStorage;
-  readonly admission: 'none' | 'charter';
-  readonly logger: Logger;
-  /** Bytes of a request body to `POST /add`. */
-  readonly maxBody: number;
-  submit(body: Uint8Array): Promise<Receipt>;
-  published(): PublishedHead | undefined;
-  readiness(): Readiness;
-  /** A short identifier of a request, for logs and their readers. */
-  nextRequestId(): string;
-}
-
-/** The environment of every handler. */
-export interface HttpEnv {
-  Bindings: HttpBindings;
-  Variables: { requestId: string };
-}
+import type { HttpEnv, LogView } from './view.js';
 
 /** The whole HTTP side: C2SP reads, the write API, look-ups, health. */
 export function createApp(log: LogView): Hono<HttpEnv> {

@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
-import type { HttpEnv } from './app.js';
+import type { HttpEnv } from './view.js';
 
 /**
  * Answers 200 past the `Response` object: its body is a web stream and its headers are parsed again, which

@@ -3,7 +3,7 @@ import { gzip } from 'node:zlib';
 import type { Context, Hono } from 'hono';
 import { SteleError, parseTilePath } from '../../tlog/index.js';
 import { acceptsGzip } from './accept.js';
-import type { HttpEnv, LogView } from './app.js';
+import type { HttpEnv, LogView } from './view.js';
 import { errorResponse } from './errors.js';
 
 const compress = promisify(gzip);

@@ -1,19 +1,5 @@
 import type { Hono } from 'hono';
-import type { HttpEnv, LogView } from './app.js';
-
-/** Whether the log takes entries, and if not, why. */
-export interface Readiness {
-  readonly ready: boolean;
-  /** `ready`, `gate_closed`, `behind_witness`, `forked`, `stopped`, `frozen`, `draining`. */
-  readonly state: string;
-  readonly message: string;
-  /** Witnesses that the gate waits for. */
-  readonly awaited: readonly string[];
-  /** Witnesses that are asked no more, with the reason. */
-  readonly setAside: readonly string[];
-  readonly committed: number;
-  readonly published: number | null;
-}
+import type { HttpEnv, LogView } from './view.js';
 
 /** `/healthz`: the process answers. `/readyz`: it takes entries, or why it does not. */
 export function statusRoutes(app: Hono<HttpEnv>, log: LogView): void {

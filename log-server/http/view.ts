@@ -1,0 +1,39 @@
+import type { HttpBindings } from '@hono/node-server';
+import type { PublishedHead } from '../head.js';
+import type { Logger } from '../logger.js';
+import type { Receipt } from '../sequencer.js';
+import type { LogStorage } from '../storage/types.js';
+
+/** Whether the log takes entries, and if not, why. */
+export interface Readiness {
+  readonly ready: boolean;
+  /** `ready`, `gate_closed`, `behind_witness`, `forked`, `stopped`, `frozen`, `draining`. */
+  readonly state: string;
+  readonly message: string;
+  /** Witnesses that the gate waits for. */
+  readonly awaited: readonly string[];
+  /** Witnesses that are asked no more, with the reason. */
+  readonly setAside: readonly string[];
+  readonly committed: number;
+  readonly published: number | null;
+}
+
+/** What the HTTP side sees of the log: nothing that could commit or sign but `submit`. */
+export interface LogView {
+  readonly storage: LogStorage;
+  readonly admission: 'none' | 'charter';
+  readonly logger: Logger;
+  /** Bytes of a request body to `POST /add`. */
+  readonly maxBody: number;
+  submit(body: Uint8Array): Promise<Receipt>;
+  published(): PublishedHead | undefined;
+  readiness(): Readiness;
+  /** A short identifier of a request, for logs and their readers. */
+  nextRequestId(): string;
+}
+
+/** The environment of every handler. */
+export interface HttpEnv {
+  Bindings: HttpBindings;
+  Variables: { requestId: string };
+}

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { readKeyFile, systemClock } from '../system/index.js';
 import { SteleError } from '../tlog/index.js';
-import { check, checkToJson, describeCheck, recoverFolder } from './check.js';
+import { check, checkToJson, describeCheck, recoverFolder } from './offline/check.js';
 import { EXIT, exitStatus } from './exit.js';
 import { LogError } from './errors.js';
 import { freeze } from './freeze.js';

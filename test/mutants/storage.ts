@@ -197,7 +197,7 @@ export const storageMutants: readonly Mutant[] = [
   },
   {
     desc: 'recover: every head under the key is of the one tree',
-    file: 'log-server/recover.ts',
+    file: 'log-server/offline/recover.ts',
     find: 'if (!equalBytes(hashes.rootAt(other.size), other.rootHash)) throw forked(head, other);',
     replace: '',
     ...damage('two histories under one key'),

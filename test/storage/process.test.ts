@@ -4,7 +4,7 @@ import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { encodeHex, openCheckpoint } from '../../tlog/index.js';
-import { fsckFolder, fsckSource } from '../../log-server/fsck.js';
+import { fsckFolder, fsckSource } from '../../log-server/offline/fsck.js';
 import { FolderSource } from '../../log-server/storage/folder-source.js';
 import { STEPS, type StepName, initLogStorage, openLogStorage } from '../../log-server/storage/index.js';
 import { startScript } from '../helpers/process.js';

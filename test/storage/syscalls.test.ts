@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { it } from 'node:test';
 import { emptyRoot } from '../../tlog/index.js';
-import { fsckFolder } from '../../log-server/fsck.js';
+import { fsckFolder } from '../../log-server/offline/fsck.js';
 import { initLogStorage, openLogStorage } from '../../log-server/storage/index.js';
 import { codeOf, effects, entriesFrom, noteFor, optionsFor, publishBatch, withFolder } from './kit.js';
 

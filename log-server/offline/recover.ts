@@ -1,15 +1,22 @@
 import { rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Fetch } from '../client/index.js';
-import { TILE_WIDTH, encodeHex, equalBytes, formatCheckpoint, leafHash, tileWidth } from '../tlog/index.js';
-import { type KeyLock, acquireKeyLock } from './lock.js';
+import type { Fetch } from '../../client/index.js';
+import {
+  TILE_WIDTH,
+  encodeHex,
+  equalBytes,
+  formatCheckpoint,
+  leafHash,
+  tileWidth,
+} from '../../tlog/index.js';
+import { type KeyLock, acquireKeyLock } from '../lock.js';
 import { type Findings, type Origin, type SignedHead, findIn } from './recover-sources.js';
 import { type Own, findOwn } from './recover-own.js';
 import { finishEarlier, swap } from './recover-swap.js';
 import { type LeafHashes, findLeafHashes, readBundle } from './recover-tree.js';
-import { StorageError, reason } from './storage/error.js';
-import { createForRecovery, openLogStorage } from './storage/open.js';
-import type { EffectsOf, LogStorage, LogStorageOptions } from './storage/types.js';
+import { StorageError, reason } from '../storage/error.js';
+import { createForRecovery, openLogStorage } from '../storage/open.js';
+import type { EffectsOf, LogStorage, LogStorageOptions } from '../storage/types.js';
 
 /** Options of {@link recover}. */
 export interface RecoverOptions extends Omit<LogStorageOptions, 'step'> {

@@ -1,4 +1,4 @@
-import { ClientError, type TileSource, fetchBundle, fetchTile } from '../client/index.js';
+import { ClientError, type TileSource, fetchBundle, fetchTile } from '../../client/index.js';
 import {
   CompactRange,
   TILE_WIDTH,
@@ -14,8 +14,8 @@ import {
   perfectRoot,
   tilePath,
   tileWidth,
-} from '../tlog/index.js';
-import { reason } from './storage/error.js';
+} from '../../tlog/index.js';
+import { reason } from '../storage/error.js';
 
 /** Something that is not as it has to be. */
 export interface Problem {

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type TileSource, fetchBundle, fetchTile } from '../client/index.js';
+import { type TileSource, fetchBundle, fetchTile } from '../../client/index.js';
 import {
   TILE_WIDTH,
   type TileId,
@@ -11,10 +11,10 @@ import {
   tileHashReader,
   tileWidth,
   treeRoot,
-} from '../tlog/index.js';
-import { EdgeRows } from './storage/edge-rows.js';
-import { reason } from './storage/error.js';
-import type { FolderSource } from './storage/folder-source.js';
+} from '../../tlog/index.js';
+import { EdgeRows } from '../storage/edge-rows.js';
+import { reason } from '../storage/error.js';
+import type { FolderSource } from '../storage/folder-source.js';
 import type { Problem } from './tree-check.js';
 
 /** Entries from the sealed mark on, which are in no bundle for certain. */

@@ -1,19 +1,19 @@
 // What the commands fsck and recover need of a log's folder, and how they say what they found.
 import { join } from 'node:path';
-import type { Fetch } from '../client/index.js';
-import { httpSource } from '../client/index.js';
-import { readKeyFile } from '../system/index.js';
-import { encodeHex, parseVkey, signNote } from '../tlog/index.js';
-import type { Vkey } from '../tlog/index.js';
-import { charterEffects } from './admission-charter.js';
-import { LogError } from './errors.js';
-import { FILES, readCharterFile } from './folder.js';
+import type { Fetch } from '../../client/index.js';
+import { httpSource } from '../../client/index.js';
+import { readKeyFile } from '../../system/index.js';
+import { encodeHex, parseVkey, signNote } from '../../tlog/index.js';
+import type { Vkey } from '../../tlog/index.js';
+import { charterEffects } from '../admission-charter.js';
+import { LogError } from '../errors.js';
+import { FILES, readCharterFile } from '../folder.js';
 import { fsckFolder, fsckSource } from './fsck.js';
 import type { FsckReport } from './fsck.js';
 import { recover } from './recover.js';
 import type { RecoverResult } from './recover.js';
-import { FolderSource } from './storage/folder-source.js';
-import type { EffectsOf, LogStorageOptions } from './storage/types.js';
+import { FolderSource } from '../storage/folder-source.js';
+import type { EffectsOf, LogStorageOptions } from '../storage/types.js';
 
 /** What `stele-log fsck` is told. */
 export interface CheckOptions {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ClientError, type TileSource } from '../client/index.js';
+import { ClientError, type TileSource } from '../../client/index.js';
 import {
   type OpenedCheckpoint,
   TILE_WIDTH,
@@ -9,20 +9,20 @@ import {
   encodeHex,
   equalBytes,
   openCheckpoint,
-} from '../tlog/index.js';
-import { acquireKeyLock } from './lock.js';
+} from '../../tlog/index.js';
+import { acquireKeyLock } from '../lock.js';
 import { OverlaySource, checkPartials, earlierRoots } from './fsck-files.js';
 import { type Effects, replayEffects } from './effects.js';
-import { reason } from './storage/error.js';
-import { FolderDisk } from './storage/disk.js';
-import { FolderSource } from './storage/folder-source.js';
-import { LevelTreeState } from './storage/level-state.js';
-import { PUBLIC } from './storage/log-storage.js';
-import { parseNoteFile } from './storage/note-file.js';
-import { checkFormat } from './storage/open.js';
-import { withStateCopy } from './storage/salvage.js';
-import { parseTail } from './storage/tail.js';
-import type { EffectsOf, Head, LogStorageOptions, StateCounts } from './storage/types.js';
+import { reason } from '../storage/error.js';
+import { FolderDisk } from '../storage/disk.js';
+import { FolderSource } from '../storage/folder-source.js';
+import { LevelTreeState } from '../storage/level-state.js';
+import { PUBLIC } from '../storage/log-storage.js';
+import { parseNoteFile } from '../storage/note-file.js';
+import { checkFormat } from '../storage/open.js';
+import { withStateCopy } from '../storage/salvage.js';
+import { parseTail } from '../storage/tail.js';
+import type { EffectsOf, Head, LogStorageOptions, StateCounts } from '../storage/types.js';
 import { type Problem, walkTree } from './tree-check.js';
 
 /** What a full check found. It is clean when `problems` is empty; what could not be checked is named. */

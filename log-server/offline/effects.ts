@@ -1,7 +1,7 @@
-import { decodeHex, encodeHex, equalBytes } from '../tlog/index.js';
-import { reason } from './storage/error.js';
-import type { LevelTreeState } from './storage/level-state.js';
-import type { EffectsOf, StateCounts } from './storage/types.js';
+import { decodeHex, encodeHex, equalBytes } from '../../tlog/index.js';
+import { reason } from '../storage/error.js';
+import type { LevelTreeState } from '../storage/level-state.js';
+import type { EffectsOf, StateCounts } from '../storage/types.js';
 import type { Problem } from './tree-check.js';
 
 /** Identities and ledger as the entries make them, computed anew from the first entry on. */

@@ -1,14 +1,14 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Findings, headIn } from './recover-sources.js';
-import { FolderDisk } from './storage/disk.js';
-import { reason } from './storage/error.js';
-import { FolderSource } from './storage/folder-source.js';
-import { PUBLIC } from './storage/log-storage.js';
-import { parseNoteFile } from './storage/note-file.js';
-import { type Salvage, salvageState, withStateCopy } from './storage/salvage.js';
-import { parseTail } from './storage/tail.js';
-import type { LogStorageOptions } from './storage/types.js';
+import { FolderDisk } from '../storage/disk.js';
+import { reason } from '../storage/error.js';
+import { FolderSource } from '../storage/folder-source.js';
+import { PUBLIC } from '../storage/log-storage.js';
+import { parseNoteFile } from '../storage/note-file.js';
+import { type Salvage, salvageState, withStateCopy } from '../storage/salvage.js';
+import { parseTail } from '../storage/tail.js';
+import type { LogStorageOptions } from '../storage/types.js';
 
 /** What the damaged folder itself still gives. */
 export interface Own extends Findings {

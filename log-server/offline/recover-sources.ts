@@ -1,7 +1,7 @@
 import { lstat, opendir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatEnvelope, parseEnvelope } from '../attestation/index.js';
-import { type Fetch, type TileSource, httpSource } from '../client/index.js';
+import { formatEnvelope, parseEnvelope } from '../../attestation/index.js';
+import { type Fetch, type TileSource, httpSource } from '../../client/index.js';
 import {
   MAX_ENTRY_SIZE,
   SteleError,
@@ -10,11 +10,11 @@ import {
   leafHash,
   openCheckpoint,
   parseTlogProof,
-} from '../tlog/index.js';
-import { StorageError, reason } from './storage/error.js';
-import { FolderSource, holdsTiles } from './storage/folder-source.js';
-import { parseNoteFile } from './storage/note-file.js';
-import { parseTail } from './storage/tail.js';
+} from '../../tlog/index.js';
+import { StorageError, reason } from '../storage/error.js';
+import { FolderSource, holdsTiles } from '../storage/folder-source.js';
+import { parseNoteFile } from '../storage/note-file.js';
+import { parseTail } from '../storage/tail.js';
 
 /** A head under the log's signature. */
 export interface SignedHead {

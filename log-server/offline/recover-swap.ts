@@ -1,6 +1,6 @@
 import { lstat, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FolderDisk } from './storage/disk.js';
+import { FolderDisk } from '../storage/disk.js';
 
 async function exists(path: string): Promise<boolean> {
   return lstat(path).then(

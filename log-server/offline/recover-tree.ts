@@ -1,4 +1,4 @@
-import { type TileSource, fetchBundle, fetchTile } from '../client/index.js';
+import { type TileSource, fetchBundle, fetchTile } from '../../client/index.js';
 import {
   TILE_WIDTH,
   concatBytes,
@@ -10,9 +10,9 @@ import {
   parseTile,
   perfectRoot,
   tileWidth,
-} from '../tlog/index.js';
+} from '../../tlog/index.js';
 import { foldTiles } from './tree-check.js';
-import { FolderSource } from './storage/folder-source.js';
+import { FolderSource } from '../storage/folder-source.js';
 import type { Origin } from './recover-sources.js';
 
 /** How many ways of choosing between disagreeing sources are tried against the signed root. */

@@ -95,7 +95,7 @@ class Ledger:
         self.writes, self.findings, self.i = {}, [], len(self.hashes)
         leaf = raw
         try:
-            leaf = self.admit(raw)
+            leaf = self.admit(raw, replay)
         except Refused:
             if not replay:
                 raise
@@ -117,9 +117,10 @@ class Ledger:
     def find(self, code, *others):
         self.findings.append({"code": code, "entries": sorted([*(o["index"] for o in others if o), self.i])})
 
-    def admit(self, raw):
-        """Rules 1 to 9, then that of the type."""
+    def admit(self, raw, replay):
+        """Rules 1 to 9, then that of the type. What is logged is the canonical form."""
         envelope = parse_envelope(raw)
+        check(not replay or envelope.leaf == raw, "bad_envelope")
         statement = parse_statement(envelope.payload)
         self.p = p = statement["predicate"]
         check(envelope.keyid == p["signer"], "keyid_mismatch")

@@ -87,11 +87,13 @@ class Policy:
     @property
     def faults(self):
         """formats.md, "f": the smallest number of operators that two quorums share, less one. Operators of several witnesses
-        are tried in each of three ways (in the one quorum, in the other, in both); for the rest each group counts."""
+        are tried in each of three ways (in the one quorum, in the other, in both); for the rest each group counts. With more than
+        12 such operators it is not computed here; the specification has no bound."""
         if self.quorum == "none":
             return -1
         counted = self.below(self.quorum)
         several = sorted({o for w, o in self.operator.items() if w in counted and sum(self.operator[v] == o for v in counted) > 1})
+        check(len(several) <= 12, "faults_not_computed")
 
         def best(assigned):
             def cost(name):

@@ -66,13 +66,13 @@ def check_terms(terms):
     except Refused:
         raise Refused("terms_log_keys")
     check(all(key.name == terms["origin"] and key.type in (1, 6) for key in log_keys), "terms_log_keys")
-    named, names = {}, {}
+    named, names, members = {}, {}, terms["registrars"]["members"]
     for use, participant, name, key in officers(terms):
+        check(use != "registrar" or len({m["participant"] for m in members}) == len(members) >= terms["registrars"]["threshold"],
+              "terms_registrars")
         check(ed25519.public_key(unhex(key)) and names.setdefault(participant, name) == name, "terms_keys")
         check(key not in named or {use, named[key][0]} == {"operator", "registrar"} and named[key][1] == participant, "terms_keys")
         named[key] = use, participant
-    members = terms["registrars"]["members"]
-    check(len({m["participant"] for m in members}) == len(members) >= terms["registrars"]["threshold"], "terms_registrars")
     try:
         policy = terms_policy(terms)
         policy.faults

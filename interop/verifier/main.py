@@ -11,7 +11,8 @@ if __name__ == "__main__":
     command, rest = sys.argv[1], sys.argv[2:]
     try:
         if command == "vectors":
-            sys.exit(int(vectors.run(rest)[1] > 0))
+            good, bad = vectors.run(rest)
+            sys.exit(int(bad > 0 or good == 0))
         sys.exit({"record": record.main, "log": replay.main}[command](*rest))
     except Refused as refused:
         print(f"refused: {refused}")

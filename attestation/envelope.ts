@@ -10,7 +10,6 @@
 import {
   concatBytes,
   decodeBase64,
-  decodeHex,
   encodeBase64,
   encodeHex,
   encodeUtf8,
@@ -189,9 +188,4 @@ function bad(message: string, options?: ErrorOptions): AttestationError {
     'send one DSSE envelope with one Ed25519 signature over an in-toto Statement',
     options,
   );
-}
-
-/** The raw key behind hex, 32 bytes. Throws TlogError "bad_hex". */
-export function publicKeyFromHex(hex: string): Uint8Array {
-  return decodeHex(hex, 'public key');
 }

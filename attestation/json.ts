@@ -29,7 +29,7 @@ export function canonicalJson(value: unknown): Uint8Array {
 }
 
 /** As canonicalJson, before encoding. */
-export function canonicalText(value: unknown): string {
+function canonicalText(value: unknown): string {
   checkWritable(value, 1);
   try {
     // checkWritable has excluded every value for which this is undefined.

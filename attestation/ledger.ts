@@ -133,7 +133,7 @@ export type FindingCode =
   | 'supersedes-nothing';
 
 /** Sixteen digits, so that keys sort as their numbers do. */
-export function pad(value: number): string {
+function pad(value: number): string {
   return String(value).padStart(16, '0');
 }
 

@@ -1,5 +1,6 @@
 import { attestationMutants } from './attestation.js';
 import { cliMutants } from './cli.js';
+import { durabilityMutants } from './durability.js';
 import { logServerMutants } from './log-server.js';
 import type { Mutant } from './mutant.js';
 import { noteMutants } from './notes.js';
@@ -9,6 +10,7 @@ import { witnessMutants } from './witness.js';
 
 /** Every promise about crashes, attackers and limits, and the test that breaks without it. */
 export const mutants: readonly Mutant[] = [
+  ...durabilityMutants,
   ...storageMutants,
   ...treeMutants,
   ...noteMutants,

@@ -94,5 +94,6 @@ test('property: every commitment opens', () => {
         assert.deepEqual([opened.field, opened.value], [field, value]);
       },
     ),
+    { examples: [['__proto__', 0, new Uint8Array(16)]] },
   );
 });

@@ -111,13 +111,13 @@ function bad(message: string, options?: ErrorOptions): AttestationError {
 
 /** `committed` of several commitments. Throws AttestationError "bad_disclosure" for a name given twice. */
 export function committedOf(commitments: readonly Commitment[]): Record<string, string> {
-  const committed: Record<string, string> = {};
+  const digests = new Map<string, string>();
   for (const { field, digest } of commitments) {
-    if (Object.hasOwn(committed, field))
-      throw bad(`expected one commitment per field, found two for ${quote(field)}`);
-    committed[field] = digest;
+    if (digests.has(field)) throw bad(`expected one commitment per field, found two for ${quote(field)}`);
+    digests.set(field, digest);
   }
-  return committed;
+  // Not by assignment, which would lose a field called __proto__.
+  return Object.fromEntries(digests);
 }
 
 /** The SHA-256 in hex of a document's bytes, as subjects and digests of statements state it. */

@@ -1,7 +1,7 @@
 // The pipeline's promises, on an owned clock and a scripted network: orders and counts, never seconds.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { encodeUtf8, evaluatePolicy, formatCheckpoint, signNote } from '../tlog/index.js';
+import { encodeUtf8, evaluatePolicy, formatCheckpoint, sha256, signNote } from '../tlog/index.js';
 import type { Policy } from '../tlog/index.js';
 import type { PublishedHead } from './head.js';
 import type { LogStep } from './steps.js';
@@ -185,20 +185,24 @@ void test('without a quorum: 503, entries stay committed, and the same index whe
   await s.close();
 });
 
-void test('above the backlog nothing new is admitted, and the readers are served', async () => {
-  const s = await startScene({
-    settings: { limits: { publishIntervalMs: 0, collectionTimeoutMs: 5000, backlog: 3 } },
-  });
-  await ready(s);
-  for (const witness of s.witnesses) witness.script = hang;
-  const waiting = [5, 6, 7].map((i) => s.log.submit(entry(i)));
-  for (const each of waiting) each.catch(() => undefined);
-  await until(() => s.storage.size === 8);
-  await assert.rejects(s.log.submit(entry(8)), { code: 'backlog_full', status: 503, retryAfter: 30 });
-  assert.equal(s.storage.size, 8);
-  assert.equal((await fetch(`${s.log.url}/checkpoint`)).status, 200);
-  await s.close();
-});
+void test(
+  'above the backlog nothing new is admitted, and the readers are served',
+  { timeout: 20_000 },
+  async () => {
+    const s = await startScene({
+      settings: { limits: { publishIntervalMs: 0, collectionTimeoutMs: 5000, backlog: 3 } },
+    });
+    await ready(s);
+    for (const witness of s.witnesses) witness.script = hang;
+    const waiting = [5, 6, 7].map((i) => s.log.submit(entry(i)));
+    for (const each of waiting) each.catch(() => undefined);
+    await until(() => s.storage.size === 8);
+    await assert.rejects(s.log.submit(entry(8)), { code: 'backlog_full', status: 503, retryAfter: 30 });
+    assert.equal(s.storage.size, 8);
+    assert.equal((await fetch(`${s.log.url}/checkpoint`)).status, 200);
+    await s.close();
+  },
+);
 
 void test('one liar is set aside and stops nothing; the second stops signing', async () => {
   const s = await startScene();
@@ -332,4 +336,25 @@ void test('shutting down answers what is under way and takes nothing new', async
   );
   await closing;
   assert.equal(s.storage.calls.at(-1), 'close');
+});
+
+test('one payload twice in a batch is one entry', async () => {
+  const s = await startFixture({
+    opened: {
+      admission: {
+        prepare: (body) => Promise.resolve({ entry: body, id: sha256(body) }),
+        admit: () => Promise.resolve(new Map()),
+      },
+    },
+  });
+  await until(() => s.log.published() !== undefined);
+  const receipts = await Promise.all(
+    [entry(1), entry(2), entry(1), entry(2), entry(1)].map((body) => s.log.submit(body)),
+  );
+  assert.deepEqual(
+    receipts.map((receipt) => receipt.index),
+    [0, 1, 0, 1, 0],
+  );
+  assert.deepEqual([s.storage.size, s.storage.calls.filter((call) => call === 'commit').length], [2, 1]);
+  await s.close();
 });

@@ -14,7 +14,7 @@ export const logServerMutants: readonly Mutant[] = [
     desc: 'the signed note in its file before a witness sees it',
     file: 'log-server/publisher.ts',
     find: 'await storage.writeSigned(note);',
-    replace: 'void clock.sleep(0).then(() => storage.writeSigned(note));',
+    replace: 'setTimeout(() => void storage.writeSigned(note), 50);',
     ...pipeline('in this order'),
   },
   {
@@ -64,7 +64,7 @@ export const logServerMutants: readonly Mutant[] = [
     file: 'log-server/sequencer.ts',
     find: 'return batch.get(encodeHex(prepared.id)) ?? (await this.#o.storage.lookup(prepared.id));',
     replace: 'return this.#o.storage.lookup(prepared.id);',
-    ...start('sent again after a 503'),
+    ...pipeline('one payload twice in a batch'),
   },
   {
     desc: 'the check of a signature before the payload is looked up',

@@ -133,6 +133,7 @@ async function decide(
     throw new AttestationError(
       'duplicate',
       `entry ${index}: expected a new payload, found that of entry ${logged}`,
+      'it is logged already: use that entry',
     );
   // Rule 7: size.
   if (entry.leaf.length > head.sizeLimit)
@@ -205,6 +206,7 @@ function checkKey(
     throw new AttestationError(
       'wrong_participant',
       `entry ${index}: expected participant ${quote(key.participant)}, whose key this is, found ${quote(participant)}`,
+      'sign with a key of the participant that the statement names',
     );
 }
 

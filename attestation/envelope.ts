@@ -101,6 +101,7 @@ export function parseEnvelope(bytes: Uint8Array): Envelope {
     throw new AttestationError(
       'entry_too_large',
       `envelope: expected at most ${MAX_ENVELOPE_BYTES} bytes, found ${bytes.length}`,
+      'long lists travel as Merkle roots',
     );
   }
   return envelopeFromJson(parseJson(bytes));

@@ -66,6 +66,7 @@ export async function admitParticipantKey(candidate: Candidate<ParticipantKey>):
     throw new AttestationError(
       'not_entitled',
       `participant-key: expected a key of ${quote(predicate.about)} or a registrar's, found one of ${quote(key.participant)}`,
+      'have the participant or a registrar sign it',
     );
   if (predicate.action === 'object') {
     await object(candidate, known, own);
@@ -154,6 +155,7 @@ async function object(
     throw new AttestationError(
       'not_entitled',
       `participant-key: expected a key of ${quote(about)} to object, found a registrar's`,
+      'the participant whose key is to change objects with a key of its own',
     );
   if (known.pending !== requested) {
     view.find('objection-void');

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fetch } from '../client/index.js';
 
+/** The world as a command sees it. */
 export interface Context {
   /** STELE_*, XDG_*, HOME and APPDATA are read. */
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -88,6 +88,7 @@ async function readText(answer: Response, url: string): Promise<string> {
         EXIT.network,
         'too_large',
         `${url}: expected an answer of at most ${MAX_ANSWER_BYTES} bytes, found more`,
+        'is this the URL of a log? If it is, tell its operator',
       );
     }
     chunks.push(chunk);

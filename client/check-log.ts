@@ -16,6 +16,7 @@ import { ClientError } from './errors.js';
 import { fetchBundle, fetchTile, type TileSource } from './source.js';
 import { foldEdge } from './verified-tiles.js';
 
+/** How a whole log is read. */
 export interface CheckLogOptions {
   /** Bundles, each with its tile, fetched ahead. Default 8. */
   parallel?: number;

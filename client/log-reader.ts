@@ -24,6 +24,7 @@ export interface LastSeen {
   save(origin: string, note: Uint8Array): Promise<void>;
 }
 
+/** What a reader remembers, and where; all of it may be left out. */
 export interface LogReaderOptions {
   cache?: TileCache;
   lastSeen?: LastSeen;

@@ -25,6 +25,7 @@ export interface TileSource {
   bundle(index: number, width: number): Promise<Uint8Array>;
 }
 
+/** How a log is asked over HTTP. */
 export interface HttpSourceOptions {
   fetch?: Fetch;
   timer?: Timer;

@@ -80,7 +80,8 @@ export class VerifiedTiles {
     if (width === 0) {
       throw new ClientError(
         'out_of_range',
-        `tile ${index} of level ${level} does not exist in a tree of size ${this.size}`,
+        `expected a tile of the tree of size ${this.size}, found number ${index} of level ${level}`,
+        'ask for one that exists, or read a newer checkpoint',
       );
     }
     if (width < TILE_WIDTH) return (await this.edge())[level] ?? [];
@@ -115,7 +116,11 @@ export class VerifiedTiles {
   async bundle(index: number): Promise<VerifiedBundle> {
     const width = tileWidth(0, index, this.size);
     if (width === 0) {
-      throw new ClientError('out_of_range', `bundle ${index} does not exist in a tree of size ${this.size}`);
+      throw new ClientError(
+        'out_of_range',
+        `expected a bundle of the tree of size ${this.size}, found number ${index}`,
+        'ask for one that exists, or read a newer checkpoint',
+      );
     }
     const path = entriesPath(index, width);
     const cache = width === TILE_WIDTH ? this.#cache : undefined;

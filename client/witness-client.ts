@@ -14,6 +14,7 @@ import {
 import { ClientError } from './errors.js';
 import { exchange, joinUrl, systemTimer, type Answer, type Fetch, type Timer } from './http.js';
 
+/** Which witness is asked, and how. */
 export interface WitnessClientOptions {
   /** The witness's submission prefix. */
   url: string;
@@ -29,6 +30,7 @@ export interface WitnessClientOptions {
   maxReply?: number;
 }
 
+/** What `add-checkpoint` carries (C2SP tlog-witness). */
 export interface AddCheckpointRequest {
   /** Size of the last checkpoint that the witness is believed to have cosigned; 0 if none. */
   oldSize: number;

@@ -193,7 +193,11 @@ function checkOrigin(origin: string): void {
   // SPEC (tlog-cosignature): "opaque log_origin<1..2^8-1>".
   const { length } = encodeUtf8(origin);
   if (length > 255) {
-    throw new WitnessError('bad_log', `origin: expected at most 255 bytes, found ${length}`);
+    throw new WitnessError(
+      'bad_log',
+      `origin: expected at most 255 bytes, found ${length}`,
+      'no ML-DSA-44 cosignature can name a longer one: the log needs another origin',
+    );
   }
 }
 

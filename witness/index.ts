@@ -26,6 +26,7 @@ export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
 export { jsonLogger, type Level, type Logger } from './log.js';
 export { originHash, type Step } from './state-store.js';
 
+/** What a witness is started with. */
 export interface WitnessOptions {
   /** As `initFolder` made it. */
   folder: string;
@@ -42,6 +43,7 @@ export interface WitnessOptions {
   limits?: Partial<Limits>;
 }
 
+/** What bounds how long and how much strangers can hold open. Milliseconds, but for `connections`. */
 export interface Limits {
   headersMs: number;
   requestMs: number;
@@ -62,6 +64,7 @@ const LIMITS: Limits = {
 /** Milliseconds between looks at the clocks, so that a leap is noticed when nobody asks for anything. */
 const CLOCK_INTERVAL = 60_000;
 
+/** A witness that serves. */
 export interface RunningWitness {
   /** Submission and monitoring prefix. */
   url: string;

@@ -99,7 +99,11 @@ export async function digestFile(path: string): Promise<Buffer> {
       return hash.digest();
     }
   } catch (cause) {
-    throw bad(path, `expected a file that can be read, found ${codeOf(cause) ?? String(cause)}`, cause);
+    throw bad(
+      path,
+      `expected a file that can be read, found ${codeOf(cause) === 'ENOENT' ? 'none' : (codeOf(cause) ?? String(cause))}`,
+      cause,
+    );
   }
   throw new CliError(
     EXIT.usage,

@@ -4,9 +4,10 @@ import { parseEnvelope, parseJson } from '../attestation/index.js';
 import { idOf, looksLikeBundle, parseBundle } from './bundle.js';
 import type { Context } from './context.js';
 import { asInput, CliError, EXIT } from './errors.js';
-import { readInput } from './files.js';
+import { readIfThere } from './files.js';
 import { checkCount } from './identifiers.js';
 import type { OpenLog } from './log.js';
+import { quote } from '../tlog/index.js';
 import { required, type Settings } from './settings.js';
 
 /** The index of the entry that `target` names. Throws CliError "not_found", status 1. */
@@ -35,7 +36,15 @@ export async function findEntry(
 }
 
 function readId(context: Context, file: string): string {
-  const bytes = readInput(resolve(context.cwd, file), file);
+  const bytes = readIfThere(resolve(context.cwd, file));
+  if (bytes === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'unreadable',
+      `expected an index, the SHA-256 of a payload in hex, or a file that holds the envelope, found ${quote(file)}`,
+      'check the path',
+    );
+  }
   return asInput(file, () =>
     idOf(looksLikeBundle(parseJson(bytes)) ? parseBundle(bytes).envelope : parseEnvelope(bytes)),
   );

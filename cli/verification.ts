@@ -61,7 +61,8 @@ export function verifyEvidence(report: Report, evidence: Evidence, policy: Polic
   if (statement !== undefined) checkKnownStatement(report, statement);
   const placed = checkPlace(report, evidence, policy);
   const directory = placed && readRelated(report, evidence.related, policy, placed);
-  checkSigner(report, envelope, statement, placed?.index, directory);
+  const unknown = whySignerIsUnknown(evidence, placed);
+  checkSigner(report, envelope, statement, placed?.index, directory, unknown);
   checkTime(report, statement, placed, evidence.related, policy);
   return { ...(statement && { statement }), ...(placed && { index: placed.index }) };
 }
@@ -148,7 +149,7 @@ function checkPlace(report: Report, { envelope, proof: bytes }: Evidence, policy
   const witnesses = evaluation.cosignatures.map(
     ({ witness, timestamp }) => `${witness.name} ${showTime(timestamp)}`,
   );
-  const cosigned = `cosigned by ${witnesses.length} of the policy's ${policy.witnesses.length} witnesses${witnesses.length > 0 ? `: ${witnesses.join(', ')}` : ''}`;
+  const cosigned = `cosigned by ${witnesses.length} of the policy's ${policy.witnesses.length} ${policy.witnesses.length === 1 ? 'witness' : 'witnesses'}${witnesses.length > 0 ? `: ${witnesses.join(', ')}` : ''}`;
   if (policy.quorum === undefined)
     report.check('quorum', 'not-checkable', `the policy asks for none; ${cosigned}`);
   else report.check('quorum', evaluation.met ? 'pass' : 'fail', cosigned);
@@ -173,19 +174,26 @@ function readRelated(
   });
 }
 
+/** Why no key is known for a record, should that be so. */
+function whySignerIsUnknown({ related }: Evidence, placed: Place | undefined): string {
+  if (related.length > 0 && placed === undefined)
+    return 'whose key it is follows from a place in the log, and the record has no proven one';
+  return 'the entry that introduces the signing key is not in the file: "stele prove" fetches it';
+}
+
 function checkSigner(
   report: Report,
   envelope: Envelope,
   statement: AnyStatement | undefined,
   index: number | undefined,
   directory: Directory | undefined,
+  unknown: string,
 ): void {
   const id = statement?.predicate.signer;
   const key = statement && (directory?.keys.get(statement.predicate.signer) ?? ownKey(statement, envelope));
   if (statement === undefined || id === undefined || key === undefined) {
-    const why = 'the entry that introduces the signing key is not in the file: "stele prove" fetches it';
-    report.check('signature', 'not-checkable', why);
-    report.check('signer', 'not-checkable', why);
+    report.check('signature', 'not-checkable', unknown);
+    report.check('signer', 'not-checkable', unknown);
     return;
   }
   if (envelope.keyid !== id || !verifyEnvelopeSignature(envelope, key.publicKey)) {
@@ -266,7 +274,7 @@ function checkTime(
     report.check(
       'logged before',
       'pass',
-      `${showTime(upper)}, if at most ${faults} of the witness operators lie`,
+      `${showTime(upper)}, if ${faults === 0 ? 'no witness operator lies' : `at most ${faults} of the witness operators lie`}`,
     );
   }
   const named = statement?.predicate.recentAnchor;

@@ -19,6 +19,7 @@ import { killAll, lines, REPOSITORY, stopAll } from './programs.js';
 import type { Plan } from './train/config.js';
 
 const ROOT = join(REPOSITORY, '.demo');
+const RUNNING = join(ROOT, 'running');
 const OFFICE = join(ROOT, 'registrar');
 const LAB = join(ROOT, 'lab');
 const AUDITOR = join(ROOT, 'auditor');
@@ -32,8 +33,10 @@ async function stele(folder: string, args: string[], show = true): Promise<strin
 }
 
 async function main(stay: boolean): Promise<void> {
+  refuseSecondDemo();
   rmSync(ROOT, { recursive: true, force: true });
   for (const folder of [OFFICE, LAB, AUDITOR]) mkdirSync(folder, { recursive: true });
+  writeFileSync(RUNNING, `${process.pid}\n`);
 
   heading('A log and four witnesses start');
   const network = await startLogAndWitnesses();
@@ -48,6 +51,21 @@ async function main(stay: boolean): Promise<void> {
   if (!stay) return;
   say(`The log stays up at ${network.log.url} (try ${network.log.url}/checkpoint). Ctrl-C ends it.`);
   await new Promise(() => undefined);
+}
+
+/** A demo that began now would delete the folder of one that runs. */
+function refuseSecondDemo(): void {
+  if (!existsSync(RUNNING)) return;
+  const pid = Number(readFileSync(RUNNING, 'utf8'));
+  try {
+    process.kill(pid, 0); // signal 0 only asks
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return;
+    throw error;
+  }
+  throw new Error(
+    `expected no other demo in ${ROOT}, found process ${pid}: end it first, or delete ${RUNNING} if that process is something else`,
+  );
 }
 
 async function startLogAndWitnesses(): Promise<Network> {

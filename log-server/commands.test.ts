@@ -57,7 +57,7 @@ void test('usage errors end with 2, and say what was expected', async (t) => {
     ['serve -f x --admission some', /Allowed choices are charter, none/],
     ['serve -f x', /\(no_key\)/],
     ['init -f x --policy policy', /expected --origin/],
-    ['init -f x --origin o --policy missing', /expected to read missing, found ENOENT/],
+    ['init -f x --origin o --policy missing', /expected a file at missing, found none/],
     ['init -f x --origin o --policy policy --anchor-interval 1.5', /whole number/],
     ['fsck', /expected --folder/],
     ['fsck http://127.0.0.1:1/', /expected the log’s key/],

@@ -30,12 +30,23 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   let status: number = EXIT.fine;
   addFsck(program, (found) => (status = found));
   addRecover(program);
+  for (const command of [program, ...program.commands]) speakAlike(command);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return status;
   } catch (error) {
     return explain(error);
   }
+}
+
+/** Usage errors look like all others; subcommands inherit neither of these. */
+function speakAlike(command: Command): void {
+  command.configureOutput({
+    outputError: (text, write) => {
+      write(`stele-log: ${text.replace(/^error: /, '')}`);
+    },
+  });
+  command.showHelpAfterError('  see --help');
 }
 
 const folderOption = (): Option => setting('-f, --folder <folder>', "the log's folder");
@@ -319,7 +330,8 @@ async function readInput(path: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new LogError('unreadable', `expected to read ${path}, found ${reason}`, 'check the path', {
+    const found = reason === 'ENOENT' ? 'none' : reason;
+    throw new LogError('unreadable', `expected a file at ${path}, found ${found}`, 'check the path', {
       cause,
     });
   }
@@ -342,7 +354,7 @@ function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
   if (error instanceof SteleError || error instanceof StorageError) {
     process.stderr.write(
-      `stele-log: ${error.message} (${error.code})\n${error.hint === '' ? '' : `${error.hint}\n`}`,
+      `stele-log: ${error.message} (${error.code})\n${error.hint === '' ? '' : `  ${error.hint}\n`}`,
     );
     return exitStatus(error.code);
   }

@@ -246,16 +246,27 @@ test('headers and bodies that drip are cut off', { timeout: 20_000 }, async () =
 void test('other methods and paths: 404, and every answer has a request ID', async () => {
   const { log, close } = await withEntries(0);
   for (const [method, path] of [
-    ['GET', '/add'],
     ['POST', '/checkpoint'],
     ['DELETE', '/tile/0/000'],
-    ['GET', '/'],
+    ['POST', '/'],
     ['GET', '/api/v2/x'],
   ] as const) {
     const answer = await fetch(log.url + path, { method });
     assert.equal(answer.status, 404, path);
     assert.match(answer.headers.get('x-request-id') ?? '', /^[0-9a-z]+-[0-9a-z]+$/);
   }
+  await close();
+});
+
+void test('whoever opens the URL in a browser learns what is here; /add names its method', async () => {
+  const { log, close } = await withEntries(3);
+  const front = await fetch(log.url);
+  assert.equal(front.status, 200);
+  assert.equal(front.headers.get('content-type'), 'text/plain; charset=utf-8');
+  assert.match(await front.text(), /^\S+\n\nPublished: 3 entries\.\nState: ready /);
+  const add = await fetch(`${log.url}/add`);
+  assert.deepEqual([add.status, add.headers.get('allow')], [405, 'POST']);
+  assert.equal(((await add.json()) as { error: { code: string } }).error.code, 'bad_method');
   await close();
 });
 

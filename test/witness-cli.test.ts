@@ -93,7 +93,7 @@ test('what goes wrong has a status, a code, and says what to do', async () => {
     [
       ['serve', '-f', join(folder, 'nothing')],
       2,
-      /expected a witness's folder.*\nhint: .*init.*\[bad_folder\]/,
+      /^stele-witness: .*expected a witness's folder.*\(bad_folder\)\n {2}.*init/,
     ],
     [['init', '-f', folder, '-n', 'witness.example/w1'], 2, /already_there/],
     [['init', '-f', join(folder, 'new'), '-n', 'a name with spaces'], 2, /bad_signing_key|bad_vkey/],

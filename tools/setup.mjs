@@ -23,4 +23,5 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   }
   writeFileSync(stamp, wanted);
 }
+console.log('Building; the first time takes about a minute.');
 await import('./build.mjs');

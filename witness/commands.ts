@@ -88,12 +88,23 @@ export async function runCommand(args: readonly string[]): Promise<number> {
       status = await confirmClock(folder, yes === true);
     });
 
+  for (const command of [program, ...program.commands]) speakAlike(command);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return status;
   } catch (error) {
     return explain(error);
   }
+}
+
+/** Usage errors look like all others; subcommands inherit neither of these. */
+function speakAlike(command: Command): void {
+  command.configureOutput({
+    outputError: (text, write) => {
+      write(`stele-witness: ${text.replace(/^error: /, '')}`);
+    },
+  });
+  command.showHelpAfterError('  see --help');
 }
 
 async function serve(options: {
@@ -166,13 +177,13 @@ function explain(error: unknown): number {
   }
   if (error instanceof SteleError) {
     console.error(
-      `error: ${error.message}${error.hint === '' ? '' : `\nhint: ${error.hint}`} [${error.code}]`,
+      `stele-witness: ${error.message} (${error.code})${error.hint === '' ? '' : `\n  ${error.hint}`}`,
     );
     return EXIT[error.code] ?? 2;
   }
   const code = (error as NodeJS.ErrnoException).code ?? '';
   console.error(
-    `error: ${error instanceof Error ? error.message : 'unknown'}${code === '' ? '' : ` [${code}]`}`,
+    `stele-witness: ${error instanceof Error ? error.message : 'unknown'}${code === '' ? '' : ` (${code})`}`,
   );
   return EXIT[code] ?? 2;
 }

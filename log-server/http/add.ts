@@ -55,6 +55,15 @@ export function addRoute(app: Hono<HttpEnv>, log: LogView): void {
       `${JSON.stringify(answer)}\n`,
     );
   });
+  app.all('/add', (c) => {
+    const refusal = { status: 405, code: 'bad_method', message: `expected POST, found ${c.req.method}` };
+    const answer = errorResponse(
+      { ...refusal, hint: 'send the entry as the body of a POST' },
+      c.req.header('accept'),
+    );
+    answer.headers.set('allow', 'POST');
+    return answer;
+  });
 }
 
 /** The tlog-proof of an entry in the published tree. */

@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { addRoute } from './add.js';
 import { apiRoutes } from './api.js';
 import { errorResponse, toHttpError } from './errors.js';
+import { frontRoute } from './front.js';
 import { readRoutes } from './reads.js';
 import { statusRoutes } from './status.js';
 import type { HttpEnv, LogView } from './view.js';
@@ -26,8 +27,9 @@ export function createApp(log: LogView): Hono<HttpEnv> {
   readRoutes(app, log);
   apiRoutes(app, log);
   statusRoutes(app, log);
+  frontRoute(app, log);
   app.notFound((c) => {
-    const hint = 'this log serves /checkpoint, /tile/…, /add, /api/v1/…, /healthz and /readyz';
+    const hint = 'see / for what there is: /checkpoint, /tile/…, /add, /api/v1/…, /healthz and /readyz';
     return errorResponse(
       { status: 404, code: 'not_found', message: 'there is nothing here', hint },
       c.req.header('accept'),

@@ -82,14 +82,20 @@ async function layoutOf(folder: string): Promise<Layout> {
 /** The report as lines for people. */
 export function describeCheck(report: FsckReport): string[] {
   const { size, rootHash, checked, problems, remarks, notChecked } = report;
-  const counts = Object.entries(checked).map(([what, count]) => `${String(count)} ${what}`);
+  const counts = Object.entries(checked)
+    .filter(([, count]) => count > 0)
+    .map(([what, count]) => `${what} ${String(count)}`);
+  const root = rootHash === undefined ? 'unknown' : encodeHex(rootHash);
   return [
-    `${report.origin}: ${size} entries, root ${rootHash === undefined ? 'unknown' : encodeHex(rootHash)}`,
-    `checked ${counts.join(', ')}`,
+    // Without a checkpoint of the log's there is no name, and nothing has been looked at.
+    ...(report.origin === '' ? [] : [`${report.origin}: size ${size}, root ${root}`]),
+    counts.length === 0 ? 'checked nothing' : `checked: ${counts.join(', ')}`,
     ...notChecked.map((what) => `not checked: ${what}`),
     ...remarks.map((what) => `remark: ${what}`),
     ...problems.map(({ file, expected, found }) => `${file}: expected ${expected}, found ${found}`),
-    problems.length === 0 ? 'nothing wrong was found in what was checked' : `${problems.length} problems`,
+    problems.length === 0
+      ? 'nothing wrong was found in what was checked'
+      : `${problems.length} problem${problems.length === 1 ? '' : 's'}`,
   ];
 }
 

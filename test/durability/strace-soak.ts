@@ -111,7 +111,7 @@ const SHORT = { witnesses: 1, single: 3, burst: 130, bursts: 3, restart: false }
 
 const soak: Soak = {
   desc: 'stele-log and stele-witness under strace: what must be on the disk before a byte leaves',
-  minutes: 3,
+  minutes: 6,
   async run({ minutes }) {
     if (spawnSync('strace', ['-V']).status !== 0)
       throw new Error('strace is not installed: apt install strace');

@@ -1,6 +1,6 @@
 // What the figures were measured on: without that they mean nothing.
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { canPin, peer } from './process.js';
 import { figure, median } from './table.js';
@@ -12,6 +12,7 @@ export function machine(folder: string): string {
   return [
     `${availableParallelism()} cores (${processor}), ${figure(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version};`,
     `${pinning}; an fdatasync of 4 KiB takes ${figure(syncMilliseconds(folder))} ms (median of 200);`,
+    `${(loadavg()[0] ?? 0).toFixed(1)} processes wanted a core in the minute before;`,
     peer('tessera-posix') === undefined
       ? 'the peers are not installed (interop/install), so ours stands alone.'
       : 'the peers are those of interop/versions.',

@@ -66,6 +66,9 @@ var (
 	maxIndex atomic.Uint64
 )
 
+// How long one entry is retried.
+const patience = time.Minute
+
 // worker has one connection and one request in flight.
 type worker struct {
 	host   string
@@ -188,6 +191,9 @@ func (w *worker) run(from, until time.Time) error {
 			}
 			retried.Add(1)
 			time.Sleep(max(wait, 10*time.Millisecond))
+			if time.Since(now) > patience {
+				return fmt.Errorf("expected 200 within %s, found %d %q", patience, status, answer)
+			}
 		}
 		if end := time.Now(); *limit > 0 || (end.After(from) && !end.After(until)) {
 			w.took = append(w.took, float64(end.Sub(now).Microseconds())/1000)

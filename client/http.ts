@@ -1,6 +1,6 @@
 // One HTTP exchange with a stranger: bounded in time and size, and never led elsewhere.
 import type { Clock } from '../tlog/index.js';
-import { concatBytes, SteleError } from '../tlog/index.js';
+import { ByteCollector, SteleError } from '../tlog/index.js';
 import { ClientError } from './errors.js';
 
 /** The part of the platform's `fetch` that is used here. Injected, so that tests own the network. */
@@ -122,27 +122,24 @@ async function send(url: string, options: ExchangeOptions, signal: AbortSignal):
 async function readBody(url: string, response: Response, maxBody: number): Promise<Uint8Array> {
   if (!response.body) return new Uint8Array();
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const body = new ByteCollector(maxBody);
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      length += value.length;
-      if (length > maxBody) {
+      if (!body.add(value)) {
         throw new ClientError(
           'too_large',
           `${url}: expected at most ${maxBody} bytes, found more`,
           'the server is not what it should be, or the limit is too low for it',
         );
       }
-      chunks.push(value);
     }
   } catch (error) {
     await reader.cancel().catch(() => undefined);
     throw error instanceof SteleError ? error : unreachable(url, error);
   }
-  return concatBytes(...chunks);
+  return body.bytes();
 }
 
 function unreachable(url: string, error: unknown): ClientError {

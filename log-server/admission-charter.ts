@@ -45,7 +45,9 @@ export class CharterAdmission implements Admission<PreparedEnvelope> {
         'sign the payload with the key it names as its signer',
       );
     }
-    if (key !== undefined && source === 'submitter') this.#rate.take(parsed.envelope.keyid);
+    // Entries are public: whoever sends one again must not use up what its signer may send.
+    if (key !== undefined && source === 'submitter' && (await this.#storage.lookup(parsed.id)) === undefined)
+      this.#rate.take(parsed.envelope.keyid);
     return {
       entry: parsed.leaf,
       id: parsed.id,

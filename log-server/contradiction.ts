@@ -13,7 +13,8 @@ export interface ConflictQuery {
   readonly timeoutMs: number;
   readonly storage: LogStorage;
   readonly logKeys: readonly Vkey[];
-  readonly lastSigned: number;
+  /** The largest size this log has signed, as of the call. */
+  readonly lastSigned: () => number;
 }
 
 /**
@@ -22,12 +23,14 @@ export interface ConflictQuery {
  * the last signed, or another root. undefined if there is no such proof.
  */
 export async function showsConflict(query: ConflictQuery): Promise<string | undefined> {
-  const { storage, logKeys, lastSigned } = query;
+  const { storage, logKeys } = query;
   const hash = encodeHex(sha256(encodeUtf8(storage.origin)));
   const { url, fetch, clock, timeoutMs } = query;
   const held = httpSource(`${url.replace(/\/$/, '')}/${hash}`, { fetch, timer: clock, timeoutMs });
   try {
     const { checkpoint } = openCheckpoint(await held.checkpoint(), logKeys);
+    // Asked after the answer: whoever is slow could otherwise show what was signed while it was waited for.
+    const lastSigned = query.lastSigned();
     if (checkpoint.size > lastSigned)
       return `size ${checkpoint.size}, and this folder has signed ${lastSigned}`;
     const root = await storage.rootAt(checkpoint.size);

@@ -4,10 +4,12 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import test from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { encodeHex, encodeUtf8, leafHash, parseBundle, parseTile } from '../tlog/index.js';
 import { chooseType } from './http/accept.js';
 import { startFixture } from './testing/fixture.js';
 import type { Fixture } from './testing/fixture.js';
+import { until } from './testing/until.js';
 
 const entry = (i: number): Uint8Array => encodeUtf8(`entry ${i}`);
 
@@ -283,4 +285,49 @@ void test('chooseType: quality, specificity, order', () => {
   ] as const) {
     assert.equal(chooseType(accept, offered), expected, accept);
   }
+});
+
+void test('one connection has one answer in the making, however much it asks at once and reads nothing', async () => {
+  const { log, close } = await startFixture();
+  const fat = new Uint8Array(60_000).fill(1);
+  for (let i = 0; i < 200; i++) await log.submit(fat);
+  let bundles = 0;
+  const { storage } = log;
+  const readBundle = storage.readBundle.bind(storage);
+  storage.readBundle = (index, width) => {
+    bundles++;
+    return readBundle(index, width);
+  };
+  const { hostname, port } = new URL(log.url);
+  const ask = 'GET /tile/entries/000.p/200 HTTP/1.1\r\nhost: x\r\n\r\n';
+  const socket = connect(Number(port), hostname);
+  socket.pause();
+  socket.write(ask.repeat(8));
+  await until(() => bundles > 0);
+  for (let i = 0; i < 20; i++) await fetch(`${log.url}/healthz`).then((answer) => answer.text());
+  assert.equal(bundles, 1, 'the others wait for the first to be taken');
+  let taken = 0;
+  socket.on('data', (chunk: Buffer) => (taken += chunk.length)).resume();
+  await until(() => bundles === 8 && taken > 8 * 200 * 60_000);
+  socket.destroy();
+  assert.equal(await raw(log.url, ask.replaceAll('tile/entries', 'nothing').repeat(1000)), '', 'cut off');
+  await close();
+});
+
+void test('a connection on which nothing moves is closed', async () => {
+  const { log, close } = await startFixture({
+    settings: { limits: { stallTimeoutMs: 300, collectionTimeoutMs: 10 } },
+  });
+  for (let i = 0; i < 200; i++) await log.submit(new Uint8Array(60_000).fill(1));
+  const { hostname, port } = new URL(log.url);
+  const socket = connect(Number(port), hostname);
+  socket.pause();
+  socket.write('GET /tile/entries/000.p/200 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+  await delay(2000);
+  let taken = 0;
+  socket.on('data', (chunk: Buffer) => (taken += chunk.length));
+  socket.on('error', () => undefined).resume();
+  await once(socket, 'close');
+  assert.ok(taken < 200 * 60_000, 'it had not been read in time');
+  await close();
 });

@@ -262,6 +262,34 @@ void test('one witness that shows a conflicting note under our key stops signing
   await t.close();
 });
 
+void test('a liar that shows what this log has signed meanwhile proves nothing and stops nothing', async () => {
+  const s = await startScene();
+  await s.close();
+  const shown: ((note: Uint8Array) => void)[] = [];
+  const network = networkOf(s.witnesses, (url) =>
+    url.endsWith('/checkpoint')
+      ? new Promise((resolve) => shown.push((note) => resolve(new Response(note as Uint8Array<ArrayBuffer>))))
+      : Promise.resolve(new Response('', { status: 404 })),
+  );
+  const t = await startFixture({
+    storage: s.storage,
+    clock: s.clock,
+    opened: { policy: s.policy },
+    settings: { fetch: network, limits: { publishIntervalMs: 0 } },
+  });
+  await until(() => t.log.readiness().ready);
+  s.witnesses[0].script = () => conflict(1000);
+  await t.log.submit(entry(5));
+  await until(() => shown.length === 1);
+  await t.log.submit(entry(6));
+  shown[0]?.(t.log.published()?.note ?? assert.fail('nothing is published'));
+  assert.equal((await t.log.submit(entry(7))).index, 7);
+  assert.equal((await t.log.submit(entry(8))).index, 8);
+  assert.equal(t.log.readiness().state, 'ready');
+  assert.ok(!t.logger.alarms().includes('a conflicting note under our key'));
+  await t.close();
+});
+
 void test('an unknown outcome stops the sequencer: no retry', async () => {
   const s = await startScene();
   await ready(s);

@@ -194,5 +194,7 @@ const STATES = {
 function withDefaults(limits: Partial<LogLimits> | undefined, policy: Policy): LogLimits {
   // Witnesses are other people's machines: a head a second is enough for them.
   const publishIntervalMs = policy.quorum === undefined ? 0 : 1000;
-  return { ...DEFAULT_LIMITS, publishIntervalMs, ...limits };
+  const all = { ...DEFAULT_LIMITS, publishIntervalMs, ...limits };
+  // A submitter waits for a collection or two, in which nothing is sent.
+  return { ...all, stallTimeoutMs: Math.max(all.stallTimeoutMs, 4 * all.collectionTimeoutMs) };
 }

@@ -58,6 +58,7 @@ export const DEFAULT_LIMITS: Omit<LogLimits, 'publishIntervalMs'> = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 65_000,
+  stallTimeoutMs: 120_000,
   collectionTimeoutMs: 15_000,
   witnessTimeoutMs: 10_000,
   drainMs: 30_000,

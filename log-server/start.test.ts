@@ -90,6 +90,20 @@ void test('a log of any bytes: made, started, stopped, started again', async (t)
   await again.close();
 });
 
+void test('whoever sends the entries of others again uses up nothing of what they may send', async (t) => {
+  const { folder, start } = await initialised(t, 'charter');
+  const log = await start({ limits: { ratePerKey: 1, burstPerKey: 2 } });
+  await until(() => log.readiness().ready);
+  const operator = await readKey(join(folder, 'operator.key'));
+  const { index, leafHash: hash } = (await lastAnchor(log.storage.ledger)) ?? assert.fail('no anchor');
+  const introduce = (about: string): Promise<unknown> =>
+    log.submit(participant(ORIGIN, operator, about, { index, leafHash: hash }));
+  await introduce('lab-a');
+  for (let i = 0; i < 10; i++) await introduce('lab-a');
+  await introduce('lab-b');
+  await assert.rejects(introduce('lab-c'), { code: 'rate_limited' });
+});
+
 void test('a log with a charter: charter, first anchor, then an anchor an interval, then a freeze', async (t) => {
   const { folder, clock, start } = await initialised(t, 'charter');
   const log = await start();

@@ -231,7 +231,7 @@ export class Witnesses {
       timeoutMs,
       storage,
       logKeys,
-      lastSigned: newest()?.head.size ?? 0,
+      lastSigned: () => newest()?.head.size ?? 0,
     });
     if (found === undefined) return;
     logger.log('alarm', 'a conflicting note under our key', { witness: link.name, what: found });

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
   bytesUint,
+  ByteCollector,
   concatBytes,
   decodeBase64,
   decodeHex,
@@ -198,4 +199,21 @@ describe('byte arrays', () => {
 test('foreign text in a message is cut and harmless', () => {
   assert.equal(quote('a"b\\c\nd\u001b[31m\u202e'), '"a\\"b\\\\c\\nd\\u001b[31m\\u202e"');
   assert.equal(quote('x'.repeat(100)), `"${'x'.repeat(64)}"… (100 characters)`);
+});
+
+test('bytes that come in pieces are one array, and small pieces are not kept one by one', () => {
+  const collector = new ByteCollector(200_000);
+  assert.deepEqual(collector.bytes(), new Uint8Array());
+  const sender = new Uint8Array(64 * 1024);
+  for (let i = 0; i < 200_000; i++) {
+    sender[0] = i % 251;
+    assert.ok(collector.add(sender.subarray(0, 1)));
+  }
+  assert.equal(collector.add(sender.subarray(0, 1)), false);
+  assert.deepEqual(
+    collector.bytes(),
+    Uint8Array.from({ length: 200_000 }, (_, i) => i % 251),
+    'the pieces were copied: a sender may use its buffer again',
+  );
+  assert.equal(new ByteCollector(3).add(new Uint8Array(4)), false);
 });

@@ -182,6 +182,39 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return out;
 }
 
+/**
+ * Gathers bytes that come in pieces, up to a limit. The pieces are copied: a sender that cuts its bytes
+ * small would otherwise have each kept as an object of its own, at a hundred times its size.
+ */
+export class ByteCollector {
+  readonly #limit: number;
+  #buffer = new Uint8Array(0);
+  #length = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Adds a piece; false, and nothing is added, if that would be more than the limit. */
+  add(piece: Uint8Array): boolean {
+    const length = this.#length + piece.length;
+    if (length > this.#limit) return false;
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(Math.min(this.#limit, Math.max(length, 2 * this.#buffer.length)));
+      larger.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(piece, this.#length);
+    this.#length = length;
+    return true;
+  }
+
+  /** All that was added, one after the other. */
+  bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+}
+
 /** Same length and same bytes. Not constant-time: nothing compared here is secret. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

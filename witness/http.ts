@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
-import type { Clock } from '../tlog/index.js';
+import { ByteCollector, type Clock } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
 import type { Level, Logger } from './log.js';
 import type { Outcome, Witness } from './witness.js';
@@ -182,19 +182,14 @@ function levelOf(kind: Kind): Level {
 /** The whole body, or undefined if it is longer than `limit`. */
 async function readBody(incoming: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
   if (Number(incoming.headers['content-length'] ?? 0) > limit) return undefined;
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const collected = new ByteCollector(limit);
   // Leaving the loop must not destroy the socket, on which the answer is still to go.
   const body = incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   try {
-    for await (const chunk of body) {
-      length += chunk.length;
-      if (length > limit) return undefined;
-      chunks.push(chunk);
-    }
+    for await (const chunk of body) if (!collected.add(chunk)) return undefined;
   } catch {
     // The client went away, or was too slow: nobody is left to be told, and half a body is malformed.
     return new Uint8Array();
   }
-  return Buffer.concat(chunks);
+  return collected.bytes();
 }

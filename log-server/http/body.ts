@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { ByteCollector } from '../../tlog/index.js';
 import { SubmissionError } from '../errors.js';
 
 /** The request body, or `'too-large'` as soon as it exceeds `limit` bytes; the rest is not read. */
@@ -6,21 +7,14 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Uint8
   const announced = Number(request.headers['content-length']);
   if (announced > limit) return Promise.resolve('too-large');
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
+    const body = new ByteCollector(limit);
     request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > limit) {
-        request.pause();
-        request.removeAllListeners('data');
-        resolve('too-large');
-        return;
-      }
-      chunks.push(chunk);
+      if (body.add(chunk)) return;
+      request.pause();
+      request.removeAllListeners('data');
+      resolve('too-large');
     });
-    request.once('end', () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-    );
+    request.once('end', () => resolve(body.bytes()));
     request.once('error', () =>
       reject(new SubmissionError('bad_request', 'expected a whole body, found an error')),
     );

@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
+import { inTurn } from './turns.js';
 import type { HttpEnv } from './view.js';
 
 /** Bounds of the HTTP server. */
@@ -15,6 +16,8 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number;
   /** Milliseconds a connection may be idle between requests. */
   readonly keepAliveTimeoutMs: number;
+  /** Milliseconds in which nothing is sent or taken while a request is answered. Longer than any answer takes. */
+  readonly stallTimeoutMs: number;
 }
 
 /** A listening server. */
@@ -44,7 +47,12 @@ export async function listen(
     ),
     maxHeaderSize: 16 * 1024,
   };
-  const server = createServer(options, (request, response) => void listener(request, response));
+  const server = createServer(
+    options,
+    inTurn((request, response) => void listener(request, response)),
+  );
+  // What ends a connection that sends nothing and takes nothing: an answer that nobody reads.
+  server.timeout = limits.stallTimeoutMs;
   server.maxConnections = limits.connections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

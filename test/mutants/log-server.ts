@@ -171,4 +171,33 @@ export const logServerMutants: readonly Mutant[] = [
     replace: 'clock.monotonic() >= 0);',
     ...start('a log with a charter'),
   },
+  {
+    desc: 'what a contradicting witness shows is held against all that was signed by then',
+    file: 'log-server/contradiction.ts',
+    find: 'const { checkpoint } = openCheckpoint(await held.checkpoint(), logKeys);',
+    replace:
+      'const early = query.lastSigned(); const { checkpoint } = openCheckpoint(await held.checkpoint(), logKeys); if (checkpoint.size > early) return "more";',
+    ...pipeline('shows what this log has signed meanwhile'),
+  },
+  {
+    desc: 'entries sent again cost their signer nothing',
+    file: 'log-server/admission-charter.ts',
+    find: '(await this.#storage.lookup(parsed.id)) === undefined)',
+    replace: 'parsed.id.length > 0)',
+    ...start('sends the entries of others again'),
+  },
+  {
+    desc: 'one answer at a time on a connection',
+    file: 'log-server/http/turns.ts',
+    find: 'ahead.push(start);',
+    replace: 'start();',
+    ...http('one answer in the making'),
+  },
+  {
+    desc: 'the end of a connection on which nothing moves',
+    file: 'log-server/http/listen.ts',
+    find: 'server.timeout = limits.stallTimeoutMs;',
+    replace: '',
+    ...http('nothing moves'),
+  },
 ];

@@ -187,6 +187,34 @@ test('a rotation ends the old key at its own index and begins the new one', () =
   assert.equal(sideways.keys.has(id('lab-new')), false, 'a signing key changes itself alone');
 });
 
+test('a new key takes over the use of the old one, and nobody ends the keys of others', () => {
+  const takeover = sign(
+    buildParticipantKey({
+      participant: 'lab',
+      issuedAt: 1,
+      recentAnchor,
+      origin: ORIGIN,
+      about: 'lab',
+      action: 'rotate',
+      oldKey: id('lab-key'),
+      newKey: consent('lab-new', 'recovery'),
+      reason: 'routine',
+    }),
+    seed('lab-key'),
+  );
+  const raised = read([0, CHARTER], [7, introduction('reg-a')], [9, takeover]);
+  assert.equal(raised.keys.has(id('lab-new')), false, 'a signing key makes no recovery key');
+  assert.equal(raised.faults.length, 1);
+  const foreign = read(
+    [0, CHARTER],
+    [7, introduction('reg-a')],
+    [9, rotation('lab-recovery', 'reg-b', 'lab-new')],
+  );
+  assert.equal(foreign.keys.get(id('reg-b'))?.until, undefined);
+  assert.equal(foreign.keys.has(id('lab-new')), false);
+  assert.equal(foreign.faults.length, 1);
+});
+
 test('new terms take the threshold of different registrars', () => {
   const next = terms('reg-c');
   next.registrars.threshold = 1;

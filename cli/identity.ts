@@ -121,9 +121,20 @@ class Builder implements Directory {
           return;
         }
         const old = oldKey === undefined ? undefined : this.keys.get(oldKey);
+        if (old !== undefined && old.participant !== about) {
+          this.#fault(index, `ends a key of ${old.participant} in the name of ${about}`);
+          return;
+        }
         if (old !== undefined) old.until ??= index;
         if (newKey !== undefined)
-          this.#addKey(index, envelopeFromJson(newKey as unknown as Json), about, signer.name, signer);
+          this.#addKey(
+            index,
+            envelopeFromJson(newKey as unknown as Json),
+            about,
+            signer.name,
+            signer,
+            old?.use,
+          );
         return;
       }
     }
@@ -160,7 +171,15 @@ class Builder implements Directory {
       add(key, { participant, name, use: 'registrar' });
   }
 
-  #addKey(index: number, envelope: Envelope, about: string, name: string, by: KnownKey): void {
+  /** `as` is the use that the key takes over, where it takes another's place. */
+  #addKey(
+    index: number,
+    envelope: Envelope,
+    about: string,
+    name: string,
+    by: KnownKey,
+    as?: KnownKey['use'],
+  ): void {
     const parsed = parseStatement(envelope.payload);
     if (!parsed.known || parsed.statement.predicateType !== 'https://stele-log/key-statement/v1') {
       this.#fault(index, 'holds something else where a key-statement belongs');
@@ -170,6 +189,10 @@ class Builder implements Directory {
     const publicKey = decodeHex(key, 'key');
     if (participant !== about || origin !== this.#origin || !verifyEnvelopeSignature(envelope, publicKey)) {
       this.#fault(index, `holds a key whose consent is not for ${about} in ${this.#origin}`);
+      return;
+    }
+    if (as !== undefined && use !== as) {
+      this.#fault(index, `puts a ${use} key in the place of a ${as} key`);
       return;
     }
     const id = keyId(publicKey);

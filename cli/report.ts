@@ -2,7 +2,7 @@
 import { SteleError } from '../tlog/index.js';
 import type { Context } from './context.js';
 import { EXIT, statusOf, type ExitStatus } from './errors.js';
-import { escapeForTerminal } from './terminal.js';
+import { escapeForTerminal, printableJson } from './terminal.js';
 
 /** What became of one check. `not-checkable` is neither good nor bad: the detail says what is missing. */
 export type CheckStatus = 'pass' | 'fail' | 'not-checkable';
@@ -60,13 +60,16 @@ export class Report {
     const final = error === undefined ? status : statusOf(error);
     if (this.#json) {
       this.#context.stdout(
-        `${JSON.stringify({
-          schema: JSON_SCHEMA,
-          ok: final === EXIT.ok,
-          checks: this.checks,
-          result: this.#result,
-          error: error === undefined ? null : describe(error),
-        })}\n`,
+        `${printableJson(
+          {
+            schema: JSON_SCHEMA,
+            ok: final === EXIT.ok,
+            checks: this.checks,
+            result: this.#result,
+            error: error === undefined ? null : describe(error),
+          },
+          0,
+        )}\n`,
       );
     } else {
       for (const line of this.#lines) this.#context.stdout(escapeForTerminal(line));

@@ -6,7 +6,7 @@ import {
   type Envelope,
   type Json,
 } from '../attestation/index.js';
-import { encodeUtf8, equalBytes } from '../tlog/index.js';
+import { ByteCollector, encodeUtf8, equalBytes } from '../tlog/index.js';
 import type { Context } from './context.js';
 import { CliError, EXIT } from './errors.js';
 import { required, type Settings } from './settings.js';
@@ -77,13 +77,12 @@ function withSlash(url: string): string {
   return url.endsWith('/') ? url : `${url}/`;
 }
 
-async function readText(answer: Response, url: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+/** An answer's body as text. Throws CliError "too_large" above MAX_ANSWER_BYTES, after decompression. */
+export async function readText(answer: Response, url: string): Promise<string> {
+  const collected = new ByteCollector(MAX_ANSWER_BYTES);
   const body: AsyncIterable<Uint8Array> | null = answer.body;
   for await (const chunk of body ?? []) {
-    length += chunk.length;
-    if (length > MAX_ANSWER_BYTES) {
+    if (!collected.add(chunk)) {
       throw new CliError(
         EXIT.network,
         'too_large',
@@ -91,9 +90,8 @@ async function readText(answer: Response, url: string): Promise<string> {
         'is this the URL of a log? If it is, tell its operator',
       );
     }
-    chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return new TextDecoder().decode(collected.bytes());
 }
 
 function parseAnswer(text: string, sent: Envelope, url: string): Acknowledgement {
@@ -115,6 +113,11 @@ function parseAnswer(text: string, sent: Envelope, url: string): Acknowledgement
   }
 }
 
+/** A log's words, which must not look like lines of ours. */
+function oneLine(text: string): string {
+  return text.slice(0, 500).replace(/\s+/g, ' ');
+}
+
 function refusal(status: number, text: string, url: string): CliError {
   let code = 'refused';
   let message = `status ${status}`;
@@ -122,9 +125,8 @@ function refusal(status: number, text: string, url: string): CliError {
   try {
     const { error } = JSON.parse(text) as { error?: Record<string, unknown> };
     if (typeof error?.['code'] === 'string' && /^[a-z0-9_]{1,64}$/.test(error['code'])) code = error['code'];
-    if (typeof error?.['message'] === 'string')
-      message = `status ${status}: ${error['message'].slice(0, 500)}`;
-    if (typeof error?.['hint'] === 'string') hint = error['hint'].slice(0, 500);
+    if (typeof error?.['message'] === 'string') message = `status ${status}: ${oneLine(error['message'])}`;
+    if (typeof error?.['hint'] === 'string') hint = oneLine(error['hint']);
   } catch {
     // Not an answer of a Stele log; its status says enough.
   }

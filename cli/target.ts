@@ -9,6 +9,7 @@ import { checkCount } from './identifiers.js';
 import type { OpenLog } from './log.js';
 import { quote } from '../tlog/index.js';
 import { required, type Settings } from './settings.js';
+import { readText } from './submission.js';
 
 /** The index of the entry that `target` names. Throws CliError "not_found", status 1. */
 export async function findEntry(
@@ -64,7 +65,7 @@ async function askIndex(context: Context, settings: Settings, id: string): Promi
       await answer.body?.cancel();
       return undefined;
     }
-    const { index } = (await answer.json()) as { index?: unknown };
+    const { index } = JSON.parse(await readText(answer, address)) as { index?: unknown };
     return Number.isSafeInteger(index) && (index as number) >= 0 ? (index as number) : undefined;
   } catch {
     return undefined;

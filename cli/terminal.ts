@@ -9,10 +9,12 @@ export function escapeForTerminal(text: string): string {
   return text.replace(/[^\n\P{Cc}]|\p{Cf}|\p{Cs}|\p{Zl}|\p{Zp}/gu, escapeCharacter);
 }
 
-/** JSON, indented, that is the same value to a parser and harmless on a terminal. */
-export function printableJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(/[^\n\P{Cc}]|\p{Cf}|\p{Cs}|\p{Zl}|\p{Zp}/gu, (character) =>
-    Array.from({ length: character.length }, (_, i) => unicodeEscape(character.charCodeAt(i))).join(''),
+/** JSON that is the same value to a parser and harmless on a terminal; indented unless told otherwise. */
+export function printableJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[^\n\P{Cc}]|\p{Cf}|\p{Cs}|\p{Zl}|\p{Zp}/gu,
+    (character) =>
+      Array.from({ length: character.length }, (_, i) => unicodeEscape(character.charCodeAt(i))).join(''),
   );
 }
 

@@ -43,9 +43,10 @@ export interface Verified {
   readonly index?: number;
 }
 
-/** `2026-11-21T19:48:45Z`. */
+/** `2026-11-21T19:48:45Z`; what a Date cannot hold, as a witness may state it, by its seconds. */
 export function showTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().replace('.000', '');
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString().replace('.000', '');
 }
 
 /** Makes every check and reports it; never throws for what the evidence says. */

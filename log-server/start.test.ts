@@ -94,7 +94,7 @@ void test('whoever sends the entries of others again uses up nothing of what the
   const { folder, start } = await initialised(t, 'charter');
   const log = await start({ limits: { ratePerKey: 1, burstPerKey: 2 } });
   await until(() => log.readiness().ready);
-  const operator = await readKey(join(folder, 'operator.key'));
+  const operator = readKeyFile(join(folder, 'operator.key'));
   const { index, leafHash: hash } = (await lastAnchor(log.storage.ledger)) ?? assert.fail('no anchor');
   const introduce = (about: string): Promise<unknown> =>
     log.submit(participant(ORIGIN, operator, about, { index, leafHash: hash }));

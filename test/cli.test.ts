@@ -8,7 +8,19 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseEnvelope, parseJson, type Json } from '../attestation/index.js';
-import { parsePolicy, parseTlogProof, leafHash, verifyTlogProof } from '../tlog/index.js';
+import {
+  COSIGNATURE_ED25519,
+  formatNote,
+  formatTlogProof,
+  formatVkey,
+  leafHash,
+  newSigningKey,
+  parseNote,
+  parsePolicy,
+  parseTlogProof,
+  signNoteLine,
+  verifyTlogProof,
+} from '../tlog/index.js';
 import { introduceLab, startWorld, type Person, type World } from './cli/world.js';
 
 let world: World;
@@ -102,12 +114,62 @@ test('an envelope alone, or with its proof alone, says what cannot be checked', 
   other.write('policy', world.policy);
   other.write('a.dsse.json', lab.read(envelope));
   const alone = await other.run('verify', 'a.dsse.json', '--policy', 'policy', '--json');
-  assert.equal(alone.status, 0);
   assert.equal(statuses(alone.json.checks)['inclusion'], 'not-checkable');
+  assert.deepEqual([alone.status, alone.json.ok], [1, false], 'nothing was verified, and that is no success');
   other.write('a.tlog-proof', lab.read(proof));
   const placed = await other.run('verify', 'a.dsse.json', '--policy', 'policy', '--json');
   assert.equal(statuses(placed.json.checks)['inclusion'], 'pass');
   assert.equal(statuses(placed.json.checks)['signer'], 'not-checkable');
+});
+
+test('a witness that states an impossible time does not keep a record from being verified', async () => {
+  const { envelope, proof } = await intent('run-far');
+  const parsed = parseTlogProof(new TextEncoder().encode(lab.read(proof)));
+  const { text, signatures } = parseNote(parsed.checkpoint);
+  const witness = newSigningKey('far.example', COSIGNATURE_ED25519, new Uint8Array(32).fill(9));
+  const cosigned = signNoteLine(text, witness, Number.MAX_SAFE_INTEGER);
+  const checkpoint = formatNote({ text, signatures: [...signatures, { line: cosigned }] });
+  const reader = world.person('reader');
+  const [logLine = ''] = world.policy.split('\n');
+  reader.write('policy', `${logLine}\nwitness far ${formatVkey(witness.vkey)}\nquorum far\n`);
+  reader.write('far.dsse.json', lab.read(envelope));
+  reader.write('far.tlog-proof', formatTlogProof({ ...parsed, checkpoint }));
+  const answer = await reader.run('verify', 'far.dsse.json', '--policy', 'policy', '--json');
+  assert.equal(answer.status, 0, answer.stdout);
+  assert.equal(statuses(answer.json.checks)['quorum'], 'pass');
+});
+
+test('a look-up that never ends is not read to its end', async () => {
+  const { envelope } = await intent('run-endless');
+  let sent = 0;
+  const endless = (): Response =>
+    new Response(
+      new ReadableStream({
+        pull: (controller) => {
+          sent += 1 << 20;
+          if (sent > 64 << 20) controller.close();
+          else controller.enqueue(new Uint8Array(1 << 20).fill(0x20));
+        },
+      }),
+    );
+  const answer = await lab.runWith(
+    { fetch: (url, init) => (url.includes('?payload=') ? Promise.resolve(endless()) : fetch(url, init)) },
+    'get',
+    envelope,
+  );
+  assert.equal(answer.status, 0, answer.stderr);
+  assert.ok(sent < 16 << 20, `${sent} bytes were read`);
+});
+
+test('what a log says stays on its line, and JSON is harmless on a terminal', async () => {
+  const { envelope } = await intent('run-lines');
+  const message = 'no\n  pass           signature      \u009b31mforged';
+  const refusal = (): Promise<Response> =>
+    Promise.resolve(Response.json({ error: { code: 'no', message, hint: 'a\nb' } }, { status: 403 }));
+  const { stderr } = await lab.runWith({ fetch: refusal }, 'submit', envelope);
+  assert.ok(stderr.split('\n').length <= 3 && stderr.includes('\\u{9b}31mforged'), stderr);
+  const { stdout, json } = await lab.runWith({ fetch: refusal }, 'submit', envelope, '--json');
+  assert.ok(!stdout.includes('\u009b') && json.error?.message.includes('\u009b31m'), stdout);
 });
 
 test('anything changed in a record or its proof fails with status 1', async () => {

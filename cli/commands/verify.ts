@@ -43,7 +43,13 @@ export const registerVerify: Register = (program, context, outcome) => {
         }
         const wrong = report.checks.slice(before).filter(({ status }) => status === 'fail');
         for (const { name } of wrong) failed.add(name);
-        results.push({ file, ok: wrong.length === 0, ...(index !== undefined && { index }) });
+        // An envelope that nothing proves to be logged may be anybody's: that is no success for a script.
+        if (index === undefined && wrong.length === 0) failed.add('inclusion');
+        results.push({
+          file,
+          ok: wrong.length === 0 && index !== undefined,
+          ...(index !== undefined && { index }),
+        });
       }
       return statusOfFailures(failed);
     },

@@ -82,4 +82,32 @@ export const cliMutants: readonly Mutant[] = [
     replace: '',
     ...identity('new terms take the threshold'),
   },
+  {
+    desc: 'a record that nothing proves to be logged is no success',
+    file: 'cli/commands/verify.ts',
+    find: "if (index === undefined && wrong.length === 0) failed.add('inclusion');",
+    replace: '',
+    ...typed('an envelope alone'),
+  },
+  {
+    desc: 'the bound on what a look-up answers',
+    file: 'cli/target.ts',
+    find: 'JSON.parse(await readText(answer, address)) as',
+    replace: '(await answer.json()) as',
+    ...typed('a look-up that never ends'),
+  },
+  {
+    desc: 'a new key has the use of the old one',
+    file: 'cli/identity.ts',
+    find: 'if (as !== undefined && use !== as) {',
+    replace: 'if (as === undefined && use === as) {',
+    ...identity('takes over the use'),
+  },
+  {
+    desc: 'nobody ends the keys of others',
+    file: 'cli/identity.ts',
+    find: 'if (old !== undefined && old.participant !== about) {',
+    replace: 'if (old?.participant === "") {',
+    ...identity('nobody ends the keys of others'),
+  },
 ];

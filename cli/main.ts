@@ -1,9 +1,19 @@
 #!/usr/bin/env node
 import { processContext } from './context.js';
+import { EXIT } from './errors.js';
 import { run } from './program.js';
 
 // Whoever reads our output may stop early, as head does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
-process.exitCode = await run(process.argv.slice(2), processContext());
+let here = true;
+try {
+  process.cwd();
+} catch {
+  here = false;
+  process.stderr.write(
+    'stele: expected a working folder, found one that was deleted (unreadable)\n  cd to another\n',
+  );
+}
+process.exitCode = here ? await run(process.argv.slice(2), processContext()) : EXIT.usage;

@@ -50,6 +50,7 @@ export default tseslint.config(
             '**/tlog/**',
             '**/system/**',
             '**/client/**',
+            '**/evidence/**',
             '**/attestation/**',
             '**/log-server/**',
             '**/witness/**',

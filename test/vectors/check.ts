@@ -1,4 +1,5 @@
 import { attestationCheckers } from './check-attestation.js';
+import { evidenceCheckers } from './check-evidence.js';
 import { noteCheckers } from './check-notes.js';
 import { treeCheckers, type Checker } from './check-tree.js';
 
@@ -7,4 +8,5 @@ export const checkers: Readonly<Record<string, Checker>> = {
   ...treeCheckers,
   ...noteCheckers,
   ...attestationCheckers,
+  ...evidenceCheckers,
 };

@@ -7,6 +7,7 @@ import { ledger } from './generate-ledger.js';
 import { consistency, hashes, inclusion } from './generate-merkle.js';
 import { checkpoints, notes } from './generate-notes.js';
 import { policies, tlogProofs } from './generate-policies.js';
+import { evidence } from './generate-evidence.js';
 import { bundles, tilePaths, tiles } from './generate-tiles.js';
 import type { Generator, Vector } from './vector.js';
 
@@ -34,6 +35,7 @@ export const generators: Readonly<Record<string, Generator>> = {
   'statements.json': statements,
   'time-bounds.json': timeBounds,
   'ledger.json': ledger,
+  'evidence.json': evidence,
 };
 
 /** The bytes of such a file: pure ASCII, so that no reader's idea of a string gets in the way. */

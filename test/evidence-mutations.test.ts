@@ -47,7 +47,7 @@ describe('every byte', () => {
       const skipped = new Set<number>();
       for (const { index, 0: digits } of text.matchAll(dull)) {
         const start = encodeUtf8(text.slice(0, index)).length;
-        for (let i = 60; i < digits.length - 20; i++) if (i % 41 !== 0) skipped.add(start + i);
+        for (let i = 60; i < digits.length - 20; i++) if (i % 211 !== 0) skipped.add(start + i);
       }
       let tried = 0;
       for (let i = 0; i < file.length; i++) {
@@ -116,11 +116,11 @@ describe('every field', () => {
   });
 });
 
-test('the slow reference agrees on 3,000 files after random changes', () => {
+test('the slow reference agrees on 1,200 files after random changes', () => {
   const random = new Random(11);
   const light = cases.filter(({ text }) => text.length < 3000);
   let accepted = 0;
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < 1200; i++) {
     const { text, policy, policyText } = random.pick(light);
     const other = encodeUtf8(random.pick(light).text);
     // Every tenth file is left as it is.
@@ -131,5 +131,5 @@ test('the slow reference agrees on 3,000 files after random changes', () => {
     assert.equal(verdict?.kind, slow?.kind);
     if (verdict !== undefined) accepted++;
   }
-  assert.ok(accepted >= 300);
+  assert.ok(accepted >= 120);
 });

@@ -1,6 +1,7 @@
 import type { FuzzTarget } from './target.js';
 import { attestationTargets } from './targets-attestation.js';
 import { cliTargets } from './targets-cli.js';
+import { evidenceTargets } from './targets-evidence.js';
 import { noteTargets } from './targets-notes.js';
 import { treeTargets } from './targets-tree.js';
 import { witnessTargets } from './targets-witness.js';
@@ -12,4 +13,5 @@ export const targets: readonly FuzzTarget[] = [
   ...witnessTargets,
   ...attestationTargets,
   ...cliTargets,
+  ...evidenceTargets,
 ];

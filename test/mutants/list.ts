@@ -3,6 +3,7 @@ import { cliMutants } from './cli.js';
 import { durabilityMutants } from './durability.js';
 import { logServerMutants } from './log-server.js';
 import type { Mutant } from './mutant.js';
+import { evidenceMutants } from './evidence.js';
 import { noteMutants } from './notes.js';
 import { storageMutants } from './storage.js';
 import { treeMutants } from './tree.js';
@@ -18,4 +19,8 @@ export const mutants: readonly Mutant[] = [
   ...attestationMutants,
   ...cliMutants,
   ...logServerMutants,
+  ...treeMutants,
+  ...noteMutants,
+  ...witnessMutants,
+  ...evidenceMutants,
 ];

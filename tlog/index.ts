@@ -32,4 +32,5 @@ export * from './signed-checkpoint.js';
 export * from './policy.js';
 export * from './policy-file.js';
 export * from './policy-faults.js';
+export * from './policy-overlap.js';
 export * from './tlog-proof.js';

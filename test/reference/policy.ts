@@ -93,3 +93,25 @@ export function referencePolicyText(policy: ReferencePolicy, vkeys: readonly str
     .map((line) => `${line}\n`)
     .join('');
 }
+
+/** The fewest operators that a quorum of `a` and a quorum of `b` share; equal names are one operator. */
+export function referenceOverlap(a: ReferencePolicy, b: ReferencePolicy): number {
+  let fewest = Infinity;
+  const others = quorums(b);
+  for (const one of quorums(a)) {
+    for (const other of others)
+      fewest = Math.min(fewest, [...one].filter((operator) => other.has(operator)).length);
+  }
+  return fewest;
+}
+
+/** The fewest operators without whose witnesses there is no quorum; Infinity if there always is. */
+export function referenceOperatorsToBlock(policy: ReferencePolicy): number {
+  let fewest = Infinity;
+  for (const silent of subsets([...new Set(policy.witnesses.map(({ operator }) => operator))])) {
+    const left = policy.witnesses.filter(({ operator }) => !silent.includes(operator));
+    if (!referenceMet(policy, new Set(left.map(({ name }) => name))))
+      fewest = Math.min(fewest, silent.length);
+  }
+  return fewest;
+}

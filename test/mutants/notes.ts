@@ -5,6 +5,7 @@ const vectors = (file: string): { test: string; name: string } => ({
   name: file,
 });
 const faults = 'test/policy-faults.test.ts';
+const overlap = 'test/policy-overlap.test.ts';
 
 /** Keys, notes, cosignatures, policies and proofs. */
 export const noteMutants: readonly Mutant[] = [
@@ -139,5 +140,37 @@ export const noteMutants: readonly Mutant[] = [
     find: '  verifyInclusion({',
     replace: '  ((_: unknown): void => undefined)({',
     ...vectors('tlog-proofs.json'),
+  },
+  {
+    desc: "two parties' operators known by their keys",
+    file: 'tlog/policy-overlap.ts',
+    find: ', `key ${encodeHex(vkey.publicKey)}`]',
+    replace: ']',
+    test: overlap,
+    name: 'an operator is known by key or key name',
+  },
+  {
+    desc: 'the rule that a declared name joins nobody across policies',
+    file: 'tlog/policy-overlap.ts',
+    find: '`${i} ${operator}`',
+    replace: '`0 ${operator}`',
+    test: overlap,
+    name: 'an operator is known by key or key name',
+  },
+  {
+    desc: 'the search where the groups of two policies differ',
+    file: 'tlog/policy-overlap.ts',
+    find: 'if (partner === undefined || operators.some((operator) => seen.has(operator))) return undefined;',
+    replace: 'if (partner === undefined) continue;',
+    test: overlap,
+    name: '4,000 pairs of random policies',
+  },
+  {
+    desc: 'what only one of two policies needs, for nothing',
+    file: 'tlog/policy-overlap.ts',
+    find: 'reduce(first, shared), reduce(second, shared)',
+    replace: 'first, second',
+    test: overlap,
+    name: '4,000 pairs of random policies',
   },
 ];

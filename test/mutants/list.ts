@@ -1,9 +1,9 @@
 import { attestationMutants } from './attestation.js';
 import { cliMutants } from './cli.js';
 import { durabilityMutants } from './durability.js';
+import { evidenceMutants } from './evidence.js';
 import { logServerMutants } from './log-server.js';
 import type { Mutant } from './mutant.js';
-import { evidenceMutants } from './evidence.js';
 import { noteMutants } from './notes.js';
 import { storageMutants } from './storage.js';
 import { treeMutants } from './tree.js';
@@ -19,8 +19,5 @@ export const mutants: readonly Mutant[] = [
   ...attestationMutants,
   ...cliMutants,
   ...logServerMutants,
-  ...treeMutants,
-  ...noteMutants,
-  ...witnessMutants,
   ...evidenceMutants,
 ];

@@ -19,7 +19,7 @@ export async function recentAnchor(
   const { context, settings, report } = invocation;
   try {
     const log = await openLog(context, settings);
-    await withEvidence(context, () => log.index.update(log.reader, log.checkpoint.size));
+    await withEvidence(context, log, () => log.index.update(log.reader, log.checkpoint.size));
     if (log.index.anchor !== undefined) return log.index.anchor;
     throw new CliError(
       EXIT.network,

@@ -5,21 +5,15 @@ import { join } from 'node:path';
 import {
   ClientError,
   httpSource,
-  InconsistentError,
   LogReader,
   type LastSeen,
+  type TileSource,
   type VerifiedCheckpoint,
 } from '../client/index.js';
-import {
-  decodeUtf8,
-  encodeBase64,
-  parseCheckpoint,
-  parseNote,
-  parsePolicy,
-  type Policy,
-} from '../tlog/index.js';
+import { parseCheckpoint, parseNote, parsePolicy, type Policy } from '../tlog/index.js';
 import type { Context } from './context.js';
 import { asInput, CliError, EXIT } from './errors.js';
+import { provenMisbehaviour } from './evidence.js';
 import { readIfThere, readInput, writeDurably } from './files.js';
 import { LogIndex } from './log-index.js';
 import { required, stateFolder, type Settings } from './settings.js';
@@ -29,6 +23,8 @@ export interface OpenLog {
   readonly reader: LogReader;
   readonly checkpoint: VerifiedCheckpoint;
   readonly index: LogIndex;
+  readonly policy: Policy;
+  readonly source: TileSource;
 }
 
 /** The policy in force. Throws CliError, status 2, for a file that is none. */
@@ -45,12 +41,14 @@ export async function openLog(context: Context, settings: Settings): Promise<Ope
   const url = required(settings, 'log');
   const policy = loadPolicy(settings);
   const timeoutMs = 1000 * (settings.timeout ?? 60);
-  const reader = new LogReader(httpSource(url, { fetch: context.fetch, timeoutMs }), policy, {
+  const source = httpSource(url, { fetch: context.fetch, timeoutMs });
+  const reader = new LogReader(source, policy, {
     lastSeen: lastSeenStore(context),
   });
   try {
-    const checkpoint = await withEvidence(context, () => reader.checkpoint());
-    return { reader, checkpoint, index: LogIndex.load(logFolder(context, checkpoint.origin)) };
+    const checkpoint = await withEvidence(context, { policy, source }, () => reader.checkpoint());
+    const index = LogIndex.load(logFolder(context, checkpoint.origin));
+    return { reader, checkpoint, index, policy, source };
   } catch (error) {
     if (error instanceof ClientError && error.code === 'not_found') {
       throw new CliError(
@@ -68,12 +66,16 @@ export async function openLog(context: Context, settings: Settings): Promise<Ope
 }
 
 /** Runs what may find a log lying; then the evidence is on disk before anybody hears of it. */
-export async function withEvidence<T>(context: Context, work: () => Promise<T>): Promise<T> {
+export async function withEvidence<T>(
+  context: Context,
+  log: Pick<OpenLog, 'policy' | 'source'>,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof InconsistentError) throw keepEvidence(context, error);
-    throw error;
+    const seen = (origin: string): Promise<Uint8Array | undefined> => lastSeenStore(context).load(origin);
+    throw (await provenMisbehaviour(context, log, seen, error)) ?? error;
   }
 }
 
@@ -98,30 +100,4 @@ function lastSeenStore(context: Context): LastSeen {
 
 function sizeOf(note: Uint8Array): number {
   return parseCheckpoint(parseNote(note).text).size;
-}
-
-function keepEvidence(context: Context, error: InconsistentError): CliError {
-  const [smaller, larger] = error.notes;
-  const text = `${JSON.stringify(
-    {
-      schema: 'https://stele-log/inconsistent-checkpoints/v1',
-      notes: [decodeUtf8(smaller, 'note'), decodeUtf8(larger, 'note')],
-      ...(error.proven && {
-        rootHash: encodeBase64(error.proven.rootHash),
-        consistencyProof: error.proven.proof.map((hash) => encodeBase64(hash)),
-      }),
-    },
-    null,
-    1,
-  )}\n`;
-  const name = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  const path = join(stateFolder(context), 'evidence', `${name}.json`);
-  writeDurably(path, text);
-  return new CliError(
-    EXIT.misbehaviour,
-    'inconsistent',
-    `${error.message}. The log signed both: evidence written to ${path}`,
-    'show that file to the log operator, to its witnesses and to whoever relies on the log',
-    { cause: error },
-  );
 }

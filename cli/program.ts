@@ -2,9 +2,11 @@
 import { Command, CommanderError } from 'commander';
 import type { Outcome, Register } from './command.js';
 import { registerAttest } from './commands/attest.js';
+import { registerEvidence } from './commands/evidence.js';
 import { registerGet } from './commands/get.js';
 import { registerInit } from './commands/init.js';
 import { registerKeygen } from './commands/keygen.js';
+import { registerPolicy } from './commands/policy.js';
 import { registerProve } from './commands/prove.js';
 import { registerSubmit } from './commands/submit.js';
 import { registerVerify } from './commands/verify.js';
@@ -21,6 +23,8 @@ const COMMANDS: readonly Register[] = [
   registerVerify,
   registerProve,
   registerGet,
+  registerEvidence,
+  registerPolicy,
 ];
 
 const AFTER_HELP = `

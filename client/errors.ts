@@ -37,3 +37,17 @@ export class InconsistentError extends ClientError {
     this.proven = proven;
   }
 }
+
+/**
+ * A checkpoint that is signed by its log and is not believed: `quorum_not_met`, or `bad_checkpoint` for an
+ * empty tree with a root. It may still show, by itself or beside another one, that the log lied.
+ */
+export class RefusedCheckpointError extends ClientError {
+  /** The signed note, as it came. */
+  readonly note: Uint8Array;
+
+  constructor(code: string, message: string, hint: string, note: Uint8Array) {
+    super(code, message, hint);
+    this.note = note;
+  }
+}

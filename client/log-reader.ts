@@ -13,7 +13,7 @@ import {
   treeRoot,
   type Policy,
 } from '../tlog/index.js';
-import { ClientError, InconsistentError } from './errors.js';
+import { ClientError, InconsistentError, RefusedCheckpointError } from './errors.js';
 import type { TileSource } from './source.js';
 import { VerifiedTiles, type TileCache, type VerifiedBundle } from './verified-tiles.js';
 
@@ -202,17 +202,19 @@ export class LogReader {
     }
     // RFC 6962 §2.1: the root of no leaves is the hash of the empty string, whoever signed otherwise.
     if (size === 0 && !equalBytes(rootHash, emptyRoot())) {
-      throw new ClientError(
+      throw new RefusedCheckpointError(
         'bad_checkpoint',
         `checkpoint of size 0: expected the root ${encodeHex(emptyRoot())}, found ${encodeHex(rootHash)}`,
         'keep it: it proves by itself that the log lied',
+        note,
       );
     }
     if (!evaluation.met) {
-      throw new ClientError(
+      throw new RefusedCheckpointError(
         'quorum_not_met',
         `checkpoint of size ${size}: expected the cosignatures that the policy asks for, found ${evaluation.cosignatures.length} that count`,
         'wait for the witnesses, or look at the policy',
+        note,
       );
     }
     return { origin, size, rootHash, note, evaluation };

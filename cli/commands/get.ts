@@ -30,7 +30,9 @@ export const registerGet: Register = (program, context, outcome) => {
       const { checkpoint } = log;
       const index = target === 'checkpoint' ? undefined : await findEntry(context, settings, log, target);
       const bytes =
-        index === undefined ? checkpoint.note : await withEvidence(context, () => log.reader.entry(index));
+        index === undefined
+          ? checkpoint.note
+          : await withEvidence(context, log, () => log.reader.entry(index));
       const statement = index === undefined ? undefined : readStatement(bytes);
       if (output !== undefined) {
         writeDurably(resolve(context.cwd, output), bytes);

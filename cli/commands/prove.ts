@@ -27,7 +27,7 @@ export const registerProve: Register = (program, context, outcome) => {
     ['log', 'policy', 'timeout'],
     async ({ report, settings }, { output, tlogProof }, [target = '']) => {
       const log = await openLog(context, settings);
-      const { index, text, id } = await withEvidence(context, async () => {
+      const { index, text, id } = await withEvidence(context, log, async () => {
         const at = await findEntry(context, settings, log, target);
         const proof = await log.reader.tlogProof(at);
         if (tlogProof === true) return { index: at, text: new TextDecoder().decode(proof), id: undefined };

@@ -59,7 +59,7 @@ async function submit(
   // The record is logged and proven. What follows says who signed it, and holds the log to what it
   // showed before.
   const log = await openLog(context, settings);
-  const bundle: Bundle = await withEvidence(context, async () => {
+  const bundle: Bundle = await withEvidence(context, log, async () => {
     await checkSameHistory(log, policy, proof);
     return { envelope, proof, related: await gatherRelated(log, envelope, index) };
   });

@@ -12,6 +12,7 @@ import {
   proveConsistency,
   signNote,
   treeRoot,
+  type HashReader,
   type NodeId,
 } from '../tlog/index.js';
 
@@ -27,6 +28,8 @@ export interface Fork {
   readonly size: number;
   readonly rootHash: Uint8Array;
   readonly note: Uint8Array;
+  /** Its nodes, as its tiles would have them. */
+  readonly read: HashReader;
   readonly answers: readonly Answer[];
 }
 
@@ -54,7 +57,7 @@ export async function tryFork(
   }
   append(leafHash(new TextEncoder().encode('business as usual')));
 
-  const read = (wanted: readonly NodeId[]): Promise<Uint8Array[]> =>
+  const read: HashReader = (wanted) =>
     Promise.resolve(
       wanted.map((node) => {
         const hash = nodes.get(at(node));
@@ -76,5 +79,5 @@ export async function tryFork(
     if (answer.kind === 'conflict' && answer.size !== undefined) answer = await ask(answer.size);
     answers.push({ witness: name, kind: answer.kind, cosigned: answer.kind === 'cosigned' });
   }
-  return { size: forked, rootHash, note, answers };
+  return { size: forked, rootHash, note, read, answers };
 }

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join, relative } from 'node:path';
 import { httpSource, LogReader } from '../client/index.js';
 import { encodeBase64, parsePolicy } from '../tlog/index.js';
+import { compareCheckpoints } from '../evidence/index.js';
 import { tryFork } from './fork.js';
 import { command, heading, number, output, say } from './narrate.js';
 import {
@@ -256,7 +257,7 @@ async function secondHistory({ log, policyFile }: Network): Promise<void> {
   await second.stop();
   const policy = parsePolicy(readFileSync(policyFile));
   const reader = new LogReader(httpSource(log.url), policy);
-  const { size, rootHash } = await reader.checkpoint();
+  const { size, rootHash, note } = await reader.checkpoint();
   const intent = JSON.parse(readFileSync(join(LAB, `records/${RUN}.intent.stele.json`), 'utf8')) as {
     proof: string;
   };
@@ -273,6 +274,13 @@ async function secondHistory({ log, policyFile }: Network): Promise<void> {
   writeFileSync(join(copy, 'refused-checkpoint'), fork.note);
   if (fork.answers.some(({ cosigned }) => cosigned)) throw new Error('a witness cosigned a second history');
   say('Not one cosignature, so nobody whose policy asks for three of them believes it.');
+
+  say('\nAnd whoever meets both checkpoints, and the tiles of the longer tree, can prove it to strangers:');
+  const { evidence } = await compareCheckpoints([note, fork.note], policy, { read: fork.read });
+  const [proof] = evidence;
+  if (proof === undefined) throw new Error('two histories under one key gave no evidence');
+  writeFileSync(join(AUDITOR, 'two-histories.evidence'), proof.bytes);
+  await stele(AUDITOR, ['evidence', 'verify', 'two-histories.evidence', '--policy', 'policy']);
 }
 
 const MEANING: Record<string, string> = {

@@ -150,4 +150,28 @@ export const evidenceMutants: readonly Mutant[] = [
     replace: 'for (const one of first.logs.slice(0, 0)) {\n    for (const other of second.logs) {',
     ...maker('every key that signed both'),
   },
+  {
+    desc: 'the evidence in a checkpoint that has no quorum',
+    file: 'cli/evidence.ts',
+    find: 'if (error instanceof RefusedCheckpointError) {',
+    replace: 'if (context === undefined) {',
+    test: 'test/cli-evidence.test.ts',
+    name: 'a second history without a quorum',
+  },
+  {
+    desc: 'the rule that only what the policy lists is proven by a contradiction',
+    file: 'cli/evidence.ts',
+    find: 'if (comparison.evidence.length > 0) return keep(context, comparison, error);',
+    replace: 'return keep(context, comparison, error);',
+    test: 'test/cli-evidence.test.ts',
+    name: 'a contradiction across a change of policy',
+  },
+  {
+    desc: 'the lines that a note can hold, in policy lint',
+    file: 'cli/policy-words.ts',
+    find: 'lines <= MAX_NOTE_SIGNATURES',
+    replace: 'lines > 0',
+    test: 'test/cli-evidence.test.ts',
+    name: 'a policy that no checkpoint can meet',
+  },
 ];

@@ -6,10 +6,8 @@ import type { Checker } from './check-tree.js';
 import { unhex, type Vector } from './vector.js';
 
 function checkEvidence(vector: Vector): string {
-  const file =
-    vector['evidenceHex'] === undefined
-      ? encodeUtf8(String(vector['evidence']))
-      : unhex(String(vector['evidenceHex']));
+  const { evidence, evidenceHex } = vector as Vector & { evidence: string; evidenceHex?: string };
+  const file = evidenceHex === undefined ? encodeUtf8(evidence) : unhex(evidenceHex);
   const policy = String(vector['policy']);
   const slow = referenceVerdict(file, policy);
   if ((slow !== undefined) !== (vector.want === 'ok')) return 'the reference says otherwise';

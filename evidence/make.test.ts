@@ -269,4 +269,7 @@ test("a log's key speaks for another origin only where its reader says so", asyn
   );
   const keys = { logs: [{ vkey: odd.vkey, origin: ORIGIN }], witnesses: [] };
   assert.equal((await compareCheckpoints(notes, keys)).evidence.length, 1);
+  // One key may serve several logs of a reader, as it may at a witness.
+  const both = { logs: [{ vkey: odd.vkey }, ...keys.logs], witnesses: [] };
+  assert.equal((await compareCheckpoints(notes, both)).evidence.length, 1);
 });

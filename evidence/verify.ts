@@ -78,12 +78,12 @@ export function verifyEvidence(bytes: Uint8Array, keys: EvidenceKeys): Verdict {
 
 /** Finds the key of the reader's that a note's line claims to be by. The line itself is not yet checked. */
 function signerOf({ checkpoint, signature }: AccusedNote, { logs, witnesses }: EvidenceKeys): Signer {
-  checkDistinctKeys([...logs, ...witnesses].map(({ vkey }) => vkey));
+  const speaking = logs.filter(({ vkey, origin }) => (origin ?? vkey.name) === checkpoint.origin);
+  checkDistinctKeys([...speaking, ...witnesses].map(({ vkey }) => vkey));
   const mine = ({ vkey }: { vkey: Vkey }): boolean =>
     vkey.name === signature.name && vkey.keyId === signature.keyId;
-  const log = logs.find(mine);
-  const speaks = log !== undefined && (log.origin ?? log.vkey.name) === checkpoint.origin;
-  if (speaks) return { role: 'log', vkey: log.vkey };
+  const log = speaking.find(mine);
+  if (log !== undefined) return { role: 'log', vkey: log.vkey };
   const witness = witnesses.find(mine);
   if (witness !== undefined) return { role: 'witness', vkey: witness.vkey };
   throw new EvidenceError(

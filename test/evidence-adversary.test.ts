@@ -29,22 +29,19 @@ function* headers(kind: Kind, a: Material, b: Material): Generator<string[]> {
       for (const hash of [tree.root(a.size), a.root, FAKE.root(a.size), b.root])
         yield proofLines('root', { hash, proof });
     }
-    if (kind === 'two-entries') {
-      for (const index of new Set([0, a.size - 1])) {
-        for (const [inA, inB] of [
-          [tree, TRUTH],
-          [tree, FAKE],
-        ] as const) {
-          // The proof of the true tree with the leaf of another one, too.
-          for (const of of [TRUTH, inA])
-            yield [
-              `index ${index}`,
-              ...proofLines('entry', entry(inA, of, index, a.size)),
-              ...proofLines('entry', entry(inB, TRUTH, index, b.size)),
-            ];
-        }
-      }
-    }
+  }
+  if (kind !== 'two-entries') return;
+  for (const index of new Set([0, a.size - 1])) {
+    // Of each tree, the leaf with its proof; and the leaf of the other tree with the proof of the true one.
+    const inA = [TRUTH, FAKE].flatMap((leaf) =>
+      [leaf, TRUTH].map((path) => entry(leaf, path, index, a.size)),
+    );
+    const inB = [TRUTH, FAKE].flatMap((leaf) =>
+      [leaf, TRUTH].map((path) => entry(leaf, path, index, b.size)),
+    );
+    const pairs = inA.flatMap((x) => inB.map((y) => [...proofLines('entry', x), ...proofLines('entry', y)]));
+    for (const lines of new Set(pairs.map((pair) => pair.join())))
+      yield [`index ${index}`, ...lines.split(',')];
   }
 }
 

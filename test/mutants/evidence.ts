@@ -26,8 +26,8 @@ export const evidenceMutants: readonly Mutant[] = [
   },
   {
     desc: "the rule that a log's key speaks for its own origin only",
-    find: '(log.origin ?? log.vkey.name) === checkpoint.origin',
-    replace: 'checkpoint.origin !== undefined',
+    find: '(origin ?? vkey.name) === checkpoint.origin',
+    replace: 'origin === undefined && vkey.name !== undefined',
     ...adversary('same-size'),
   },
   {

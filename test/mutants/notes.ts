@@ -113,7 +113,7 @@ export const noteMutants: readonly Mutant[] = [
   },
   {
     desc: 'the search where an operator stands in several places',
-    file: 'tlog/policy-faults.ts',
+    file: 'tlog/policy-search.ts',
     find: '.filter(([, where]) => where.length > 1)',
     replace: '.filter(([, where]) => where.length > 99)',
     test: faults,

@@ -35,11 +35,11 @@ export async function admitRun(candidate: Candidate<RunIntent | RunProgress | Ru
       view.put(key, { ...after, intent: mine });
       return;
     case 'https://stele-log/run-progress/v1':
-      checkChain(candidate, statement, before);
+      checkChain(candidate, statement, before, effect);
       view.put(key, { ...after, windows: after.windows + (effect === 'first' ? 1 : 0) });
       return;
     case 'https://stele-log/run-final/v1':
-      checkChain(candidate, statement, before);
+      checkChain(candidate, statement, before, effect);
       view.put(key, { ...after, final: mine });
   }
 }
@@ -48,9 +48,10 @@ function checkChain(
   { view }: Candidate<unknown>,
   { predicate }: RunProgress | RunFinal,
   before: RunRecord | undefined,
+  effect: 'first' | 'again',
 ): void {
-  if (before?.final && predicate.supersedes === undefined)
-    view.find('statement-after-final', before.final.index);
+  // A `supersedes` that corrects nothing does not make a late statement a correction.
+  if (before?.final && effect === 'first') view.find('statement-after-final', before.final.index);
   if (!before?.intent && !predicate.retrospective)
     view.find('intent-missing', ...(before === undefined ? [] : [before.last.index]));
   // A correction takes its place in the chain after whatever was said meanwhile.

@@ -108,8 +108,21 @@ export function checkStatement(statement: AnyStatement | KnownStatement): KnownS
   checkAgainst(name, statement as unknown as Json);
   const known = statement as KnownStatement;
   checkCommitted(known.predicate as unknown as Json, '/predicate');
+  checkRoles(known);
   checkSubject(known);
   return known;
+}
+
+/** Roles are a set: in one order, so that statements of one set are equal. */
+function checkRoles({ predicate }: KnownStatement): void {
+  if (!('roles' in predicate)) return;
+  const ascending = [...predicate.roles].sort();
+  if (ascending.join() === predicate.roles.join()) return;
+  throw new AttestationError(
+    'bad_statement',
+    `statement: expected roles in ascending order, ${ascending.join(', ')}, found ${predicate.roles.join(', ')}`,
+    'sort them',
+  );
 }
 
 function checkAgainst(schema: string, value: Json): void {

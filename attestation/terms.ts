@@ -11,6 +11,7 @@ import {
   formatVkey,
   isAcceptableKey,
   NOTE_ED25519,
+  operatorsInSeveralPlaces,
   parsePolicy,
   parseVkey,
   policyFaults,
@@ -177,6 +178,15 @@ function readPolicy(terms: Terms, logKeys: readonly Vkey[]): Policy {
   const keys = logKeys.map(formatVkey).sort();
   if (listed.length !== keys.length || listed.some((vkey, i) => vkey !== keys[i]))
     throw bad('expected log lines for exactly the keys in logKeys');
+  // SPEC: "no operator stands in more than one place". What is admitted must not depend on how far an
+  // implementation searches for f.
+  const [scattered] = operatorsInSeveralPlaces(policy);
+  if (scattered !== undefined)
+    throw new AttestationError(
+      'terms_policy',
+      `terms: policy: expected each operator in one place of the quorum, found ${quote(scattered)} in several`,
+      "put the witnesses of one operator into a group of their own, for example 'group NAME any WITNESS...', and that group where they stood",
+    );
   return policy;
 }
 

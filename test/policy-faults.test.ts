@@ -7,6 +7,7 @@ import {
   encodeUtf8,
   formatVkey,
   newVkey,
+  operatorsInSeveralPlaces,
   operatorsToQuorum,
   parsePolicy,
   policyFaults,
@@ -70,6 +71,46 @@ test('f of 6,000 random policies, operators appearing once and more often', () =
   }
   for (const faults of [-1, 0, 1, 2])
     assert.ok((seen.get(faults) ?? 0) > 50, `few policies with f = ${faults}`);
+});
+
+/** spec/formats.md, "f", where no operator stands in two places; undefined where one does. */
+function sumOfPlaces(policy: ReferencePolicy): number | undefined {
+  const operatorOf = new Map(policy.witnesses.map(({ name, operator }) => [name, operator]));
+  const places: string[] = [];
+  const below = (name: string): string[] => {
+    const group = policy.groups.find((each) => each.name === name);
+    return group?.members.flatMap(below) ?? [operatorOf.get(name) ?? name];
+  };
+  const fewest = (name: string): number => {
+    const group = policy.groups.find((each) => each.name === name);
+    const operators = below(name);
+    if (group === undefined || new Set(operators).size === 1) {
+      places.push(operators[0] ?? '');
+      return 1;
+    }
+    const costs = group.members.map(fewest).sort((a, b) => a - b);
+    const both = Math.max(0, 2 * group.threshold - costs.length);
+    return costs.slice(0, both).reduce((sum, cost) => sum + cost, 0);
+  };
+  if (policy.quorum === 'none') return 0 - 1;
+  const faults = fewest(policy.quorum) - 1;
+  return new Set(places).size === places.length ? faults : undefined;
+}
+
+test('where no operator stands in two places f is the sum of the specification', () => {
+  const random = new Random(11);
+  let sums = 0;
+  for (let i = 0; i < 3000; i++) {
+    const count = 1 + random.below(8);
+    const policy = randomPolicy(random, count, random.chance(0.4) ? count : 1 + random.below(count));
+    const sum = sumOfPlaces(policy);
+    const text = referencePolicyText(policy, []);
+    assert.equal(operatorsInSeveralPlaces(read(policy)).length === 0, sum !== undefined, text);
+    if (sum === undefined) continue;
+    assert.equal(policyFaults(read(policy)), sum, text);
+    sums++;
+  }
+  assert.ok(sums > 500, `only ${sums} such policies`);
 });
 
 test('the gate and the quorum of 6,000 random policies', () => {

@@ -11,7 +11,14 @@
 // in the same places are interchangeable and are tried in one order only, which makes the usual case
 // (everybody has an Ed25519 and an ML-DSA-44 key) a matter of counting.
 import { TlogError, quote } from './errors.js';
-import { QuorumSearch, Search, quorumTree, sumOfSmallest, type Tree } from './policy-search.js';
+import {
+  QuorumSearch,
+  Search,
+  quorumTree,
+  repeatedOperators,
+  sumOfSmallest,
+  type Tree,
+} from './policy-search.js';
 import type { Policy } from './policy.js';
 
 export { MAX_STEPS } from './policy-search.js';
@@ -26,6 +33,16 @@ export function policyFaults(policy: Policy): number {
   const tree = quorumTree(policy, new Set(), new Set(policy.witnesses.map(({ name }) => name)));
   if (typeof tree === 'boolean') return -1;
   return new OverlapSearch(tree).run() - 1;
+}
+
+/**
+ * The operators that stand in more than one place of the quorum's tree, a group of one operator's
+ * witnesses only being one place. Where there is none, f is a sum (spec/formats.md "f"): no search, and
+ * nothing for two implementations to disagree on. Witnesses outside the quorum do not count.
+ */
+export function operatorsInSeveralPlaces(policy: Policy): string[] {
+  const tree = quorumTree(policy, new Set(), new Set(policy.witnesses.map(({ name }) => name)));
+  return typeof tree === 'boolean' ? [] : repeatedOperators(tree).map(({ operator }) => operator);
 }
 
 /**

@@ -60,7 +60,7 @@ function simplify(threshold: number, members: readonly Tree[]): Tree | Settled {
 }
 
 /** An operator with witnesses in several places of the tree. */
-interface Repeated {
+export interface Repeated {
   readonly operator: string;
   /** Number of its leaves. */
   readonly leaves: number;
@@ -68,7 +68,8 @@ interface Repeated {
   readonly places: string;
 }
 
-function repeatedOperators(tree: Tree): Repeated[] {
+/** The operators that stand in several places of a tree. */
+export function repeatedOperators(tree: Tree): Repeated[] {
   const places = new Map<string, number[]>();
   let groups = 0;
   const visit = (node: Tree, group: number): void => {

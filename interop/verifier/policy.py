@@ -121,6 +121,17 @@ class Policy:
         ways = product([(1, 0), (0, 1), (1, 1)], repeat=len(several))
         return min(best(dict(zip(several, way))) for way in ways) - 1
 
+    @property
+    def scattered(self):
+        """attestations.md, "The charter": whether an operator stands in more than one place of the quorum."""
+        def places(name):
+            if name not in self.groups:
+                return [self.operator[name]]
+            found = [place for member in self.groups[name][1] for place in places(member)]
+            return found[:1] if len(set(found)) == 1 else found
+        found = [] if self.quorum == "none" else places(self.quorum)
+        return len(set(found)) < len(found)
+
     def below(self, name):
         return {name} if name in self.witnesses else {w for member in self.groups[name][1] for w in self.below(member)}
 

@@ -141,6 +141,7 @@ def check_by_schema(statement):
     flop = predicate.get("flop", []) if kind == "run-final" else []
     for part in [predicate, *flop]:
         check(not set(part.get("committed", {})) & set(part), "stated_and_committed")
+    check(predicate.get("roles", []) == sorted(predicate.get("roles", [])), "bad_statement")
     wanted, stated = subjects(kind, predicate), statement["subject"]
     check(len(wanted) == len(stated), "bad_subject")
     for (name, sha), subject in zip(wanted, stated):

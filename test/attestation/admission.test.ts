@@ -154,6 +154,12 @@ test('terms that could not work are refused', async () => {
   assert.equal(await of({ policy: policyText('# our favourite witnesses\nquorum w1\n') }), 'terms_policy');
   assert.equal(await of({ policy: policyText('# operator example w1 w2\nquorum w1\n') }), 'admitted');
   assert.equal(await of({ policy: policyText('quorum none\n') }), 'admitted');
+  const one = '# operator example w1 w2\n';
+  const asOne = `${one}group both any w1 w2\n`;
+  const flat = 'group flat 3 w1 w2 w3 w4\n';
+  assert.equal(await of({ policy: policyText(`${one}${flat}quorum flat\n`) }), 'terms_policy');
+  assert.equal(await of({ policy: policyText(`${asOne}group top 2 both w3 w4\nquorum top\n`) }), 'admitted');
+  assert.equal(await of({ policy: policyText(`${one}${flat}quorum none\n`) }), 'admitted');
   assert.equal(await of({ sizeLimit: 1024 }), 'entry_too_large');
 });
 

@@ -91,7 +91,10 @@ test('more lines of one operator only where the quorum wants them', async () => 
     ['a2', a2],
     ['b', b],
   ] as const;
-  const all = policyOf(witnesses, '# operator acme a1 a2\ngroup g all a1 a2 b\nquorum g\n');
+  const all = policyOf(
+    witnesses,
+    '# operator acme a1 a2\ngroup both all a1 a2\ngroup g all both b\nquorum g\n',
+  );
   assert.equal(
     (
       await anchorLines(all, [
@@ -102,7 +105,7 @@ test('more lines of one operator only where the quorum wants them', async () => 
     ).length,
     4,
   );
-  const two = policyOf(witnesses, '# operator acme a1 a2\ngroup g 2 a1 a2 b\nquorum g\n');
+  const two = policyOf(witnesses, '# operator acme a1 a2\ngroup one any a1 a2\ngroup g 2 one b\nquorum g\n');
   assert.deepEqual(
     await anchorLines(two, [
       [a2, 2],

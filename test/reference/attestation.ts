@@ -396,7 +396,7 @@ export class ReferenceLedger {
       if (before !== undefined && before['intent'] === null) this.#find('intent-late', ...previous);
     } else {
       const final = before?.['final'] as { index: number } | null | undefined;
-      if (final && predicate['supersedes'] === undefined) this.#find('statement-after-final', final.index);
+      if (final && effect === 'first') this.#find('statement-after-final', final.index);
       if (!before?.['intent'] && predicate['retrospective'] === false)
         this.#find('intent-missing', ...previous);
       if (predicate['previous'] !== last?.statement) this.#find('chain-broken', ...previous);

@@ -356,6 +356,8 @@ export function statements(): Vector[] {
   bad('key-statement', 'a use that does not exist', 'predicate/use', 'encryption');
   bad('key-statement', 'a role that does not exist', 'predicate/roles', ['king']);
   bad('key-statement', 'a role twice', 'predicate/roles', ['lab', 'lab']);
+  bad('key-statement', 'roles that do not ascend', 'predicate/roles', ['lab', 'auditor']);
+  bad('participant', 'roles that do not ascend', 'predicate/roles', ['lab', 'auditor']);
   bad('participant', 'one key', 'predicate/keys', [new ExampleLog().consent('example-lab', 'example-lab')]);
   bad('participant', 'an identifier in capitals', 'predicate/about', 'Example');
   bad('participant', 'an empty name', 'predicate/name', '');

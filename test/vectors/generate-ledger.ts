@@ -84,6 +84,26 @@ export function ledger(): Vector[] {
     'a policy without the log\u2019s key',
     charterOf(log, terms({ policy: policy.split('\n').slice(1).join('\n') })),
   );
+  const scattered = (text: string): ReferenceEnvelope =>
+    charterOf(
+      log,
+      terms({ policy: `# operator one w1 w2\n${policy.split('\n').slice(0, 5).join('\n')}\n${text}` }),
+    );
+  bad(
+    'terms_policy',
+    'a policy with two lines of one operator in one group',
+    scattered('group three-of-four 3 w1 w2 w3 w4\nquorum three-of-four\n'),
+  );
+  bad(
+    'terms_policy',
+    'a policy with an operator in two groups',
+    scattered('group a any w1 w3\ngroup b any w2 w4\ngroup top all a b\nquorum top\n'),
+  );
+  bad(
+    'terms_policy',
+    'a policy with an operator in a group of its own and beside it',
+    scattered('group a any w1 w3\ngroup b any w2\ngroup top all a b w4\nquorum top\n'),
+  );
   bad(
     'terms_version',
     'admission rules of another version',
@@ -219,7 +239,18 @@ export function ledger(): Vector[] {
   );
   const other = good('a window of an undeclared run: a finding', log.progress('example-lab', 'run-2', 0));
   good('an intent that comes late: a finding', log.intent('example-lab', 'run-2'));
-  good('a retrospective final of a third run', log.final('example-lab', 'run-3', { retrospective: true }));
+  const final = good(
+    'a retrospective final of a third run',
+    log.final('example-lab', 'run-3', { retrospective: true }),
+  );
+  good(
+    'a window after it that claims to correct what there is not: two findings',
+    log.progress('example-lab', 'run-3', 0, {
+      retrospective: true,
+      previous: final,
+      supersedes: digest('nothing'),
+    }),
+  );
   good(
     'a statement that names another log\u2019s anchor: a finding',
     log.intent('example-lab', 'run-4', {
@@ -284,8 +315,13 @@ export function ledger(): Vector[] {
       newKey: log.consent('example-lab', 'k3'),
     }),
   );
+  good('another lab', log.participant('other-lab'));
   good(
-    'another request meanwhile: no effect, a finding',
+    'a request for the other lab meanwhile: it waits too',
+    log.key('registrar-b', 'other-lab', { action: 'revoke', reason: 'lost', oldKey: idOf('other-lab') }),
+  );
+  good(
+    'another request for the first lab meanwhile: no effect, a finding',
     log.key('registrar-c', 'example-lab', { action: 'revoke', reason: 'lost', oldKey: idOf('k2') }),
   );
   good(
@@ -327,7 +363,18 @@ export function ledger(): Vector[] {
   anchor();
   good('a window signed by the new key: the wait is over', log.progress('example-lab', 'run-1', 1, {}, 'k4'));
 
-  const next = terms({ anchorInterval: 300, anchorKey: keyOf('anchor-2') });
+  // Both operators have two witnesses in a group of their own, which is one place.
+  const pairs = [
+    '# operator one w1 w2',
+    '# operator two w3 w4',
+    ...policy.split('\n').slice(0, 5),
+    'group a any w1 w2',
+    'group b all w3 w4',
+    'group top all a b',
+    'quorum top',
+    '',
+  ].join('\n');
+  const next = terms({ anchorInterval: 300, anchorKey: keyOf('anchor-2'), policy: pairs });
   bad(
     'amendment_predecessor',
     'an amendment that gives the log a past',
@@ -361,6 +408,11 @@ export function ledger(): Vector[] {
     'an amendment of terms that are no longer in force: no effect, a finding',
     log.amendment('registrar-b', next, termsDigest(terms())),
   );
+  log.now++;
+  good(
+    'one that is a second statement too: the same finding and no other',
+    log.amendment('registrar-a', next, termsDigest(terms())),
+  );
   log.now += 600;
   good('an anchor under the new key', log.anchor(log.note([log.now, log.now, log.now, log.now]), 'anchor-2'));
   bad(
@@ -375,7 +427,7 @@ export function ledger(): Vector[] {
   bad(
     'anchor_size',
     'an anchor that does not cover the freeze',
-    log.anchor(log.note([1, 2, 3], log.leaves.length - 1), 'anchor-2'),
+    log.anchor(log.note([1, 2, 3, 4], log.leaves.length - 1), 'anchor-2'),
   );
   log.now += 600;
   good('the last anchor', log.anchor(log.note([log.now, log.now, log.now, log.now]), 'anchor-2'));

@@ -27,13 +27,17 @@ export type Work<Options> = (
   args: string[],
 ) => Promise<ExitStatus | undefined> | ExitStatus | undefined;
 
-/** Gives `command` the flags of these settings and --json, and `work` as what it does. */
+/**
+ * Gives `command` the flags of these settings and --json, and `work` as what it does. Where `policyArgument`
+ * says so, its arguments name policies, and the setting counts only without any.
+ */
 export function define<Options>(
   command: Command,
   context: Context,
   outcome: Outcome,
   settings: readonly (keyof Settings)[],
   work: Work<Options>,
+  { policyArgument = false }: { policyArgument?: boolean } = {},
 ): Command {
   for (const name of settings) {
     const { placeholder, description } = SETTINGS[name];
@@ -44,11 +48,15 @@ export function define<Options>(
     const options = command.opts<Record<string, unknown>>();
     const report = new Report(context, options['json'] === true);
     try {
-      const status = await work(
-        { context, report, settings: loadSettings(context, options) },
-        options as Options,
-        command.args,
-      );
+      const { settings: inForce, from } = loadSettings(context, options);
+      // Whoever sent a folder may have put settings into it: the reader must see whose policy judges.
+      const bySetting = settings.includes('policy') && !(policyArgument && command.args.length > 0);
+      if (bySetting && inForce.policy !== undefined && from.policy !== undefined) {
+        report.say(`Policy: ${inForce.policy} (from ${from.policy})`);
+        report.result({ policy: { file: inForce.policy, from: from.policy } });
+      }
+      const invocation = { context, report, settings: inForce };
+      const status = await work(invocation, options as Options, command.args);
       outcome.status = report.end(undefined, status);
     } catch (error) {
       outcome.status = report.end(error);

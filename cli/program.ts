@@ -1,5 +1,6 @@
 // The command line of `stele`.
 import { Command, CommanderError } from 'commander';
+import { exitStatusHelp, packageVersion } from '../system/index.js';
 import type { Outcome, Register } from './command.js';
 import { registerAttest } from './commands/attest.js';
 import { registerEvidence } from './commands/evidence.js';
@@ -30,15 +31,14 @@ const COMMANDS: readonly Register[] = [
 const AFTER_HELP = `
 Settings come from a flag, else STELE_* in the environment, else ./stele.toml, else
 $XDG_CONFIG_HOME/stele/stele.toml.
-
-Exit status: 0 fine; 1 verification failed, refused or not found; 2 usage or unreadable
-input; 3 network, try again; 4 quorum not met; 5 misbehaviour proven, evidence written.`;
+${exitStatusHelp([0, 1, 2, 3, 4, 5])}`;
 
 /** Runs `stele` with these arguments (without the program's name). Never throws. */
 export async function run(argv: readonly string[], context: Context): Promise<ExitStatus> {
   const outcome: Outcome = { status: EXIT.ok };
   const program = new Command('stele')
     .description('Signs, logs and verifies records of AI training runs.')
+    .version(`stele ${packageVersion()}`, '--version', 'print the version')
     .addHelpText('after', AFTER_HELP);
   for (const register of COMMANDS) register(program, context, outcome);
   prepare(program, context, argv.includes('--json'));

@@ -27,7 +27,7 @@ test('a flag wins over the environment, that over ./stele.toml, that over the us
     join(config, 'stele/stele.toml'),
     'log = "http://home/"\npolicy = "p"\nkey = "k"\nparticipant = "lab"\n',
   );
-  const settings = loadSettings(context({ STELE_LOG: 'http://env/', STELE_PARTICIPANT: '' }), {
+  const { settings, from } = loadSettings(context({ STELE_LOG: 'http://env/', STELE_PARTICIPANT: '' }), {
     log: 'http://flag/',
     json: true,
   });
@@ -38,8 +38,16 @@ test('a flag wins over the environment, that over ./stele.toml, that over the us
     participant: 'lab',
     timeout: 5,
   });
-  assert.equal(loadSettings(context({ STELE_LOG: 'http://env/' }), {}).log, 'http://env/');
-  assert.equal(loadSettings(context({}), {}).log, 'http://here/');
+  assert.deepEqual(from, {
+    log: '--log',
+    policy: join(cwd, 'stele.toml'),
+    key: join(config, 'stele/stele.toml'),
+    participant: join(config, 'stele/stele.toml'),
+    timeout: join(cwd, 'stele.toml'),
+  });
+  const fromEnvironment = loadSettings(context({ STELE_LOG: 'http://env/' }), {});
+  assert.deepEqual([fromEnvironment.settings.log, fromEnvironment.from.log], ['http://env/', 'STELE_LOG']);
+  assert.equal(loadSettings(context({}), {}).settings.log, 'http://here/');
 });
 
 test('what cannot be used is named with where it stands', () => {

@@ -46,25 +46,37 @@ export const SETTINGS: Readonly<
 
 const NAMES = Object.keys(SETTINGS) as (keyof Settings)[];
 
-/** The settings in force. `flags` holds what the command line gave. Throws CliError `bad_settings`. */
-export function loadSettings(context: Context, flags: Readonly<Record<string, unknown>>): Settings {
+/** The settings in force, and where each comes from: `--log`, `STELE_LOG` or the path of a file. */
+export interface Loaded {
+  readonly settings: Settings;
+  readonly from: Readonly<Partial<Record<keyof Settings, string>>>;
+}
+
+/** Finds the settings. `flags` holds what the command line gave. Throws CliError `bad_settings`. */
+export function loadSettings(context: Context, flags: Readonly<Record<string, unknown>>): Loaded {
   const files = [join(context.cwd, 'stele.toml'), join(configFolder(context), 'stele.toml')].map(
     readSettings,
   );
   const settings: Settings = {};
+  const from: Partial<Record<keyof Settings, string>> = {};
   for (const name of NAMES) {
     const flag = flags[name];
     const variable = `STELE_${name.toUpperCase()}`;
     const inEnvironment = context.env[variable];
-    if (typeof flag === 'string') set(settings, name, flag, `--${name}`, context.cwd);
-    else if (inEnvironment !== undefined && inEnvironment !== '')
+    if (typeof flag === 'string') {
+      from[name] = `--${name}`;
+      set(settings, name, flag, from[name], context.cwd);
+    } else if (inEnvironment !== undefined && inEnvironment !== '') {
+      from[name] = variable;
       set(settings, name, inEnvironment, variable, context.cwd);
-    else {
+    } else {
       const file = files.find((f) => f?.values[name] !== undefined);
-      if (file) set(settings, name, file.values[name], `${name} in ${file.path}`, dirname(file.path));
+      if (!file) continue;
+      from[name] = file.path;
+      set(settings, name, file.values[name], `${name} in ${file.path}`, dirname(file.path));
     }
   }
-  return settings;
+  return { settings, from };
 }
 
 /** The setting, or CliError `missing_setting` that says the ways to give it. */

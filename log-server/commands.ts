@@ -1,11 +1,8 @@
 // stele-log: init | serve | fsck | recover | freeze. Results on stdout, everything else on stderr.
-//
-// Exit status: 0 fine; 1 the folder is not as it should be; 2 usage or unreadable input; 3 the network,
-// or a folder or address that is taken: try again.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { readKeyFile, systemClock } from '../system/index.js';
+import { exitStatusHelp, packageVersion, readKeyFile, systemClock } from '../system/index.js';
 import { SteleError } from '../tlog/index.js';
 import { check, checkToJson, describeCheck, recoverFolder } from './offline/check.js';
 import { EXIT, exitStatus } from './exit.js';
@@ -22,6 +19,8 @@ import { StorageError } from './storage/error.js';
 export async function runCommand(args: readonly string[]): Promise<number> {
   const program = new Command('stele-log')
     .description('Runs an append-only transparency log for attestations of AI training runs.')
+    .version(`stele-log ${packageVersion()}`, '--version', 'print the version')
+    .addHelpText('after', exitStatusHelp([0, 1, 2, 3, 4]))
     .exitOverride()
     .hook('preAction', (_, command) => applyConfigFiles(command));
   addInit(program);

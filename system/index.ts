@@ -1,4 +1,5 @@
 /** What the programs ask of the operating system: its clocks, files that survive a crash, keys in files. */
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
+export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';

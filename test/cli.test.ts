@@ -108,6 +108,30 @@ test('a record is signed, logged and verified offline, by one who has only the f
   assert.ok(verified.evaluation.met);
 });
 
+test('whose policy judges is said, and where the setting comes from', async () => {
+  const { bundle } = await intent('run-sender');
+  const reader = world.person('trusting');
+  reader.write('record.stele.json', lab.read(bundle));
+  reader.write('senders-policy', world.policy);
+  reader.write('stele.toml', 'policy = "senders-policy"\n');
+  const file = join(reader.folder, 'senders-policy');
+  const toml = join(reader.folder, 'stele.toml');
+  const prose = await reader.run('verify', 'record.stele.json');
+  assert.equal(prose.stderr, `Policy: ${file} (from ${toml})\n`);
+  const cases: [string, string[], Record<string, string>][] = [
+    [toml, [], {}],
+    ['STELE_POLICY', [], { STELE_POLICY: 'senders-policy' }],
+    ['--policy', ['--policy', 'senders-policy'], { STELE_POLICY: 'other' }],
+  ];
+  for (const [from, flags, env] of cases) {
+    const words = ['verify', 'record.stele.json', ...flags, '--json'];
+    const answer = await reader.runWith({ env: { HOME: reader.folder, ...env } }, ...words);
+    assert.deepEqual(answer.json.result['policy'], { file, from });
+  }
+  const named = await reader.run('policy', 'show', 'senders-policy');
+  assert.equal(named.stderr, '', 'a policy that is an argument is no setting');
+});
+
 test('an envelope alone, or with its proof alone, says what cannot be checked', async () => {
   const { envelope, proof } = await intent('run-2');
   const other = world.person('other');
@@ -167,7 +191,7 @@ test('what a log says stays on its line, and JSON is harmless on a terminal', as
   const refusal = (): Promise<Response> =>
     Promise.resolve(Response.json({ error: { code: 'no', message, hint: 'a\nb' } }, { status: 403 }));
   const { stderr } = await lab.runWith({ fetch: refusal }, 'submit', envelope);
-  assert.ok(stderr.split('\n').length <= 3 && stderr.includes('\\u{9b}31mforged'), stderr);
+  assert.ok(stderr.split('\n').length <= 4 && stderr.includes('\\u{9b}31mforged'), stderr);
   const { stdout, json } = await lab.runWith({ fetch: refusal }, 'submit', envelope, '--json');
   assert.ok(!stdout.includes('\u009b') && json.error?.message.includes('\u009b31m'), stdout);
 });

@@ -1,11 +1,8 @@
 // stele-witness: init | add-log | serve | confirm-clock. Results on stdout, everything else on stderr.
-//
-// Exit status: 0 fine; 1 the state or the folder is not as it should be; 2 usage or unreadable input;
-// 3 the folder or the address is taken, try again.
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { syncFolder, systemClock } from '../system/index.js';
+import { exitStatusHelp, packageVersion, syncFolder, systemClock } from '../system/index.js';
 import { formatVkey, parseVkey, SteleError } from '../tlog/index.js';
 import { readLeap } from './clock-guard.js';
 import { addLog, checkFormat, initFolder, layout } from './folder.js';
@@ -27,6 +24,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     .description(
       'Checks that transparency logs only ever grow, and cosigns their checkpoints (C2SP tlog-witness).',
     )
+    .version(`stele-witness ${packageVersion()}`, '--version', 'print the version')
+    .addHelpText('after', exitStatusHelp([0, 1, 2, 3]))
     .exitOverride()
     .configureHelp({ showGlobalOptions: true });
   const folderOption = (): Option =>

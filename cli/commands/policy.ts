@@ -61,6 +61,7 @@ export const registerPolicy: Register = (program, context, outcome) => {
       invocation.report.result({ wanted, policies: [one, two], shared });
       return undefined;
     },
+    { policyArgument: true },
   );
   define(
     policy
@@ -74,6 +75,7 @@ export const registerPolicy: Register = (program, context, outcome) => {
       show(invocation, read(invocation, file).policy);
       return undefined;
     },
+    { policyArgument: true },
   );
 };
 

@@ -6,6 +6,10 @@ import type { Policy } from '../tlog/index.js';
 import type { PublishedHead } from './head.js';
 import type { LogStep } from './steps.js';
 import { StorageError } from './storage/error.js';
+import { admitAnything } from './admission.js';
+import type { Admission } from './admission.js';
+import type { SubmissionError } from './errors.js';
+import { deferred } from './signal.js';
 import { LOG_KEY, ORIGIN, startFixture } from './testing/fixture.js';
 import { startScene } from './testing/scene.js';
 import type { Scene } from './testing/scene.js';
@@ -385,4 +389,31 @@ test('one payload twice in a batch is one entry', async () => {
   );
   assert.deepEqual([s.storage.size, s.storage.calls.filter((call) => call === 'commit').length], [2, 1]);
   await s.close();
+});
+
+void test('a submission that is being checked while the server drains is answered, and the server ends', async () => {
+  const checked = deferred<true>();
+  let checking = false;
+  const slow: Admission = {
+    ...admitAnything,
+    prepare: async (body, source) => {
+      checking = true;
+      await checked.promise;
+      return admitAnything.prepare(body, source);
+    },
+  };
+  const { log, close } = await startFixture({ opened: { admission: slow } });
+  await until(() => log.readiness().ready);
+  const submitted = log.submit(entry(1)).then(
+    () => 'logged',
+    (error: unknown) => (error as SubmissionError).code,
+  );
+  await until(() => checking);
+  const closing = close();
+  // The sequencer's loop has nothing to do and ends; only then is the submission found to be good.
+  await new Promise((resolve) => setImmediate(resolve));
+  checked.resolve(true);
+  await closing;
+  const nobody = new Promise((resolve) => setImmediate(() => resolve('never answered')));
+  assert.equal(await Promise.race([submitted, nobody]), 'draining');
 });

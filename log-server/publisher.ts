@@ -61,6 +61,7 @@ export class Publisher {
   #stopped: SubmissionError | undefined;
   #open = false;
   #draining = false;
+  readonly #drained: Deferred<void> = deferred();
   #onHead: () => void = () => undefined;
   #onPublished: () => void = () => undefined;
   #lastSignedAt = Number.NEGATIVE_INFINITY;
@@ -124,6 +125,7 @@ export class Publisher {
   /** Ends the loop once what is readable is published or a collection has failed. */
   drain(): void {
     this.#draining = true;
+    this.#drained.resolve();
     this.#bell.ring();
   }
 
@@ -190,8 +192,8 @@ export class Publisher {
   async #sign(): Promise<void> {
     const { storage, clock, keys, step, publishIntervalMs, signal } = this.#o;
     const wait = this.#lastSignedAt + publishIntervalMs - clock.monotonic();
-    if (wait > 0 && !this.#draining) await clock.sleep(wait, signal);
-    if (this.#stopped !== undefined) return;
+    if (wait > 0) await Promise.race([clock.sleep(wait, signal), this.#drained.promise]);
+    if (signal.aborted || this.#stopped !== undefined) return;
     const size = storage.readableSize;
     const rootHash = await storage.rootAt(size);
     const text = formatCheckpoint({ origin: storage.origin, size, rootHash, extensions: [] });

@@ -95,8 +95,10 @@ export class Sequencer {
    * committed: sent again, it has the same index.
    */
   async submit(body: Uint8Array, source: Source = 'submitter'): Promise<Receipt> {
-    if (this.#draining) throw new SubmissionError('draining', 'the server is shutting down');
+    this.#refuseIfDraining();
     const prepared = await this.#o.admission.prepare(body, source);
+    // Again: the loop may have ended meanwhile, and nobody would ever answer what it no longer takes.
+    this.#refuseIfDraining();
     if (this.stopped !== undefined || !this.#open) return this.#answerWithoutCommit(prepared);
     const { queueEntries, queueBytes } = this.#o.limits;
     if (this.#queue.length >= queueEntries || this.#queuedBytes + prepared.entry.length > queueBytes) {
@@ -125,6 +127,10 @@ export class Sequencer {
       }
     }
     for (const pending of this.#queue.splice(0)) pending.done.reject(this.stopped);
+  }
+
+  #refuseIfDraining(): void {
+    if (this.#draining) throw new SubmissionError('draining', 'the server is shutting down');
   }
 
   /** What is published is known without committing anything; whatever else has to wait. */

@@ -200,4 +200,12 @@ export const logServerMutants: readonly Mutant[] = [
     replace: '',
     ...http('nothing moves'),
   },
+  {
+    desc: 'the second look at draining, after a submission was checked',
+    file: 'log-server/sequencer.ts',
+    find: `answer what it no longer takes.
+    this.#refuseIfDraining();`,
+    replace: 'answer what it no longer takes.',
+    ...pipeline('being checked while the server drains'),
+  },
 ];

@@ -13,6 +13,8 @@ export interface Context {
   readonly stderr: (text: string) => void;
   /** Whether stdout is a terminal, so that text from elsewhere must be escaped. */
   readonly terminal: boolean;
+  /** Of the terminal, if stdout is one; undefined where its width is not known. */
+  readonly columns: number | undefined;
   readonly fetch: Fetch;
   /** Milliseconds since 1970-01-01T00:00:00Z. It dates statements and decides nothing. */
   readonly now: () => number;
@@ -28,6 +30,7 @@ export function processContext(): Context {
     stdout: (data) => void process.stdout.write(data),
     stderr: (text) => void process.stderr.write(text),
     terminal: process.stdout.isTTY,
+    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     fetch: (url, init) => globalThis.fetch(url, init),
     now: () => Date.now(),
     sleep: (milliseconds) => sleep(milliseconds),

@@ -60,6 +60,8 @@ export function asInput<T>(what: string, read: () => T): T {
     return read();
   } catch (cause) {
     if (cause instanceof CliError || !(cause instanceof SteleError)) throw cause;
-    throw new CliError(EXIT.usage, cause.code, `${what}: ${cause.message}`, cause.hint, { cause });
+    // Some parsers name their kind of input themselves.
+    const message = cause.message.startsWith(`${what}: `) ? cause.message : `${what}: ${cause.message}`;
+    throw new CliError(EXIT.usage, cause.code, message, cause.hint, { cause });
   }
 }

@@ -16,7 +16,7 @@ import {
   type Verdict,
 } from '../evidence/index.js';
 import {
-  encodeHex,
+  encodeBase64,
   formatKeyId,
   parseCheckpoint,
   parseNote,
@@ -72,7 +72,7 @@ export function inWords({ kind, role, origin, convicted, trees }: Verdict): stri
     role === 'witness'
       ? `the witness with the key ${keys.join()}`
       : `the log ${origin}, with the key${keys.length > 1 ? 's' : ''} ${keys.join(' and ')},`;
-  const heads = trees.map(({ size, rootHash }) => `size ${size} with root ${encodeHex(rootHash)}`);
+  const heads = trees.map(({ size, rootHash }) => `size ${size} with root ${encodeBase64(rootHash)}`);
   const what = {
     'same-size': 'two different trees of one size',
     'not-a-prefix': 'two trees of which the smaller is not part of the larger',

@@ -15,6 +15,7 @@ import type { Context } from './context.js';
 import { asInput, CliError, EXIT } from './errors.js';
 import { provenMisbehaviour } from './evidence.js';
 import { readIfThere, readInput, writeDurably } from './files.js';
+import { checkAhead, checkNow } from './history.js';
 import { LogIndex } from './log-index.js';
 import { required, stateFolder, type Settings } from './settings.js';
 
@@ -46,23 +47,37 @@ export async function openLog(context: Context, settings: Settings): Promise<Ope
     lastSeen: lastSeenStore(context),
   });
   try {
-    const checkpoint = await withEvidence(context, { policy, source }, () => reader.checkpoint());
+    const checkpoint = await withEvidence(context, { policy, source }, async () => {
+      const current = await reader.checkpoint();
+      const log = { checkpoint: current, policy, source };
+      await checkAhead(log, logFolder(context, current.origin), ({ origin, note }) =>
+        lastSeenStore(context).save(origin, note),
+      );
+      return current;
+    });
     const index = LogIndex.load(logFolder(context, checkpoint.origin));
     return { reader, checkpoint, index, policy, source };
   } catch (error) {
     if (error instanceof ClientError && error.code === 'not_found') {
       throw new CliError(
-        EXIT.network,
+        EXIT.failed,
         'not_found',
         error.message,
         `is ${url} the URL of the log? A new log has no checkpoint until its witnesses have cosigned`,
-        {
-          cause: error,
-        },
+        { cause: error },
       );
     }
     throw error;
   }
+}
+
+/**
+ * Checks that a checkpoint which a log has just given in a proof belongs to the history that it serves, and
+ * remembers the larger of the two. `log` must have been opened after the proof was made. Throws InconsistentError.
+ */
+export async function checkSameHistory(context: Context, log: OpenLog, note: Uint8Array): Promise<void> {
+  const larger = await checkNow(log, note, logFolder(context, log.checkpoint.origin));
+  if (larger !== undefined) await lastSeenStore(context).save(larger.origin, larger.note);
 }
 
 /** Runs what may find a log lying; then the evidence is on disk before anybody hears of it. */

@@ -11,6 +11,7 @@ import {
 } from '../attestation/index.js';
 import { decodeHex, type SigningKey } from '../tlog/index.js';
 import { CliError, EXIT } from './errors.js';
+import { checkIdentifier } from './identifiers.js';
 
 export const REQUEST_SCHEMA = 'https://stele-log/participant-request/v1';
 
@@ -39,7 +40,7 @@ const FIELDS = ['origin', 'about', 'name', 'jurisdiction', 'controlledBy', 'role
 
 /**
  * Reads a request and checks what a registrar cannot see by eye: that every key consents to just this
- * participant, log and roles. The other fields are checked as the statement that they become. Throws
+ * participant, log and roles, of which there is at least one. The other fields are checked as the statement that they become. Throws
  * CliError "bad_request", and what the parsers throw.
  */
 export function parseRequest(bytes: Uint8Array): ParticipantRequest {
@@ -48,8 +49,11 @@ export function parseRequest(bytes: Uint8Array): ParticipantRequest {
     throw bad(`expected schema ${REQUEST_SCHEMA}, found something else`);
   }
   for (const field of FIELDS) if (!(field in value)) throw bad(`expected ${field}, found none`);
-  const { keys } = value;
-  if (!Array.isArray(keys)) throw bad('expected a list of keys');
+  const { keys, about } = value;
+  // It becomes part of a file's name before the statement is held against its schema.
+  if (typeof about !== 'string') throw bad('expected about to be an identifier');
+  checkIdentifier(about, 'participant request: about');
+  if (!Array.isArray(keys) || keys.length === 0) throw bad('expected a list of one key or more');
   for (const [i, key] of (keys as readonly Json[]).entries()) {
     const envelope = envelopeFromJson(key);
     const parsed = parseStatement(envelope.payload);
@@ -57,9 +61,9 @@ export function parseRequest(bytes: Uint8Array): ParticipantRequest {
       throw bad(`expected key ${i} to be a key-statement`);
     }
     const { participant, origin, key: publicKey } = parsed.statement.predicate;
-    if (participant !== value['about'] || origin !== value['origin']) {
+    if (participant !== about || origin !== value['origin']) {
       throw bad(
-        `expected key ${i} to consent for ${JSON.stringify(value['about'])} in ${JSON.stringify(value['origin'])}, found ${participant} in ${origin}`,
+        `expected key ${i} to consent for ${JSON.stringify(about)} in ${JSON.stringify(value['origin'])}, found ${participant} in ${origin}`,
       );
     }
     if (!verifyEnvelopeSignature(envelope, decodeHex(publicKey, 'key'))) {

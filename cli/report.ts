@@ -2,7 +2,7 @@
 import { SteleError } from '../tlog/index.js';
 import type { Context } from './context.js';
 import { EXIT, statusOf, type ExitStatus } from './errors.js';
-import { escapeForTerminal, printableJson } from './terminal.js';
+import { escapeForTerminal, printableJson, wrapText } from './terminal.js';
 
 /** What became of one check. `not-checkable` is neither good nor bad: the detail says what is missing. */
 export type CheckStatus = 'pass' | 'fail' | 'not-checkable';
@@ -32,7 +32,12 @@ export class Report {
   /** Adds a check's line. */
   check(name: string, status: CheckStatus, detail: string): void {
     this.checks.push({ name, status, detail });
-    this.#lines.push(`  ${status.padEnd(13)}  ${name.padEnd(13)}  ${detail.replaceAll('\n', ' ')}\n`);
+    const start = `  ${status.padEnd(13)}  ${name.padEnd(13)}  `;
+    const text = escapeForTerminal(detail.replaceAll('\n', ' '));
+    const { columns } = this.#context;
+    // Piped, a check stays on its line.
+    const shown = columns === undefined ? text : wrapText(text, columns - start.length, start.length);
+    this.#lines.push(`${start}${shown}\n`);
   }
 
   /** A line of the result, on stdout unless --json. May hold text from elsewhere: it is escaped. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { escapeForTerminal, printableJson } from './terminal.js';
+import { escapeForTerminal, printableJson, wrapText } from './terminal.js';
 
 const DANGEROUS = /[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|[^\n\P{Cc}]/u;
 
@@ -27,4 +27,18 @@ test('printed JSON is harmless and still the same value', () => {
     }),
   );
   assert.equal(printableJson({ a: '\u202e\u{e0001}' }), '{\n  "a": "\\u202e\\udb40\\udc01"\n}');
+});
+
+test('long lines break at spaces, and nothing is lost', () => {
+  assert.equal(wrapText('the quick brown fox jumps', 20, 2), 'the quick brown fox\n  jumps');
+  assert.equal(wrapText(`a ${'x'.repeat(30)} b`, 20, 0), `a\n${'x'.repeat(30)}\nb`);
+  assert.equal(wrapText('the quick brown fox jumps', 19, 2), 'the quick brown fox jumps');
+  const word = fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 1, maxLength: 30 });
+  fc.assert(
+    fc.property(fc.array(word), fc.integer({ min: 20, max: 40 }), (words, width) => {
+      const lines = wrapText(words.join(' '), width, 3).split('\n   ');
+      assert.equal(lines.join(' '), words.join(' '));
+      for (const line of lines) assert.ok(line.length <= width || !line.includes(' '));
+    }),
+  );
 });

@@ -18,6 +18,25 @@ export function printableJson(value: unknown, indent = 2): string {
   );
 }
 
+/**
+ * Breaks a line at spaces so that no part is longer than `width` where that is possible, and begins all but
+ * the first with `indent` spaces. Below 20 columns it stays as it is: the terminal breaks it as well.
+ */
+export function wrapText(text: string, width: number, indent: number): string {
+  if (width < 20) return text;
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line].join(`\n${' '.repeat(indent)}`);
+}
+
 function escapeCharacter(character: string): string {
   return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }

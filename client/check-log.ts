@@ -1,5 +1,5 @@
 import {
-  encodeHex,
+  encodeBase64,
   entriesPath,
   equalBytes,
   formatTile,
@@ -110,7 +110,7 @@ export async function checkLog(
   if (!equalBytes(found, rootHash)) {
     throw new ClientError(
       'bad_tile',
-      `tree of size ${size}: expected the root ${encodeHex(rootHash)}, its entries give ${encodeHex(found)}`,
+      `tree of size ${size}: expected the root ${encodeBase64(rootHash)}, its entries give ${encodeBase64(found)}`,
       'entries and tiles agree with each other but not with what the log signed',
     );
   }

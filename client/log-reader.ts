@@ -1,6 +1,6 @@
 import {
   emptyRoot,
-  encodeHex,
+  encodeBase64,
   equalBytes,
   evaluatePolicy,
   formatTlogProof,
@@ -204,7 +204,7 @@ export class LogReader {
     if (size === 0 && !equalBytes(rootHash, emptyRoot())) {
       throw new RefusedCheckpointError(
         'bad_checkpoint',
-        `checkpoint of size 0: expected the root ${encodeHex(emptyRoot())}, found ${encodeHex(rootHash)}`,
+        `checkpoint of size 0: expected the root ${encodeBase64(emptyRoot())}, found ${encodeBase64(rootHash)}`,
         'keep it: it proves by itself that the log lied',
         note,
       );
@@ -242,7 +242,7 @@ export class LogReader {
     if (smaller.size === 0) return; // every tree extends the empty one
     const found = smaller.size === larger.size ? larger.rootHash : await treeRoot(smaller.size, tiles.hashes);
     if (equalBytes(found, smaller.rootHash)) return;
-    const message = `${smaller.origin}: its tree of size ${smaller.size} had the root ${encodeHex(smaller.rootHash)}, the one of size ${larger.size} contains ${encodeHex(found)}`;
+    const message = `${smaller.origin}: its tree of size ${smaller.size} had the root ${encodeBase64(smaller.rootHash)}, the one of size ${larger.size} contains ${encodeBase64(found)}`;
     const notes = [smaller.note, larger.note] as const;
     if (smaller.size === larger.size) throw new InconsistentError(message, notes);
     const proof = await proveConsistency(smaller.size, larger.size, tiles.hashes);

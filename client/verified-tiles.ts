@@ -7,6 +7,7 @@
 import {
   CompactRange,
   emptyRoot,
+  encodeBase64,
   encodeHex,
   entriesPath,
   equalBytes,
@@ -214,7 +215,7 @@ export class VerifiedTiles {
     if (!equalBytes(found, this.root)) {
       throw new ClientError(
         'bad_tile',
-        `right edge of the tree of size ${this.size}: expected the root ${encodeHex(this.root)}, its tiles give ${encodeHex(found)}`,
+        `right edge of the tree of size ${this.size}: expected the root ${encodeBase64(this.root)}, its tiles give ${encodeBase64(found)}`,
         'the log serves tiles that are not of the tree it signed: report it, and try a mirror',
       );
     }

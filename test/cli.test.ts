@@ -21,6 +21,7 @@ import {
   signNoteLine,
   verifyTlogProof,
 } from '../tlog/index.js';
+import type { Context } from '../cli/context.js';
 import { introduceLab, startWorld, type Person, type World } from './cli/world.js';
 
 let world: World;
@@ -130,6 +131,21 @@ test('whose policy judges is said, and where the setting comes from', async () =
   }
   const named = await reader.run('policy', 'show', 'senders-policy');
   assert.equal(named.stderr, '', 'a policy that is an argument is no setting');
+});
+
+test('checks wrap at a terminal’s width, and stay on their lines in a pipe', async () => {
+  const { bundle } = await intent('run-wide');
+  const piped = await lab.run('verify', bundle);
+  const shown = await lab.runWith({ terminal: true, columns: 100 }, 'verify', bundle);
+  const lines = shown.stdout.split('\n');
+  assert.ok(
+    lines.every((line) => line.length <= 100 || !line.trim().includes(' ', 40)),
+    shown.stdout,
+  );
+  assert.ok(lines.length > piped.stdout.split('\n').length);
+  assert.equal(shown.stdout.replace(/\n {20,}/g, ' '), piped.stdout);
+  const missing = await lab.run('verify', 'missing.json');
+  assert.equal(missing.stdout, '', 'a file that cannot be read has no heading');
 });
 
 test('an envelope alone, or with its proof alone, says what cannot be checked', async () => {
@@ -496,6 +512,8 @@ test('bad input at every door ends with status 2 and a stable code', async () =>
     ['bad_commit', [...INTENT, '--run', 'r', '--commit', 'seed']],
     ['bad_request', ['attest', 'participant', '--request', bundle]],
     ['bad_change', ['attest', 'participant-key']],
+    ['bad_envelope', ['submit', bundle]],
+    ['bad_outcome', ['attest', 'run-final', '--run', 'r', '--outcome', 'happy', '--otherwise', 'withheld']],
     ['bad_settings', ['get', '0', '--log', 'nowhere']],
     ['bad_settings', ['get', '0', '--timeout', 'soon']],
     ['already_initialised', ['init', 'acme', '--name', 'Acme']],
@@ -511,6 +529,43 @@ test('bad input at every door ends with status 2 and a stable code', async () =>
     assert.equal(answer.stderr, '');
   }
   assert.ok(existsSync(join(lab.folder, envelope)));
+});
+
+test('a request to a registrar names a participant that can be one, and at least one key', async () => {
+  const request = JSON.parse(lab.read('participant-request.json')) as Record<string, unknown>;
+  const cases: [string, unknown][] = [
+    ['bad_identifier', { ...request, about: '../../elsewhere', keys: [] }],
+    ['bad_identifier', { ...request, about: '', keys: [] }],
+    ['bad_request', { ...request, about: 5 }],
+    ['bad_request', { ...request, keys: [] }],
+    ['bad_request', { ...request, about: 'another' }],
+  ];
+  for (const [code, value] of cases) {
+    lab.write('request.json', JSON.stringify(value));
+    const answer = await lab.run('attest', 'participant', '--request', 'request.json', '--json');
+    assert.deepEqual([answer.status, answer.json.error?.code], [2, code], answer.stdout);
+  }
+});
+
+test('an address without a log is not found, status 1', async () => {
+  const nothing = (): Promise<Response> => Promise.resolve(new Response(null, { status: 404 }));
+  const answer = await lab.runWith({ fetch: nothing }, 'get', '0', '--json');
+  assert.deepEqual([answer.status, answer.json.error?.code], [1, 'not_found'], answer.stdout);
+});
+
+test('a log that lags behind its own proofs is held to them', async () => {
+  const owner = await introduceLab(world, 'lagging');
+  owner.write('spec.md', 'x');
+  const stale = await (await fetch(`${world.log.url}/checkpoint`)).text();
+  const behind: Context['fetch'] = (url, init) =>
+    url.endsWith('/checkpoint') ? Promise.resolve(new Response(stale)) : fetch(url, init);
+  assert.equal((await owner.run(...INTENT, '--run', 'lag')).status, 0);
+  const words = ['submit', 'records/lag.intent.dsse.json', '--json'];
+  const submitted = await owner.runWith({ fetch: behind }, ...words);
+  assert.equal(submitted.status, 0, submitted.stdout);
+  const [entry] = submitted.json.result['entries'] as { size: number }[];
+  const remembered = await owner.runWith({ fetch: behind }, 'get', 'checkpoint', '--json');
+  assert.equal(remembered.json.result['size'], entry?.size, remembered.stdout);
 });
 
 test('the network’s troubles are status 3, and say where', async () => {

@@ -3,7 +3,7 @@
 // Maker and checker walk down the same splits: a range of n leaves is split after k, the largest
 // power of two below n. What lies beside the way down is the proof. Written with k and plain
 // arithmetic, since bitwise operators cut at 32 bits.
-import { encodeHex, equalBytes, safeInteger } from './encoding.js';
+import { encodeBase64, equalBytes, safeInteger } from './encoding.js';
 import { TlogError } from './errors.js';
 import { checkHash, emptyRoot, nodeHash } from './merkle.js';
 
@@ -180,7 +180,7 @@ function checkRoot(computed: Uint8Array, expected: Uint8Array, what: string): vo
   if (!equalBytes(computed, expected)) {
     throw new TlogError(
       'root_mismatch',
-      `${what}: expected root ${encodeHex(expected)}, the proof gives ${encodeHex(computed)}`,
+      `${what}: expected root ${encodeBase64(expected)}, the proof gives ${encodeBase64(computed)}`,
       'the proof is for another tree or another entry, or somebody changed one of them',
     );
   }

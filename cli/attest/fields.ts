@@ -152,7 +152,7 @@ export const RUN_FINAL: TypeFlags = {
       flag: '--outcome <word>',
       field: 'outcome',
       description: 'completed, aborted or failed',
-      read: (text) => text,
+      read: (text, flag) => outcome(text, flag),
     },
     START,
     END,
@@ -242,6 +242,17 @@ export function bandOf(flop: string): Json {
 function band(text: string): Json {
   const [low = '', high = ''] = text.split('-');
   return { atLeast: checkDecimal(low, '--band'), below: checkDecimal(high, '--band') };
+}
+
+/** Checked here and not only by the schema, which is asked when nothing has been signed before. */
+function outcome(text: string, flag: string): string {
+  if (['completed', 'aborted', 'failed'].includes(text)) return text;
+  throw new CliError(
+    EXIT.usage,
+    'bad_outcome',
+    `${flag}: expected completed, aborted or failed, found ${JSON.stringify(text)}`,
+    'see spec/schema/run-final.json',
+  );
 }
 
 function checkDigest(text: string): string {

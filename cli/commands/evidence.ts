@@ -1,7 +1,7 @@
 // stele evidence verify: whom a file of evidence convicts, by the reader's own policy.
 import { resolve } from 'node:path';
 import { verifyEvidence } from '../../evidence/index.js';
-import { SteleError, encodeHex, formatVkey } from '../../tlog/index.js';
+import { SteleError, encodeBase64, formatVkey } from '../../tlog/index.js';
 import { define, type Register } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
 import { inWords } from '../evidence.js';
@@ -42,7 +42,7 @@ export const registerEvidence: Register = (program, context, outcome) => {
             role,
             origin,
             convicted: verdict.convicted.map((vkey) => formatVkey(vkey)),
-            trees: verdict.trees.map(({ size, rootHash }) => ({ size, rootHash: encodeHex(rootHash) })),
+            trees: verdict.trees.map(({ size, rootHash }) => ({ size, rootHash: encodeBase64(rootHash) })),
           });
         } catch (error) {
           if (!(error instanceof SteleError)) throw error;

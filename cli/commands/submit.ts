@@ -1,14 +1,20 @@
 // stele submit: brings signed envelopes to the log and keeps what proves that they are in it.
 import { resolve } from 'node:path';
-import { checkStatement, knownType, parseAnyStatement, parseEnvelope } from '../../attestation/index.js';
-import { verifyTlogProof, type Policy } from '../../tlog/index.js';
-import { formatBundle, idOf, leafHashOf, type Bundle } from '../bundle.js';
+import {
+  checkStatement,
+  knownType,
+  parseAnyStatement,
+  parseEnvelope,
+  parseJson,
+} from '../../attestation/index.js';
+import { parseTlogProof, verifyTlogProof, type Policy } from '../../tlog/index.js';
+import { formatBundle, idOf, leafHashOf, looksLikeBundle, type Bundle } from '../bundle.js';
 import { define, type Invocation, type Register } from '../command.js';
-import { asInput } from '../errors.js';
+import { asInput, CliError, EXIT } from '../errors.js';
 import { readInput, writeDurably } from '../files.js';
-import { loadPolicy, openLog, withEvidence } from '../log.js';
+import { checkSameHistory, loadPolicy, openLog, withEvidence } from '../log.js';
 import { bundlePath, proofPath } from '../names.js';
-import { checkSameHistory, gatherRelated } from '../related.js';
+import { gatherRelated } from '../related.js';
 import { sendEnvelope } from '../submission.js';
 
 /** Registers the command. */
@@ -39,7 +45,16 @@ async function submit(
 ): Promise<object> {
   const path = resolve(context.cwd, file);
   const sent = asInput(file, () => {
-    const envelope = parseEnvelope(readInput(path, file));
+    const bytes = readInput(path, file);
+    if (looksLikeBundle(parseJson(bytes))) {
+      throw new CliError(
+        EXIT.usage,
+        'bad_envelope',
+        `${file}: expected a signed envelope, found something else, such as the proof of one already logged`,
+        'name the .dsse.json file that "stele attest" wrote',
+      );
+    }
+    const envelope = parseEnvelope(bytes);
     const statement = parseAnyStatement(envelope.payload);
     if (knownType(statement.predicateType) !== undefined) checkStatement(statement);
     return envelope;
@@ -60,7 +75,7 @@ async function submit(
   // showed before.
   const log = await openLog(context, settings);
   const bundle: Bundle = await withEvidence(context, log, async () => {
-    await checkSameHistory(log, policy, proof);
+    await checkSameHistory(context, log, parseTlogProof(proof).checkpoint);
     return { envelope, proof, related: await gatherRelated(log, envelope, index) };
   });
   writeDurably(bundlePath(path), formatBundle(bundle));

@@ -35,8 +35,8 @@ export const registerVerify: Register = (program, context, outcome) => {
       report.result({ files: results });
       for (const file of files) {
         const before = report.checks.length;
-        report.line(file);
         const evidence = readEvidence(invocation, file, options.proof);
+        report.line(file);
         const { statement, index } = verifyEvidence(report, evidence, policy);
         if (options.model !== undefined) {
           await checkModel(invocation, statement, resolve(context.cwd, options.model));

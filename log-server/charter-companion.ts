@@ -81,14 +81,16 @@ export class CharterCompanion implements Companion {
       return published.size <= last.index ? this.#wait().then(() => true) : false;
     }
     if (!equalBytes(encodeUtf8(inForce.terms.policy), policy)) {
+      this.#newPolicyAt ??= storage.size;
+      // Whoever sent the amendment is answered first.
+      if (published.size < this.#newPolicyAt) return this.#wait().then(() => true);
       log.stop(
         'an amendment has changed the witness policy: put the one in force into the folder and start again',
       );
       return false;
     }
     const final = frozenAt !== null && published.size > frozenAt;
-    const isDue =
-      this.#newPolicyAt === undefined && (last === undefined || final || clock.monotonic() >= this.#due);
+    const isDue = last === undefined || final || clock.monotonic() >= this.#due;
     if (!isDue || published.size <= (last?.size ?? 0)) {
       await this.#wait();
       return true;

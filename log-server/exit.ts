@@ -23,6 +23,7 @@ const STATUS: Readonly<Record<string, number>> = {
   wrong_admission: EXIT.usage,
   policy_not_in_force: EXIT.usage,
   already_exists: EXIT.usage,
+  freeze_kept: EXIT.usage,
   // Later it may go.
   locked: EXIT.retry,
   unreachable: EXIT.retry,

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   buildFreeze,
@@ -8,11 +8,11 @@ import {
   sign,
   typeUri,
 } from '../attestation/index.js';
-import type { Charter } from '../attestation/index.js';
+import type { Charter, Freeze } from '../attestation/index.js';
 import type { Fetch } from '../client/index.js';
 import { LogReader, httpSource } from '../client/index.js';
 import { createFile, readKeyFile } from '../system/index.js';
-import { encodeHex, leafHash, parsePolicy } from '../tlog/index.js';
+import { TILE_WIDTH, encodeHex, parsePolicy } from '../tlog/index.js';
 import type { Clock } from '../tlog/index.js';
 import { LogError } from './errors.js';
 import { FILES, readPolicyFile } from './folder.js';
@@ -32,10 +32,15 @@ export interface FreezeOptions {
 
 /** The signed freeze lies here before it is first sent, and the same bytes are sent ever after. */
 const FREEZE_FILE = 'freeze.json';
+/** A freeze that the log has refused for good: kept to be looked at, and never sent again. */
+const REFUSED_FILE = 'freeze.refused.json';
 
 /**
  * Freezes a running log: signs the freeze, keeps it, submits it. The server itself then logs the last
- * anchor. Resolves with the index of the freeze entry. Throws LogError, ClientError.
+ * anchor. Resolves with the index of the freeze entry, also where it was logged before. What the log
+ * refused for good is put aside, so that the next attempt signs anew; after anything else the next
+ * attempt sends the same bytes. Throws LogError `unreachable`, `not_frozen`, `already_frozen`,
+ * `freeze_kept`, `no_charter`, `no_anchor`, ClientError.
  */
 export async function freeze(options: FreezeOptions): Promise<number> {
   const { folder, url, fetch } = options;
@@ -52,23 +57,36 @@ export async function freeze(options: FreezeOptions): Promise<number> {
     const hint = 'the log must be running: stele-log serve, or name it with --url';
     throw new LogError('unreachable', `expected a log at ${url}, found none`, hint, { cause });
   }
-  const text = await answer.text();
-  if (answer.status !== 200) {
-    const code = answer.status === 503 ? 'unreachable' : 'not_frozen';
-    throw new LogError(
-      code,
-      `expected the freeze to be logged, found ${answer.status}: ${text.trim()}`,
-      `${join(folder, FREEZE_FILE)} is kept; run this again`,
-    );
+  const text = (await answer.text()).trim();
+  if (answer.status === 200) return Number(text);
+  const path = join(folder, FREEZE_FILE);
+  const found = `expected the freeze to be logged, found ${answer.status}: ${text}`;
+  if (answer.status === 410) {
+    await setAside(folder);
+    const hint = 'nothing is left to do: another freeze of this log is logged, and this one never will be';
+    throw new LogError('already_frozen', found, hint);
   }
-  return Number(text.trim());
+  if (answer.status === 400 || answer.status === 403) {
+    await setAside(folder);
+    const hint = `mend what the log says (often: another --operator-key) and run this again, which signs anew; what was refused is kept as ${join(folder, REFUSED_FILE)}`;
+    throw new LogError('not_frozen', found, hint);
+  }
+  // It may be committed, or be so later: these bytes and no others.
+  throw new LogError('unreachable', found, `run this again: it sends the same bytes, kept as ${path}`);
+}
+
+function setAside(folder: string): Promise<void> {
+  return rename(join(folder, FREEZE_FILE), join(folder, REFUSED_FILE));
 }
 
 async function signedFreeze(options: FreezeOptions): Promise<Uint8Array> {
   const { folder, url, operatorKey, reason, successor, clock, fetch } = options;
   const path = join(folder, FREEZE_FILE);
   const kept = await readFile(path).catch(() => undefined);
-  if (kept !== undefined) return kept;
+  if (kept !== undefined) {
+    checkKept(kept, options);
+    return kept;
+  }
   const charterBytes = await readFile(join(folder, FILES.charter)).catch((cause: unknown) => {
     throw new LogError(
       'no_charter',
@@ -97,17 +115,34 @@ async function signedFreeze(options: FreezeOptions): Promise<Uint8Array> {
   return envelope;
 }
 
-/** The last anchor of the published log, every byte of it verified. */
+/** What was signed may be logged already, so nothing else is signed beside it. */
+function checkKept(kept: Uint8Array, { folder, reason, successor }: FreezeOptions): void {
+  const { predicate } = parseStatement(parseEnvelope(kept).payload).statement as Freeze;
+  const said = `--reason ${predicate.reason}${predicate.successor === null ? '' : ` --successor ${predicate.successor}`}`;
+  if (predicate.reason === reason && predicate.successor === (successor ?? null)) return;
+  throw new LogError(
+    'freeze_kept',
+    `expected the freeze that is signed already (${said}), found another reason or successor`,
+    `it was signed before and may have been sent (${join(folder, FREEZE_FILE)}): run this again with ${said}`,
+  );
+}
+
+/** The last anchor of the published log, every byte of it verified: from the end, a bundle at a time. */
 async function newestAnchor(
   source: ReturnType<typeof httpSource>,
   policy: Uint8Array,
 ): Promise<{ index: number; leafHash: string }> {
   const reader = new LogReader(source, parsePolicy(policy));
   const { size } = await reader.checkpoint();
-  for (let index = size - 1; index > 0; index--) {
-    const entry = await reader.entry(index);
-    const { statement } = parseStatement(parseEnvelope(entry).payload);
-    if (statement.predicateType === typeUri('anchor')) return { index, leafHash: encodeHex(leafHash(entry)) };
+  for (let end = size; end > 0;) {
+    const start = Math.floor((end - 1) / TILE_WIDTH) * TILE_WIDTH;
+    let newest: { index: number; leafHash: string } | undefined;
+    for await (const { index, entry, leafHash } of reader.entries(start, end)) {
+      const { statement } = parseStatement(parseEnvelope(entry).payload);
+      if (statement.predicateType === typeUri('anchor')) newest = { index, leafHash: encodeHex(leafHash) };
+    }
+    if (newest !== undefined) return newest;
+    end = start;
   }
   throw new LogError(
     'no_anchor',

@@ -5,17 +5,21 @@ import { join } from 'node:path';
 import test from 'node:test';
 import type { TestContext } from 'node:test';
 import {
+  KEYS,
   buildFreeze,
+  encodeLedgerLine,
   formatEnvelope,
   knownType,
   lastAnchor,
   parseEnvelope,
   parseStatement,
+  replay,
   sign,
 } from '../attestation/index.js';
 import { readKeyFile } from '../system/index.js';
 import { encodeUtf8, leafHash, parsePolicy, parseVkey, verifyTlogProof } from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
+import { check, checkToJson, describeCheck } from './offline/check.js';
 import type { InitResult, LogSettings, RunningLog } from './index.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { ScriptedWitness, networkOf } from './testing/scripted-witness.js';
@@ -151,6 +155,37 @@ void test('a log with a charter: charter, first anchor, then an anchor an interv
   const refused = await fetch(`${log.url}/add`, { method: 'POST', body: freezeAt(2) });
   assert.equal(refused.status, 410);
   await log.close();
+});
+
+const checkFolder = (folder: string): ReturnType<typeof check> =>
+  check({ folder, source: undefined, vkeys: [], origin: undefined, fetch });
+
+void test('fsck of a log with a charter says the line that whoever replays its entries has', async (t) => {
+  const { folder, start } = await initialised(t, 'charter');
+  const log = await start();
+  await until(() => log.readiness().ready);
+  const entries = await Promise.all([0, 1].map((index) => log.storage.readEntry(index)));
+  await log.close();
+  const report = await checkFolder(folder);
+  const ledger = await replay(entries);
+  assert.deepEqual([report.problems, report.notChecked, report.remarks], [[], [], []]);
+  assert.equal(report.ledger, encodeLedgerLine(ledger));
+  assert.ok(describeCheck(report).includes(`ledger: ${encodeLedgerLine(ledger)}`));
+  // spec/attestations.md "The ledger": the digest is none of its keys.
+  assert.ok(ledger.store.values.delete(KEYS.digest));
+  assert.equal(report.checked.ledgerKeys, ledger.store.values.size);
+  const { ledger: line } = checkToJson(report) as { ledger: string };
+  assert.equal(line, encodeLedgerLine(ledger));
+});
+
+void test('fsck of a log of any bytes: no ledger to be checked, and none is missed', async (t) => {
+  const { folder, start } = await initialised(t, 'none');
+  const log = await start();
+  await log.submit(encodeUtf8('x'));
+  await log.close();
+  const report = await checkFolder(folder);
+  assert.deepEqual([report.problems, report.notChecked, report.ledger], [[], [], undefined]);
+  assert.match(report.remarks.join(), /identities and ledger: a log with --admission none has none/);
 });
 
 void test('refusals at start have stable codes', async (t) => {

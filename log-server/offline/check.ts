@@ -89,6 +89,7 @@ export function describeCheck(report: FsckReport): string[] {
   return [
     // Without a checkpoint of the log's there is no name, and nothing has been looked at.
     ...(report.origin === '' ? [] : [`${report.origin}: size ${size}, root ${root}`]),
+    ...(report.ledger === undefined ? [] : [`ledger: ${report.ledger}`]),
     counts.length === 0 ? 'checked nothing' : `checked: ${counts.join(', ')}`,
     ...notChecked.map((what) => `not checked: ${what}`),
     ...remarks.map((what) => `remark: ${what}`),
@@ -108,6 +109,7 @@ export function checkToJson(report: FsckReport): object {
     origin: report.origin,
     size,
     rootHash: rootHash === undefined ? null : encodeHex(rootHash),
+    ledger: report.ledger ?? null,
     checked,
     remarks,
     checks: [

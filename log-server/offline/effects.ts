@@ -1,3 +1,4 @@
+import { KEYS, encodeLedgerLine, ledgerDigest } from '../../attestation/index.js';
 import { decodeHex, encodeHex, equalBytes } from '../../tlog/index.js';
 import { reason } from '../storage/error.js';
 import type { LevelTreeState } from '../storage/level-state.js';
@@ -11,6 +12,8 @@ export interface Effects {
   /** The first thing that admission would not have let in; nothing is replayed behind it. */
   readonly refused: string | undefined;
   add(first: number, entries: readonly Uint8Array[]): Promise<void>;
+  /** The ledger's line after the entries replayed so far; undefined where they keep no ledger. */
+  line(): Promise<string | undefined>;
   /** Compares with what a state has, both ways: each key, and how many there are. */
   compare(
     state: LevelTreeState,
@@ -53,8 +56,13 @@ export function replayEffects(effects: EffectsOf, treeRoot: (size: number) => Pr
         size++;
       }
     },
+    async line() {
+      return ledger.has(KEYS.digest) ? encodeLedgerLine(await ledgerDigest(store)) : undefined;
+    },
     async compare(state, counts, report) {
-      const done = { identities: ids.size, ledgerKeys: ledger.size };
+      // The digest lies beside the ledger and is not one of its keys: spec/attestations.md "The ledger".
+      const ledgerKeys = ledger.has(KEYS.digest) ? ledger.size - 1 : ledger.size;
+      const done = { identities: ids.size, ledgerKeys };
       // Nobody could scrub it: then each key has to be looked up to tell which are left.
       if (counts && state.holdsExactly(idPairs(ids), ledger)) return done;
       for (const [id, index] of ids) {

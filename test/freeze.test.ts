@@ -1,0 +1,170 @@
+// The end of a log, by the commands its operator types: log and witnesses each in a process of its own.
+import assert from 'node:assert/strict';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { parseEnvelope, parseStatement } from '../attestation/index.js';
+import { LogReader, httpSource } from '../client/index.js';
+import { initLog } from '../log-server/index.js';
+import { participant } from '../log-server/testing/participant.js';
+import { readKeyFile, systemClock } from '../system/index.js';
+import {
+  encodeUtf8,
+  formatSigningKey,
+  formatVkey,
+  newSigningKey,
+  parsePolicy,
+  parseVkey,
+} from '../tlog/index.js';
+import { addLog, initFolder } from '../witness/index.js';
+import { type Child, startScript } from './helpers/process.js';
+
+const ORIGIN = 'log.example/ends';
+
+interface Ran {
+  readonly status: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `stele-log` to its end. */
+async function steleLog(...args: string[]): Promise<Ran> {
+  const child = startScript('log-server/main', args);
+  let stdout = '';
+  child.process.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  const status = await child.ended;
+  return { status, stdout, stderr: child.stderr() };
+}
+
+/** Starts a server; ended at the latest with the test. */
+function serve(t: TestContext, script: string, folder: string): Child {
+  const child = startScript(script, ['serve', '-f', folder, '-l', '127.0.0.1:0']);
+  t.after(() => child.process.kill('SIGKILL'));
+  return child;
+}
+
+/** Waits until the log says that it is in this state; fails when its process ends before. */
+async function stateIs(log: Child, url: string, state: string): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${url}/readyz`).catch((cause: unknown) => {
+      throw new Error(log.stderr(), { cause });
+    });
+    if (((await answer.json()) as { state: string }).state === state) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+interface World {
+  readonly folder: string;
+  readonly policy: Uint8Array;
+}
+
+/** Three witnesses, two of which are the quorum, and the folder of a log with a charter. */
+async function world(t: TestContext): Promise<World> {
+  const parent = await mkdtemp(join(tmpdir(), 'stele-freeze-'));
+  t.after(() => rm(parent, { recursive: true, force: true, maxRetries: 5 }));
+  const names = ['w0', 'w1', 'w2'];
+  const witnesses = await Promise.all(
+    names.map(async (name, i) => {
+      const folder = join(parent, name);
+      const [vkey] = await initFolder(folder, `${name}.example`, { ed25519: new Uint8Array(32).fill(i + 1) });
+      assert.ok(vkey);
+      const child = serve(t, 'witness/main', folder);
+      return { name, folder, vkey, child, url: await child.firstLine };
+    }),
+  );
+  const lines = witnesses.map(({ name, vkey, url }) => `witness ${name} ${formatVkey(vkey)} ${url}`);
+  const folder = join(parent, 'log');
+  const made = await initLog({
+    folder,
+    origin: ORIGIN,
+    admission: 'charter',
+    policy: encodeUtf8([...lines, 'group most 2 w0 w1 w2', 'quorum most', ''].join('\n')),
+    clock: systemClock,
+  });
+  for (const witness of witnesses) {
+    await addLog(witness.folder, parseVkey(made.vkey));
+    witness.child.process.kill('SIGHUP');
+  }
+  return { folder, policy: made.policy };
+}
+
+test('a freeze: refused, done again, logged, anchored; then the log only serves, also after a restart', async (t) => {
+  const { folder, policy } = await world(t);
+  const log = serve(t, 'log-server/main', folder);
+  const url = await log.firstLine;
+  await stateIs(log, url, 'ready');
+  const freeze = (at: string, ...flags: string[]): Promise<Ran> =>
+    steleLog('freeze', '-f', folder, '--url', at, ...flags);
+  const kept = join(folder, 'freeze.json');
+
+  // By a key that is not the operator's: nothing has to be cleared away before the next attempt.
+  const stranger = join(folder, '..', 'stranger.key');
+  const key = newSigningKey('stranger', 1, new Uint8Array(32).fill(9));
+  await writeFile(stranger, `${formatSigningKey(key)}\n`, { mode: 0o600 });
+  const refused = await freeze(url, '--operator-key', stranger);
+  assert.deepEqual([refused.status, refused.stdout], [1, '']);
+  assert.match(refused.stderr, /found 403: .*\(not_frozen\)\n {2}.*run this again, which signs anew/s);
+  await assert.rejects(access(kept), { code: 'ENOENT' });
+  await access(join(folder, 'freeze.refused.json'));
+
+  const frozen = await freeze(url, '--reason', 'superseded', '--successor', 'log.example/next');
+  assert.deepEqual([frozen.status, frozen.stdout], [0, '2\n'], frozen.stderr);
+  await stateIs(log, url, 'frozen');
+  const sent = await readFile(kept);
+
+  const reader = new LogReader(httpSource(url, { fetch, timer: systemClock }), parsePolicy(policy));
+  assert.equal((await reader.checkpoint()).size, 4);
+  const statementAt = async (index: number): Promise<{ predicateType: string; predicate: object }> =>
+    parseStatement(parseEnvelope(await reader.entry(index)).payload).statement;
+  assert.match((await statementAt(2)).predicateType, /freeze/);
+  const last = await statementAt(3);
+  assert.match(last.predicateType, /anchor/);
+  assert.match(
+    JSON.stringify(last.predicate),
+    /log\.example\/ends\\n3\\n/,
+    'it covers the freeze and no more',
+  );
+
+  // Again: the same entry. Otherwise than it was signed: no. From where nothing is kept: it is done.
+  const again = await freeze(url, '--reason', 'superseded', '--successor', 'log.example/next');
+  assert.deepEqual([again.status, again.stdout], [0, '2\n'], again.stderr);
+  const otherwise = await freeze(url);
+  assert.equal(otherwise.status, 2);
+  assert.match(otherwise.stderr, /--reason superseded --successor log\.example\/next.*\(freeze_kept\)/);
+  await rm(kept);
+  const late = await freeze(url);
+  assert.equal(late.status, 1);
+  assert.match(late.stderr, /found 410: .*\(already_frozen\)\n {2}nothing is left to do/s);
+  await writeFile(kept, sent);
+
+  // It only serves.
+  const { leafHash } = (await (await fetch(`${url}/api/v1/entries/1`)).json()) as { leafHash: string };
+  const body = participant(ORIGIN, readKeyFile(join(folder, 'operator.key')), 'late-lab', {
+    index: 1,
+    leafHash,
+  });
+  const add = (at: string): Promise<Response> =>
+    fetch(`${at}/add`, { method: 'POST', body: body as Uint8Array<ArrayBuffer> });
+  const checkpoint = await (await fetch(`${url}/checkpoint`)).text();
+  assert.equal((await add(url)).status, 410);
+  log.process.kill('SIGTERM');
+  assert.equal(await log.ended, 0, log.stderr());
+
+  const restarted = serve(t, 'log-server/main', folder);
+  const there = await restarted.firstLine;
+  await stateIs(restarted, there, 'frozen');
+  assert.equal((await add(there)).status, 410);
+  const { size, rootHash } = await new LogReader(
+    httpSource(there, { fetch, timer: systemClock }),
+    parsePolicy(policy),
+  ).checkpoint();
+  const [, line, root] = checkpoint.split('\n');
+  assert.deepEqual([String(size), Buffer.from(rootHash).toString('base64')], [line, root]);
+  assert.equal((await fetch(`${there}/tile/entries/000.p/4`)).status, 200);
+  const same = await freeze(there, '--reason', 'superseded', '--successor', 'log.example/next');
+  assert.deepEqual([same.status, same.stdout], [0, '2\n'], same.stderr);
+});

@@ -66,6 +66,7 @@ export class Sequencer {
   #queuedBytes = 0;
   #open = false;
   #draining = false;
+  #preparing = 0;
   #stopped: SubmissionError | undefined;
 
   constructor(options: SequencerOptions) {
@@ -95,10 +96,8 @@ export class Sequencer {
    * committed: sent again, it has the same index.
    */
   async submit(body: Uint8Array, source: Source = 'submitter'): Promise<Receipt> {
-    this.#refuseIfDraining();
-    const prepared = await this.#o.admission.prepare(body, source);
-    // Again: the loop may have ended meanwhile, and nobody would ever answer what it no longer takes.
-    this.#refuseIfDraining();
+    if (this.#draining) throw new SubmissionError('draining', 'the server is shutting down');
+    const prepared = await this.#prepare(body, source);
     if (this.stopped !== undefined || !this.#open) return this.#answerWithoutCommit(prepared);
     const { queueEntries, queueBytes } = this.#o.limits;
     if (this.#queue.length >= queueEntries || this.#queuedBytes + prepared.entry.length > queueBytes) {
@@ -116,7 +115,7 @@ export class Sequencer {
     while (this.stopped === undefined) {
       const batch = this.#takeBatch();
       if (batch.length === 0) {
-        if (this.#draining) return;
+        if (this.#draining && this.#preparing === 0) return;
         await this.#bell.wait();
         continue;
       }
@@ -129,8 +128,15 @@ export class Sequencer {
     for (const pending of this.#queue.splice(0)) pending.done.reject(this.stopped);
   }
 
-  #refuseIfDraining(): void {
-    if (this.#draining) throw new SubmissionError('draining', 'the server is shutting down');
+  /** Counted, so that a drain does not end the loop before what was let in has reached the queue. */
+  async #prepare(body: Uint8Array, source: Source): Promise<Prepared> {
+    this.#preparing++;
+    try {
+      return await this.#o.admission.prepare(body, source);
+    } finally {
+      this.#preparing--;
+      this.#bell.ring();
+    }
   }
 
   /** What is published is known without committing anything; whatever else has to wait. */

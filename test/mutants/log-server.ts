@@ -201,11 +201,10 @@ export const logServerMutants: readonly Mutant[] = [
     ...http('nothing moves'),
   },
   {
-    desc: 'the second look at draining, after a submission was checked',
+    desc: 'the wait for submissions that are being checked when a drain begins',
     file: 'log-server/sequencer.ts',
-    find: `answer what it no longer takes.
-    this.#refuseIfDraining();`,
-    replace: 'answer what it no longer takes.',
+    find: 'this.#draining && this.#preparing === 0',
+    replace: 'this.#draining',
     ...pipeline('being checked while the server drains'),
   },
 ];

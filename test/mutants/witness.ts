@@ -177,8 +177,8 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: 'the bound on answers read over HTTP',
     file: 'client/http.ts',
-    find: 'if (length > maxBody) {',
-    replace: 'if (length < 0) {',
+    find: 'if (!body.add(value)) {',
+    replace: 'if (!body.add(value) && maxBody < 0) {',
     ...asked('answers that make no sense'),
   },
   {

@@ -7,6 +7,7 @@ import { decodeHex, encodeHex, leafHash as hashLeaf, quote } from '../tlog/index
 import type { AdmissionContext, Candidate, PreparedEntry } from './candidate.js';
 import { entryId, formatEnvelope, parseEnvelope, verifyEnvelopeSignature } from './envelope.js';
 import type { Envelope } from './envelope.js';
+import { usesThatSign } from './entitlement.js';
 import { AttestationError } from './errors.js';
 import type { Charter } from './generated/types.js';
 import { KEYS, LedgerView, digestValue, ledgerDigest, nextDigest } from './ledger.js';
@@ -212,39 +213,31 @@ function checkKey(
 
 /** Rules 10 and on: who may say what. */
 async function applyRules(candidate: Candidate, parsed: ParsedStatement): Promise<void> {
-  if (!parsed.known) {
-    entitled(candidate, ['signing', 'operator', 'registrar']);
-    return;
-  }
+  entitled(candidate, usesThatSign(parsed.known ? knownType(parsed.statement.predicateType) : undefined));
+  if (!parsed.known) return;
   const { statement } = parsed;
   switch (statement.predicateType) {
     case 'https://stele-log/charter/v1':
     case 'https://stele-log/key-statement/v1':
       throw new RangeError('decided earlier');
     case 'https://stele-log/anchor/v1':
-      entitled(candidate, ['anchor']);
       await admitAnchor({ ...candidate, statement });
       return;
     case 'https://stele-log/charter-amendment/v1':
-      entitled(candidate, ['registrar']);
       await admitAmendment({ ...candidate, statement });
       return;
     case 'https://stele-log/freeze/v1':
-      entitled(candidate, ['operator']);
       admitFreeze({ ...candidate, statement });
       return;
     case 'https://stele-log/participant/v1':
-      entitled(candidate, ['registrar']);
       await admitParticipant({ ...candidate, statement });
       return;
     case 'https://stele-log/participant-key/v1':
-      entitled(candidate, ['signing', 'recovery', 'registrar']);
       await admitParticipantKey({ ...candidate, statement });
       return;
     case 'https://stele-log/run-intent/v1':
     case 'https://stele-log/run-progress/v1':
     case 'https://stele-log/run-final/v1':
-      entitled(candidate, ['signing']);
       if (!candidate.key.roles.some((role) => role === 'lab'))
         throw notEntitled(candidate, 'the role lab', candidate.key.roles);
       await admitRun({ ...candidate, statement });

@@ -45,6 +45,7 @@ export type { Problem } from './schema.js';
 export { MAX_NAME_BYTES, isName } from './name.js';
 export * from './build.js';
 export { buildAnchor } from './anchor.js';
+export { usesThatSign } from './entitlement.js';
 export { ADMISSION_VERSION, checkPolicyFits, checkTerms, currentSchemas } from './terms.js';
 export type { CheckedTerms } from './terms.js';
 export { admit, prepareEntry, signingKey } from './admit.js';

@@ -9,6 +9,7 @@ import {
   buildTerms,
   keyId,
   sign,
+  statementFromPredicate,
   termsDigest,
   type EmbeddedEnvelope,
   type Envelope,
@@ -119,9 +120,9 @@ test('charter and registrar introduce a lab’s keys, whatever the order in the 
   const directory = read([7, introduction('reg-a')], [0, CHARTER]);
   assert.deepEqual(directory.faults, []);
   const key = directory.keys.get(id('lab-key'));
-  assert.deepEqual([key?.participant, key?.name, key?.use, key?.from], ['lab', 'The Lab', 'signing', 7]);
-  assert.equal(directory.keys.get(id('lab-recovery'))?.use, 'recovery');
-  assert.equal(directory.keys.get(id('reg-b'))?.use, 'registrar');
+  assert.deepEqual([key?.participant, key?.name, key?.uses, key?.from], ['lab', 'The Lab', ['signing'], 7]);
+  assert.deepEqual(directory.keys.get(id('lab-recovery'))?.uses, ['recovery']);
+  assert.deepEqual(directory.keys.get(id('reg-b'))?.uses, ['registrar']);
 });
 
 test('nobody but a registrar of the charter introduces anybody', () => {
@@ -176,15 +177,87 @@ test('a rotation ends the old key at its own index and begins the new one', () =
     assert.equal(directory.keys.get(id('lab-key'))?.until, 9);
     assert.equal(directory.keys.get(id('lab-new'))?.from, 9);
   }
-  const others = read([0, CHARTER], [7, introduction('reg-a')], [9, rotation('reg-b', 'lab-key', 'lab-new')]);
-  assert.equal(others.keys.has(id('lab-new')), false, 'a registrar’s waits');
-  assert.equal(others.faults.length, 1);
   const sideways = read(
     [0, CHARTER],
     [7, introduction('reg-a')],
     [9, rotation('lab-key', 'lab-recovery', 'lab-new')],
   );
   assert.equal(sideways.keys.has(id('lab-new')), false, 'a signing key changes itself alone');
+});
+
+test('what a registrar’s change brought rests on it, and ends nothing', () => {
+  const asked = [
+    [0, CHARTER],
+    [7, introduction('reg-a')],
+    [9, rotation('reg-b', 'lab-key', 'lab-new')],
+  ] as const;
+  const waiting = read(...asked.map(([index, entry]): [number, Envelope] => [index, entry]));
+  assert.deepEqual(waiting.faults, [], 'it may have taken effect');
+  assert.equal(waiting.keys.get(id('lab-key'))?.until, undefined, 'it may have come to nothing');
+  assert.equal(waiting.keys.get(id('lab-new'))?.restsOn, 9);
+  const later = read(...asked.map(([index, entry]): [number, Envelope] => [index, entry]), [
+    12,
+    rotation('lab-new', 'lab-new', 'lab-newer'),
+  ]);
+  assert.deepEqual(later.faults, []);
+  assert.equal(later.keys.get(id('lab-newer'))?.restsOn, 9, 'and so does what that key signed');
+  const own = read(...asked.map(([index, entry]): [number, Envelope] => [index, entry]), [
+    12,
+    rotation('lab-recovery', 'lab-key', 'lab-new'),
+  ]);
+  assert.deepEqual(own.faults, []);
+  assert.deepEqual(
+    [own.keys.get(id('lab-new'))?.from, own.keys.get(id('lab-new'))?.restsOn],
+    [12, undefined],
+    'the lab itself may bring the key',
+  );
+  const stranger = read([0, CHARTER], [7, introduction('reg-a')], [9, rotation('operator', 'lab-key', 'k')]);
+  assert.equal(stranger.faults.length, 1, 'the operator is no registrar');
+});
+
+test('whatever is in the file is signed by who may sign it', () => {
+  const intent = (signer: string): Envelope =>
+    sign(
+      statementFromPredicate(
+        'run-intent',
+        {
+          participant: signer.startsWith('reg') ? signer : 'lab',
+          issuedAt: 1,
+          recentAnchor,
+          run: 'run-1',
+          plannedFlopBand: { atLeast: '1', below: '10' },
+          plannedFlop: { unknown: 'withheld' },
+          plannedStart: 1,
+          facilities: { unknown: 'withheld' },
+          code: { unknown: 'withheld' },
+          dataOrder: { unknown: 'withheld' },
+          seed: { unknown: 'withheld' },
+          hyperparameters: { unknown: 'withheld' },
+          parents: [],
+        },
+        '0'.repeat(64),
+      ),
+      seed(signer),
+    );
+  assert.deepEqual(read([0, CHARTER], [7, introduction('reg-a')], [9, intent('lab-key')]).faults, []);
+  for (const signer of ['lab-recovery', 'stranger', 'reg-a'])
+    assert.equal(
+      read([0, CHARTER], [7, introduction('reg-a')], [9, intent(signer)]).faults.length,
+      1,
+      signer,
+    );
+  assert.equal(
+    read([7, introduction('reg-a')], [9, intent('stranger')]).faults.length,
+    0,
+    'without the charter',
+  );
+  const twice = read(
+    [0, CHARTER],
+    [7, introduction('reg-a')],
+    [7, introduction('reg-a')],
+    [7, introduction('reg-b')],
+  );
+  assert.deepEqual(twice.faults, ['entry 7 is two different entries']);
 });
 
 test('a new key takes over the use of the old one, and nobody ends the keys of others', () => {

@@ -1,11 +1,14 @@
 // Checks a record offline, with the reader's policy and nothing else. One line per check; each says what
 // it rests on, and one that cannot be made says what is missing.
 import {
+  AttestationError,
   anchorTimes,
   checkStatement,
   knownType,
   parseAnyStatement,
+  parseStatement,
   timesFromTimestamps,
+  usesThatSign,
   verifyEnvelopeSignature,
   formatEnvelope,
   type AnyStatement,
@@ -59,13 +62,12 @@ export function verifyEvidence(report: Report, evidence: Evidence, policy: Polic
     `one DSSE envelope; its canonical form, the leaf, has ${leaf.length} bytes`,
   );
   const statement = attempt(report, 'statement', () => parseAnyStatement(envelope.payload));
-  if (statement !== undefined) checkKnownStatement(report, statement);
-  const placed = checkPlace(report, evidence, policy);
-  const directory = placed && readRelated(report, evidence.related, policy, placed);
-  const unknown = whySignerIsUnknown(evidence, placed);
-  checkSigner(report, envelope, statement, placed?.index, directory, unknown);
+  const wellFormed = statement !== undefined && checkKnownStatement(report, statement);
+  const place = checkPlace(report, evidence, policy);
+  const placed = wellFormed ? place : undefined;
+  checkSigner(report, evidence, statement, placed, policy);
   checkTime(report, statement, placed, evidence.related, policy);
-  return { ...(statement && { statement }), ...(placed && { index: placed.index }) };
+  return { ...(statement && { statement }), ...(place && { index: place.index }) };
 }
 
 function attempt<T>(report: Report, name: string, work: () => T): T | undefined {
@@ -78,7 +80,8 @@ function attempt<T>(report: Report, name: string, work: () => T): T | undefined 
   }
 }
 
-function checkKnownStatement(report: Report, statement: AnyStatement): void {
+/** False where the statement is not as its schema says. */
+function checkKnownStatement(report: Report, statement: AnyStatement): boolean {
   const type = knownType(statement.predicateType);
   if (type === undefined) {
     report.check(
@@ -86,16 +89,18 @@ function checkKnownStatement(report: Report, statement: AnyStatement): void {
       'not-checkable',
       `type ${statement.predicateType} is not known to this version`,
     );
-    return;
+    return true;
   }
-  attempt(report, 'statement', () => {
+  const checked = attempt(report, 'statement', () => {
     checkStatement(statement);
     report.check(
       'statement',
       'pass',
       `${type} v1 by participant ${statement.predicate.participant}, as its schema says`,
     );
+    return true;
   });
+  return checked === true;
 }
 
 /** A record's proven place. */
@@ -157,99 +162,116 @@ function checkPlace(report: Report, { envelope, proof: bytes }: Evidence, policy
   return included && evaluation.met ? { index: proof.index, proof, evaluation } : undefined;
 }
 
+/** What the entries that came with the record say about keys; undefined, and why, where one does not hold. */
 function readRelated(
   report: Report,
-  related: readonly ProvenEntry[],
+  { envelope, related }: Evidence,
+  statement: AnyStatement,
+  { index, evaluation }: Place,
   policy: Policy,
-  { evaluation }: Place,
 ): Directory | undefined {
   const { origin } = evaluation.checkpoint;
-  return attempt(report, 'related', () => {
-    const placed: PlacedEntry[] = related
-      .map(({ envelope, proof }) => {
-        const verified = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });
-        return { index: verified.index, envelope, origin: verified.checkpoint.origin };
-      })
-      .filter((entry) => entry.origin === origin);
-    return buildDirectory(origin, placed);
-  });
+  const placed = related.map((entry) => attempt(report, 'related', () => place(entry, origin, policy)));
+  const entries = placed.filter((entry) => entry !== undefined);
+  if (entries.length < placed.length) return undefined;
+  // The charter is signed by a key that stands in it.
+  if (knownType(statement.predicateType) === 'charter') entries.push({ index, envelope });
+  const directory = attempt(report, 'related', () => buildDirectory(origin, entries));
+  const [fault] = directory?.faults ?? [];
+  if (fault === undefined) return directory;
+  // What follows in the log may only follow from the first.
+  report.check('related', 'fail', `in the file, ${fault}`);
+  return undefined;
 }
 
-/** Why no key is known for a record, should that be so. */
-function whySignerIsUnknown({ related }: Evidence, placed: Place | undefined): string {
-  if (related.length > 0 && placed === undefined)
-    return 'whose key it is follows from a place in the log, and the record has no proven one';
-  return 'the entry that introduces the signing key is not in the file: "stele prove" fetches it';
+/** Checks that an entry that came with the record is well formed and in the record's log. */
+function place({ envelope, proof }: ProvenEntry, origin: string, policy: Policy): PlacedEntry {
+  parseStatement(envelope.payload);
+  const verified = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });
+  if (verified.checkpoint.origin !== origin)
+    throw new AttestationError(
+      'wrong_origin',
+      `entry ${verified.index}: expected an entry of ${origin}, the record's log, found one of ${verified.checkpoint.origin}`,
+      'a bundle holds entries of one log',
+    );
+  return { index: verified.index, envelope };
 }
 
 function checkSigner(
   report: Report,
-  envelope: Envelope,
+  evidence: Evidence,
   statement: AnyStatement | undefined,
-  index: number | undefined,
-  directory: Directory | undefined,
-  unknown: string,
+  placed: Place | undefined,
+  policy: Policy,
 ): void {
-  const id = statement?.predicate.signer;
-  const key = statement && (directory?.keys.get(statement.predicate.signer) ?? ownKey(statement, envelope));
-  if (statement === undefined || id === undefined || key === undefined) {
-    report.check('signature', 'not-checkable', unknown);
-    report.check('signer', 'not-checkable', unknown);
+  const unknown = (why: string): void => {
+    report.check('signature', 'not-checkable', why);
+    report.check('signer', 'not-checkable', why);
+  };
+  const { envelope, related } = evidence;
+  if (statement === undefined || placed === undefined) {
+    unknown(
+      'whose key it is follows from a place in the log and a well-formed statement, and the record does not have both',
+    );
     return;
   }
-  if (envelope.keyid !== id || !verifyEnvelopeSignature(envelope, key.publicKey)) {
+  const directory = readRelated(report, evidence, statement, placed, policy);
+  const id = statement.predicate.signer;
+  const key = directory?.keys.get(id);
+  if (directory === undefined) {
+    unknown('an entry that came with the record does not hold, see "related": none of them was relied on');
+  } else if (key === undefined) {
+    const charter = directory.keys.size > 0;
+    unknown(
+      related.length > 0 && !charter
+        ? 'the charter, entry 0, is not in the file, so no entry in it says whose key it is: "stele prove" fetches it'
+        : `no entry in the file introduces key ${id}: "stele prove" fetches what does`,
+    );
+  } else if (envelope.keyid !== id || !verifyEnvelopeSignature(envelope, key.publicKey)) {
     report.check('signature', 'fail', `not a signature by key ${id}, which the statement names`);
-    return;
+    checkBinding(report, statement, key, placed.index);
+  } else {
+    report.check('signature', 'pass', `Ed25519 by key ${id}`);
+    checkBinding(report, statement, key, placed.index);
   }
-  report.check('signature', 'pass', `Ed25519 by key ${id}`);
-  checkBinding(report, statement, key, index, directory);
 }
 
-/** The charter is signed by a key that stands in it. */
-function ownKey(statement: AnyStatement, envelope: Envelope): KnownKey | undefined {
-  if (statement.predicateType !== 'https://stele-log/charter/v1') return undefined;
-  const { origin } = (statement.predicate as unknown as { terms: { origin: string } }).terms;
-  return buildDirectory(origin, [{ index: 0, envelope }]).keys.get(statement.predicate.signer);
-}
-
-function checkBinding(
-  report: Report,
-  statement: AnyStatement,
-  key: KnownKey,
-  index: number | undefined,
-  directory: Directory | undefined,
-): void {
+function checkBinding(report: Report, statement: AnyStatement, key: KnownKey, index: number): void {
   const { participant } = statement.predicate;
-  for (const fault of directory?.faults ?? []) report.check('signer', 'fail', `in the file, ${fault}`);
+  const type = knownType(statement.predicateType);
+  const uses = usesThatSign(type);
+  const fail = (why: string): void => {
+    report.check('signer', 'fail', why);
+  };
   if (key.participant !== participant) {
-    report.check(
-      'signer',
-      'fail',
-      `the key is ${key.participant}'s, the statement speaks for ${participant}`,
+    fail(`the key is ${key.participant}'s, the statement speaks for ${participant}`);
+  } else if (!key.uses.some((use) => uses.includes(use))) {
+    fail(
+      `the key is ${participant}'s for ${key.uses.join(' and ')}, this takes one for ${uses.join(' or ')}`,
     );
-  } else if (key.use === 'recovery') {
+  } else if (index <= key.from && !(index === 0 && type === 'charter')) {
+    fail(`the key is introduced by entry ${key.from}, the record is entry ${index}`);
+  } else if (key.restsOn !== undefined) {
     report.check(
       'signer',
-      'fail',
-      `the key is ${participant}'s recovery key, which signs no statements but changes of keys`,
-    );
-  } else if (
-    index !== undefined &&
-    ((index <= key.from && index !== 0) || (key.until !== undefined && index > key.until))
-  ) {
-    report.check(
-      'signer',
-      'fail',
-      `the key was in force from entry ${key.from} to ${key.until ?? 'now'}, the record is entry ${index}`,
+      'not-checkable',
+      `the key rests on a registrar's change of ${participant}'s keys, entry ${key.restsOn}: whether that took effect takes a replay of the log`,
     );
   } else {
     report.check('signer', 'pass', `${participant} ("${key.name}"), says ${key.by}`);
+  }
+  if (key.until !== undefined && index > key.until)
+    report.check(
+      'key in force',
+      'fail',
+      `the key ended with entry ${key.until}, the record is entry ${index}`,
+    );
+  else
     report.check(
       'key in force',
       'not-checkable',
-      `the file shows no revocation before entry ${index ?? '?'}; that there is none takes a replay of the log`,
+      `the file shows no revocation before entry ${index}; that there is none takes a replay of the log`,
     );
-  }
 }
 
 function checkTime(

@@ -36,8 +36,8 @@ export const cliMutants: readonly Mutant[] = [
   {
     desc: "a related entry's proof is verified",
     file: 'cli/verification.ts',
-    find: 'const verified = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });\n        return { index: verified.index, envelope, origin: verified.checkpoint.origin };',
-    replace: 'return { index: parseTlogProof(proof).index, envelope, origin };',
+    find: 'const verified = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });',
+    replace: 'const verified = { index: parseTlogProof(proof).index, checkpoint: { origin } };',
     ...typed('anything changed in a record'),
   },
   {
@@ -50,8 +50,8 @@ export const cliMutants: readonly Mutant[] = [
   {
     desc: 'only a registrar introduces participants',
     file: 'cli/identity.ts',
-    find: "if (signer.use !== 'registrar') {",
-    replace: "if (signer.use === 'anchor') {",
+    find: '!key.uses.some((use) => uses.includes(use))',
+    replace: 'key.uses.length === 0',
     ...identity('nobody but a registrar'),
   },
   {
@@ -99,15 +99,15 @@ export const cliMutants: readonly Mutant[] = [
   {
     desc: 'a new key has the use of the old one',
     file: 'cli/identity.ts',
-    find: 'if (as !== undefined && use !== as) {',
-    replace: 'if (as === undefined && use === as) {',
+    find: 'if (as !== undefined && !as.uses.includes(use)) {',
+    replace: 'if (as === undefined && use === undefined) {',
     ...identity('takes over the use'),
   },
   {
     desc: 'nobody ends the keys of others',
     file: 'cli/identity.ts',
-    find: 'if (old !== undefined && old.participant !== about) {',
-    replace: 'if (old?.participant === "") {',
+    find: 'old.participant !== about ||',
+    replace: '',
     ...identity('nobody ends the keys of others'),
   },
 ];

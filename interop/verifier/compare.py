@@ -65,6 +65,9 @@ def variants(bundle):
         yield f"without-{kind}", related(kind, lambda b, r: b["related"].remove(r))
         yield f"{kind}-signature", related(kind, lambda b, r: sig(r["envelope"]).update(sig=bit(sig(r["envelope"])["sig"], 40)))
         yield f"{kind}-proof", related(kind, lambda b, r: r.update(proof=b["proof"]))
+    yield "with-itself-only", changed(lambda b: b.update(related=[{"envelope": b["envelope"], "proof": b["proof"]}]))
+    for r in bundle["related"]:
+        yield "alone-" + payload_of(r["envelope"])["predicateType"].split("/")[3], {**bundle, **r, "related": []}
     for r in bundle["related"]:
         yield "record-is-" + payload_of(r["envelope"])["predicateType"].split("/")[3], {**bundle, **r}
 

@@ -32,19 +32,30 @@ class Entry:
 
 
 class Keys:
-    """Point 3. self.keys: key ID to a dictionary of raw, participant, uses, since (index), until (index or None)."""
+    """Point 3. self.keys: key ID to a dictionary of raw, participant, uses, since (index), until (index or None), rests (index of
+    a registrar's change that may have come to nothing, or None)."""
 
     def __init__(self, origin):
-        self.origin, self.keys, self.terms, self.votes, self.participants = origin, {}, None, {}, {}
+        self.origin, self.keys, self.terms, self.votes = origin, {}, None, {}
 
-    def introduce(self, raw, participant, uses, since):
-        self.keys[digest(raw)] = {"raw": raw, "participant": participant, "uses": uses, "since": since, "until": None}
+    def introduce(self, raw, participant, uses, since, rests=None):
+        self.keys[digest(raw)] = {"raw": raw, "participant": participant, "uses": uses, "since": since, "until": None, "rests": rests}
 
-    def signer(self, entry, *uses):
-        """The key that signed this entry, in force there and for one of these uses."""
+    def add(self, entry):
+        """One entry, in the order of their indexes. Without the charter nothing is introduced and nothing can be checked."""
+        if entry.kind == "charter":
+            self.charter(entry)
+        elif self.terms:
+            key = self.signer(entry)
+            if entry.kind in ("charter-amendment", "participant", "participant-key"):
+                getattr(self, entry.kind.replace("-", "_"))(entry, key)
+
+    def signer(self, entry):
+        """The key that signed this entry, in force there and for what it may sign."""
+        uses = SIGNERS.get(entry.kind, set())
         key = self.keys.get(entry.p["signer"])
         check(key and key["since"] < entry.index and (key["until"] is None or entry.index <= key["until"]), "unknown_key")
-        check(key["participant"] == entry.p["participant"] and set(uses) & set(key["uses"]), "not_entitled")
+        check(key["participant"] == entry.p["participant"] and uses & set(key["uses"]), "not_entitled")
         check(entry.envelope.keyid == entry.p["signer"] and entry.envelope.signed_by(key["raw"]), "bad_signature")
         return key
 
@@ -67,8 +78,7 @@ class Keys:
         check(entry.envelope.keyid == entry.p["signer"] and entry.envelope.signed_by(unhex(operator["key"])), "bad_signature")
         self.put_terms(entry.p["terms"], entry.index)
 
-    def charter_amendment(self, entry):
-        self.signer(entry, "registrar")
+    def charter_amendment(self, entry, _):
         check(entry.p["terms"]["origin"] == self.origin, "wrong_origin")
         if entry.p["amends"] == digest(canonical(self.terms)):
             votes = self.votes.setdefault((entry.p["amends"], canonical(entry.p["terms"])), set())
@@ -76,30 +86,34 @@ class Keys:
             if len(votes) >= self.terms["registrars"]["threshold"]:
                 self.put_terms(entry.p["terms"], entry.index)
 
-    def participant(self, entry):
-        self.signer(entry, "registrar")
+    def participant(self, entry, _):
         check(entry.p["origin"] == self.origin, "wrong_origin")
         for k in map(key_statement, entry.p["keys"]):
             self.consent(k, entry.p["about"], entry.index)
-        self.participants[entry.p["about"]] = entry.p["name"], entry.p["participant"], entry.index
 
-    def consent(self, k, about, index):
+    def consent(self, k, about, index, rests=None):
         check(k["participant"] == about and k["origin"] == self.origin, "bad_key_statement")
-        check(k["signer"] not in self.keys, "key_known")
-        self.introduce(unhex(k["key"]), about, [k["use"]], index)
+        before = self.keys.get(k["signer"])
+        check(not before or before["rests"] is not None, "key_known")
+        self.introduce(unhex(k["key"]), about, [k["use"]], index, rests)
 
-    def participant_key(self, entry):
-        if entry.p["participant"] != entry.p["about"] or entry.p["action"] == "object":
-            return  # a registrar's takes a replay
+    def participant_key(self, entry, key):
+        about, action, own = entry.p["about"], entry.p["action"], entry.p["participant"] == entry.p["about"]
         check(entry.p["origin"] == self.origin, "wrong_origin")
-        key, old = self.signer(entry, "signing", "recovery"), self.keys.get(entry.p.get("oldKey"))
-        check(old and old["participant"] == entry.p["about"] and old["until"] is None, "bad_key_change")
-        check("recovery" in key["uses"] or key is old, "not_entitled")
-        if entry.p["action"] == "rotate":
-            k = key_statement(entry.p.get("newKey"))
+        check(own or "registrar" in key["uses"] and action != "object", "not_entitled")
+        if action == "object":
+            return
+        old = self.keys.get(entry.p.get("oldKey"))
+        check(old and old["participant"] == about and old["until"] is None, "bad_key_change")
+        check(not own or "recovery" in key["uses"] or key is old, "not_entitled")
+        check(("newKey" in entry.p) == (action == "rotate"), "bad_key_change")
+        rests = key["rests"] if own else entry.index
+        if rests is None:
+            old["until"] = entry.index
+        if action == "rotate":
+            k = key_statement(entry.p["newKey"])
             check(k["use"] == old["uses"][0], "bad_key_statement")
-            self.consent(k, entry.p["about"], entry.index)
-        old["until"] = entry.index
+            self.consent(k, about, entry.index, rests)
 
 
 def utc(time):
@@ -159,15 +173,16 @@ def verify(raw, policy):
             e = Entry(r["envelope"])
             e.read().place(notes.parse_tlog_proof(r["proof"].encode()), policy)
             check(e.checkpoint.origin == keys.origin, "wrong_origin")
+            check(e.index not in related or related[e.index].envelope.payload == e.envelope.payload, "two_entries")
             related[e.index] = e
         except Refused as refused:
             broken.append(e.leaf_hash.hex())
             done.append(("related", "fail", str(refused)))
     try:
+        if good and entry.kind == "charter":
+            related.setdefault(entry.index, entry)  # it introduces its own
         for index in sorted(related) if not broken else []:
-            e = related[index]
-            if e.kind == "charter" or keys.terms and index < entry.index and e.kind in ("charter-amendment", "participant", "participant-key"):
-                getattr(keys, e.kind.replace("-", "_"))(e)
+            keys.add(related[index])
     except Refused as refused:
         keys.keys = {}
         done.append(("related", "fail", str(refused)))
@@ -189,8 +204,9 @@ def signer(entry, keys, done):
     done.append(("signature", "pass" if good else "fail", f"Ed25519 by key {entry.p['signer']}"))
     officer = entry.kind == "charter" and entry.index == 0
     mine = key["participant"] == entry.p["participant"] and (key["since"] < entry.index or officer)
-    mine = mine and set(key["uses"]) & SIGNERS[entry.kind]
-    done.append(("signer", "pass" if mine else "fail", f"{key['participant']}, entry {key['since']}"))
+    mine = mine and set(key["uses"]) & SIGNERS.get(entry.kind, set())
+    status = "fail" if not mine else "pass" if key["rests"] is None else "not-checkable"
+    done.append(("signer", status, f"{key['participant']}, entry {key['since']}"))
     ended = key["until"] is not None and key["until"] < entry.index
     done.append(("key in force", "fail", f"ended with entry {key['until']}") if ended else ("key in force", "not-checkable", "takes a replay"))
 

@@ -25,6 +25,9 @@ const OFFICE = join(ROOT, 'registrar');
 const LAB = join(ROOT, 'lab');
 const AUDITOR = join(ROOT, 'auditor');
 
+/** `started` once the folder is this demo's own. */
+const state = { started: false, interrupted: false };
+
 /** Runs `stele` in somebody's folder, showing the command and what it printed. */
 async function stele(folder: string, args: string[], show = true): Promise<string> {
   if (show) command(`stele ${args.map((word) => (/[^\w./:,=-]/.test(word) ? `"${word}"` : word)).join(' ')}`);
@@ -38,6 +41,7 @@ async function main(stay: boolean): Promise<void> {
   rmSync(ROOT, { recursive: true, force: true });
   for (const folder of [OFFICE, LAB, AUDITOR]) mkdirSync(folder, { recursive: true });
   writeFileSync(RUNNING, `${process.pid}\n`);
+  state.started = true;
 
   heading('A log and four witnesses start');
   const network = await startLogAndWitnesses();
@@ -290,10 +294,14 @@ const MEANING: Record<string, string> = {
   cosigned: 'COSIGNED',
 };
 
-const state = { interrupted: false };
-process.on('exit', killAll);
+process.on('exit', () => {
+  killAll();
+  if (state.started) rmSync(RUNNING, { force: true });
+});
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
+    if (!state.interrupted)
+      console.error('\nThe demo was interrupted: its log and witnesses are being stopped.');
     state.interrupted = true;
     void stopAll().then(() => process.exit(signal === 'SIGINT' ? 130 : 143));
   });
@@ -304,7 +312,7 @@ try {
   // Stopping everything makes what was under way fail: that is no news.
   if (!state.interrupted)
     console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
-  if (!state.interrupted && existsSync(ROOT)) console.error(`Logs of the servers are in ${ROOT}.`);
+  if (!state.interrupted && state.started) console.error(`Logs of the servers are in ${ROOT}.`);
   process.exitCode = 1;
 } finally {
   await stopAll();

@@ -139,8 +139,8 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'the bound on a body that does not say its length',
     file: 'log-server/http/body.ts',
-    find: 'if (length > limit) {',
-    replace: 'if (length > 1000 * limit) {',
+    find: 'new ByteCollector(limit)',
+    replace: 'new ByteCollector(1000 * limit)',
     ...http('too large a body'),
   },
   {

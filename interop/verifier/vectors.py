@@ -9,6 +9,7 @@ import mldsa44
 import notes
 import statements
 import tree
+from evidence import Evidence
 from ledger import Ledger
 from plain import Refused, canonical, check, decimal, parse_json, unbase64, unhex, utf8
 from policy import Policy, time_bounds
@@ -114,6 +115,12 @@ def tlog_proofs(c):
     return {"index": proof.index}
 
 
+def evidence(c):
+    found = Evidence(raw(c, "evidence")).verdict(Policy(raw(c, "policy")))
+    vkeys = {notes.parse_vkey(word): word for word in c["policy"].split() if "+" in word}
+    return {**found, "convicted": list(dict.fromkeys(vkeys[key] for key in found["convicted"]))}
+
+
 def canonical_json(c):
     return {"canonical": canonical(parse_json(unhex(c["input"]))).hex()}
 
@@ -149,7 +156,7 @@ def ledger_of_vectors():
 
 
 CHECKS = {"bundles": bundles, "canonical-json": canonical_json, "checkpoints": checkpoints, "consistency": consistency,
-          "cosignatures": cosignatures, "disclosures": disclosures, "ed25519": ed25519_, "encodings": encodings, "envelopes": envelopes,
+          "cosignatures": cosignatures, "disclosures": disclosures, "ed25519": ed25519_, "encodings": encodings, "envelopes": envelopes, "evidence": evidence,
           "hashes": hashes, "inclusion": inclusion, "ledger": ledger_of_vectors(), "notes": notes_, "policies": policies,
           "signing-keys": signing_keys, "statements": statements_, "subtrees": subtrees, "tile-paths": tile_paths, "tiles": tiles,
           "time-bounds": time_bounds_, "tlog-proofs": tlog_proofs, "vkeys": vkeys}

@@ -43,6 +43,10 @@ void test('init, fsck, recover: what they print, and their statuses', async (t) 
   assert.match(again.stderr, /\(not_empty\)/);
   const checked = run('fsck -f log --json');
   assert.deepEqual([checked.status, (JSON.parse(checked.stdout) as { ok: boolean }).ok], [0, true]);
+  const nowhere = run('fsck -f nowhere --json');
+  const answer = JSON.parse(nowhere.stdout) as { ok: boolean; error: { code: string } };
+  assert.deepEqual([nowhere.status, answer.ok, nowhere.stderr], [2, false, '']);
+  assert.match(answer.error.code, /^[a-z_]+$/);
   const recovered = run('recover -f log');
   assert.equal(recovered.status, 0, recovered.stderr);
 });

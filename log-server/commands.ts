@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import { exitStatusHelp, packageVersion, readKeyFile, systemClock } from '../system/index.js';
 import { SteleError } from '../tlog/index.js';
-import { check, checkToJson, describeCheck, recoverFolder } from './offline/check.js';
+import { check, checkToJson, describeCheck, failureToJson, recoverFolder } from './offline/check.js';
 import { EXIT, exitStatus } from './exit.js';
 import { LogError } from './errors.js';
 import { freeze } from './freeze.js';
@@ -34,7 +34,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: 'user' });
     return status;
   } catch (error) {
-    return explain(error);
+    return explain(error, args.includes('--json'));
   }
 }
 
@@ -348,9 +348,14 @@ function registrar(text: string, before: unknown): OfficerOptions[] {
   return [...officers, { participant, name: rest.join(':') || participant, key }];
 }
 
-/** Says what went wrong, and gives the status for it. */
-function explain(error: unknown): number {
+/** Says what went wrong, and gives the status for it. With `json` an error of ours is an object on stdout. */
+function explain(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+  if (json && (error instanceof SteleError || error instanceof StorageError)) {
+    const answer = failureToJson(error.code, error.message, error.hint);
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+    return exitStatus(error.code);
+  }
   if (error instanceof SteleError || error instanceof StorageError) {
     process.stderr.write(
       `stele-log: ${error.message} (${error.code})\n${error.hint === '' ? '' : `  ${error.hint}\n`}`,

@@ -174,7 +174,7 @@ void test('fsck of a log with a charter says the line that whoever replays its e
   // spec/attestations.md "The ledger": the digest is none of its keys.
   assert.ok(ledger.store.values.delete(KEYS.digest));
   assert.equal(report.checked.ledgerKeys, ledger.store.values.size);
-  const { ledger: line } = checkToJson(report) as { ledger: string };
+  const { ledger: line } = (checkToJson(report) as { result: { ledger: string } }).result;
   assert.equal(line, encodeLedgerLine(ledger));
 });
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Fetch } from '../../client/index.js';
 import { httpSource } from '../../client/index.js';
 import { readKeyFile } from '../../system/index.js';
-import { encodeHex, parseVkey, signNote } from '../../tlog/index.js';
+import { encodeBase64, parseVkey, signNote } from '../../tlog/index.js';
 import type { Vkey } from '../../tlog/index.js';
 import { charterEffects } from '../admission-charter.js';
 import { LogError } from '../errors.js';
@@ -85,7 +85,7 @@ export function describeCheck(report: FsckReport): string[] {
   const counts = Object.entries(checked)
     .filter(([, count]) => count > 0)
     .map(([what, count]) => `${what} ${String(count)}`);
-  const root = rootHash === undefined ? 'unknown' : encodeHex(rootHash);
+  const root = rootHash === undefined ? 'unknown' : encodeBase64(rootHash);
   return [
     // Without a checkpoint of the log's there is no name, and nothing has been looked at.
     ...(report.origin === '' ? [] : [`${report.origin}: size ${size}, root ${root}`]),
@@ -100,18 +100,19 @@ export function describeCheck(report: FsckReport): string[] {
   ];
 }
 
+const SCHEMA = 'https://stele-log/fsck-report/v1';
+
+/** What is said as JSON instead of a report, where there can be none. */
+export function failureToJson(code: string, message: string, hint: string): object {
+  return { schema: SCHEMA, ok: false, checks: [], result: {}, error: { code, message, hint } };
+}
+
 /** The report as one JSON object, in the form all our programs have. */
 export function checkToJson(report: FsckReport): object {
   const { problems, notChecked, remarks, size, rootHash, checked } = report;
   return {
-    schema: 'https://stele-log/fsck-report/v1',
+    schema: SCHEMA,
     ok: problems.length === 0,
-    origin: report.origin,
-    size,
-    rootHash: rootHash === undefined ? null : encodeHex(rootHash),
-    ledger: report.ledger ?? null,
-    checked,
-    remarks,
     checks: [
       ...problems.map(({ file, expected, found }) => ({
         name: file,
@@ -120,5 +121,14 @@ export function checkToJson(report: FsckReport): object {
       })),
       ...notChecked.map((what) => ({ name: what, status: 'not-checkable', detail: '' })),
     ],
+    result: {
+      origin: report.origin,
+      size,
+      rootHash: rootHash === undefined ? null : encodeBase64(rootHash),
+      ledger: report.ledger ?? null,
+      checked,
+      remarks,
+    },
+    error: null,
   };
 }

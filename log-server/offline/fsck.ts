@@ -6,6 +6,7 @@ import {
   type OpenedCheckpoint,
   TILE_WIDTH,
   type Vkey,
+  encodeBase64,
   encodeHex,
   equalBytes,
   openCheckpoint,
@@ -70,7 +71,7 @@ export async function fsckSource(
   });
   const root = walk.roots.get(size);
   if (opened && root && !equalBytes(root, opened.rootHash)) {
-    report({ file: 'tree', expected: signedRoot('checkpoint', opened), found: encodeHex(root) });
+    report({ file: 'tree', expected: signedRoot('checkpoint', opened), found: encodeBase64(root) });
   }
   const folder = source instanceof FolderSource ? source : undefined;
   const partials = folder ? await checkPartials(folder, source, size, report) : 0;
@@ -88,7 +89,7 @@ export async function fsckSource(
 }
 
 function signedRoot(name: string, { size, rootHash }: { size: number; rootHash: Uint8Array }): string {
-  return `root ${encodeHex(rootHash)} at size ${size}, as in the ${name} note`;
+  return `root ${encodeBase64(rootHash)} at size ${size}, as in the ${name} note`;
 }
 
 function stopped(at: number | undefined): string[] {
@@ -156,8 +157,8 @@ export async function fsckFolder(options: FsckOptions): Promise<FsckReport> {
       if (root && found.root && !equalBytes(root, found.root)) {
         report({
           file: 'state',
-          expected: `root ${encodeHex(root)} at size ${found.size}, that of the entries`,
-          found: encodeHex(found.root),
+          expected: `root ${encodeBase64(root)} at size ${found.size}, that of the entries`,
+          found: encodeBase64(found.root),
         });
       }
       for (const [name, head] of heads) {

@@ -260,6 +260,7 @@ test('anything changed in a record or its proof fails with status 1', async () =
     const answer = await lab.run('verify', 'changed.stele.json', '--json');
     assert.equal(answer.status, 1, `${what}: ${answer.stdout}`);
     assert.equal(statuses(answer.json.checks)[check], 'fail', what);
+    if (check === 'related') assert.match(answer.stdout, /does not hold, see \\"related\\"/, 'says why');
   }
 });
 

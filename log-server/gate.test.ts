@@ -209,3 +209,33 @@ void test("what is signed and not published is published once the gate is open, 
   for (const { questions } of s.witnesses.slice(0, 3)) assert.deepEqual(questions[0]?.oldSize, 6);
   await s.close();
 });
+
+void test('witnesses that went back count again once the operator adds them anew', async () => {
+  const prepare: SceneOptions['prepare'] = async (witnesses, storage) => {
+    for (const witness of witnesses.slice(0, 2)) {
+      await storage.putWitnessSizes(new Map([[formatVkey(witness.key.vkey), 5]]));
+      witness.held = { size: 3, rootHash: await storage.rootAt(3), note: await noteAt(storage, 3) };
+    }
+  };
+  const wary = await scene(prepare);
+  await until(() => wary.log.readiness().setAside.length === 2);
+  assert.equal(state(wary.log), 'gate_closed');
+  assert.deepEqual(wary.log.readiness().setAside, [
+    'w1: it has gone back to 3 entries',
+    'w2: it has gone back to 3 entries',
+  ]);
+  await wary.close();
+
+  const anew = await startScene({ prepare, settings: { addAnew: ['w1', 'w2'] } });
+  await until(() => state(anew.log) === 'ready' && anew.witnesses.every(({ held }) => held?.size === 5));
+  assert.deepEqual(anew.log.readiness().setAside, []);
+  // Asked from where they are: only who holds our tree of 3 takes the proof from there.
+  assert.deepEqual(
+    anew.witnesses[0].questions.map(({ oldSize, size }) => [oldSize, size]),
+    [
+      [5, 5],
+      [3, 5],
+    ],
+  );
+  await anew.close();
+});

@@ -97,7 +97,7 @@ async function openCharter(settings: LogSettings, storage: LogStorage, logKey: S
     throw new LogError(
       'policy_not_in_force',
       'the configured witness policy is not the one of the charter in force',
-      `write the charter's own to ${join(folder, FILES.policy)}; policies change by charter-amendment`,
+      `write terms.policy of the charter, or of the amendment in force, to ${join(folder, FILES.policy)}, byte for byte; policies change by charter-amendment alone`,
     );
   }
   const anchorKey = readKeyFile(join(folder, FILES.anchorKey));

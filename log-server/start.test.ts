@@ -95,7 +95,7 @@ void test('a log of any bytes: made, started, stopped, started again', async (t)
 });
 
 void test('whoever sends the entries of others again uses up nothing of what they may send', async (t) => {
-  const { folder, start } = await initialised(t, 'charter');
+  const { folder, clock, start } = await initialised(t, 'charter');
   const log = await start({ limits: { ratePerKey: 1, burstPerKey: 2 } });
   await until(() => log.readiness().ready);
   const operator = readKeyFile(join(folder, 'operator.key'));
@@ -106,6 +106,20 @@ void test('whoever sends the entries of others again uses up nothing of what the
   for (let i = 0; i < 10; i++) await introduce('lab-a');
   await introduce('lab-b');
   await assert.rejects(introduce('lab-c'), { code: 'rate_limited' });
+
+  const body = participant(ORIGIN, operator, 'lab-c', { index, leafHash: hash }) as Uint8Array<ArrayBuffer>;
+  const add = (): Promise<Response> => fetch(`${log.url}/add`, { method: 'POST', body });
+  const refused = await add();
+  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '1']);
+  // A wall clock that steps, either way, gives and takes nothing: the rate is of the monotonic one.
+  for (const step of [86_400_000, -172_800_000]) {
+    clock.step(step);
+    assert.equal((await add()).status, 429);
+  }
+  clock.advance(1000);
+  const admitted = await add();
+  assert.deepEqual([admitted.status, await admitted.text()], [200, '4\n']);
+  assert.equal((await add()).status, 200, 'what is logged already takes nothing of the rate');
 });
 
 void test('a log with a charter: charter, first anchor, then an anchor an interval, then a freeze', async (t) => {

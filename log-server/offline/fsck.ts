@@ -7,7 +7,6 @@ import {
   TILE_WIDTH,
   type Vkey,
   encodeBase64,
-  encodeHex,
   equalBytes,
   openCheckpoint,
 } from '../../tlog/index.js';
@@ -164,7 +163,7 @@ export async function fsckFolder(options: FsckOptions): Promise<FsckReport> {
       for (const [name, head] of heads) {
         const at = walk.roots.get(head.size);
         if (at && !equalBytes(at, head.rootHash)) {
-          report({ file: 'tree', expected: signedRoot(name, head), found: encodeHex(at) });
+          report({ file: 'tree', expected: signedRoot(name, head), found: encodeBase64(at) });
         } else if (head.size > found.size) {
           report({ file: 'tree', expected: signedRoot(name, head), found: `a tree of ${found.size}` });
         }

@@ -45,12 +45,14 @@ export class CharterAdmission implements Admission<PreparedEnvelope> {
         'sign the payload with the key it names as its signer',
       );
     }
+    const verified = key !== undefined && source === 'submitter';
+    const known = verified ? await this.#storage.lookup(parsed.id) : undefined;
     // Entries are public: whoever sends one again must not use up what its signer may send.
-    if (key !== undefined && source === 'submitter' && (await this.#storage.lookup(parsed.id)) === undefined)
-      this.#rate.take(parsed.envelope.keyid);
+    if (verified && known === undefined) this.#rate.take(parsed.envelope.keyid);
     return {
       entry: parsed.leaf,
       id: parsed.id,
+      known,
       parsed,
       verified: key === undefined ? undefined : encodeHex(key),
     };

@@ -8,6 +8,8 @@ export interface Prepared {
   readonly entry: Uint8Array;
   /** 32 bytes: what makes two submissions the same entry. undefined where nothing does. */
   readonly id: Uint8Array | undefined;
+  /** Its index, if it was in the log already and what could be asked of the one sent now is right. */
+  readonly known?: number | undefined;
 }
 
 /** What the server's own entries may do that a submitter's may not. */

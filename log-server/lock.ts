@@ -45,7 +45,7 @@ function parseMark(bytes: Uint8Array): SignedMark | undefined {
 /**
  * Takes the lock `lock-<key ID>` in the folder of the key, a database of its own since Node has no
  * flock and a file with a process number goes stale. Throws StorageError "locked" if another process,
- * or this one, has it.
+ * or this one, has it; "storage_failed" if it cannot be told, with what the system or LevelDB said.
  */
 export async function acquireKeyLock(keyFolder: string, keyId: number): Promise<KeyLock> {
   const folder = join(keyFolder, `lock-${formatKeyId(keyId)}`);
@@ -62,10 +62,13 @@ export async function acquireKeyLock(keyFolder: string, keyId: number): Promise<
         { cause: error },
       );
     }
+    const isDamaged = error instanceof StorageError && error.code === 'state_damaged';
     throw new StorageError(
       'storage_failed',
       `the lock beside the log key cannot be taken: ${reason(error)}`,
-      `if ${folder} is damaged and no process uses this key, move it away; it is made anew`,
+      isDamaged
+        ? `if no process uses this key, move ${folder} away; it is made anew`
+        : 'free space, mend the disk or its rights, and start again',
       { cause: error },
     );
   }

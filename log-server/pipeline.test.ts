@@ -413,3 +413,91 @@ void test('a submission that is being checked while the server drains is answere
   const nobody = new Promise((resolve) => setImmediate(() => resolve('never answered')));
   assert.equal(await Promise.race([submitted, nobody]), 'logged');
 });
+
+void test('while notes cannot be written the log is not ready, with the code; then it is again', async () => {
+  for (const call of ['writeSigned', 'writePublished'] as const) {
+    const s = await startScene();
+    await ready(s);
+    await until(
+      () => s.log.published()?.size === 5 && cosignersOf(s.policy, publishedOf(s).note).length === 4,
+    );
+    const full = (): StorageError => new StorageError('storage_failed', 'the disk is full');
+    s.storage.faults[call] = full();
+    await assert.rejects(s.log.submit(entry(5)), { code: 'storage_failed' });
+    for (let again = 0; again < 2; again++) {
+      const answer = await fetch(`${s.log.url}/readyz`);
+      const { ready, state, message } = (await answer.json()) as Record<string, unknown>;
+      assert.deepEqual([answer.status, ready, state], [503, false, 'storage_failed']);
+      assert.match(String(message), /the disk is full/);
+      const tried = s.storage.calls.filter((name) => name === call).length;
+      if (again === 0) s.storage.faults[call] = full();
+      s.clock.advance(1000);
+      await until(() => s.storage.calls.filter((name) => name === call).length > tried);
+    }
+    await until(() => s.log.readiness().state === 'ready');
+    assert.equal(s.log.published()?.size, 6);
+    await s.close();
+  }
+});
+
+void test('a late cosignature that could not be written is written later, and until then it is not ready', async () => {
+  const s = await startScene();
+  await ready(s);
+  await until(() => s.log.published()?.size === 5 && cosignersOf(s.policy, publishedOf(s).note).length === 4);
+  let late: (() => void) | undefined;
+  const slow = s.witnesses[3];
+  slow.script = (question) => new Promise((resolve) => (late = () => resolve(slow.honest(question))));
+  await s.log.submit(entry(5));
+  await until(() => late !== undefined);
+  s.storage.faults.writePublished = new StorageError('storage_failed', 'the disk is full');
+  late?.();
+  await until(() => s.log.readiness().state === 'storage_failed');
+  s.clock.advance(1000);
+  await until(() => s.log.readiness().state === 'ready');
+  assert.equal(cosignersOf(s.policy, publishedOf(s).note).length, 4);
+  await s.close();
+});
+
+void test('a replay of what is published is answered with the leaf as logged, past a queue that is full', async () => {
+  let hold: Promise<void> | undefined;
+  let free = (): void => undefined;
+  let judged = 0;
+  const committed = new Map<string, number>();
+  const s = await startFixture({
+    settings: { limits: { queueEntries: 1 } },
+    opened: {
+      admission: {
+        // The first byte is the payload, the rest a signature.
+        prepare: (body) => {
+          const id = sha256(body.subarray(0, 1));
+          return Promise.resolve({ entry: body, id, known: committed.get(String(body[0])) });
+        },
+        admit: async (prepared, index) => {
+          judged++;
+          await hold;
+          committed.set(String(prepared.entry[0]), index);
+          return new Map();
+        },
+      },
+    },
+  });
+  await until(() => s.log.published() !== undefined);
+  assert.equal((await s.log.submit(encodeUtf8('a, signed'))).index, 0);
+  hold = new Promise((resolve) => (free = resolve));
+  const under = s.log.submit(encodeUtf8('b'));
+  await until(() => judged === 2);
+  const waiting = s.log.submit(encodeUtf8('c'));
+  await assert.rejects(s.log.submit(encodeUtf8('d')), { code: 'queue_full' });
+  for (let i = 0; i < 3; i++) {
+    // Without its own way past the queue this is refused; what is held must not keep the test then.
+    const again = await s.log.submit(encodeUtf8('a, signed otherwise')).catch((error: unknown) => {
+      free();
+      throw error;
+    });
+    assert.deepEqual([again.index, String(again.entry)], [0, String(encodeUtf8('a, signed'))]);
+    assert.ok(again.published.size >= 1);
+  }
+  free();
+  assert.deepEqual([(await under).index, (await waiting).index], [1, 2]);
+  await s.close();
+});

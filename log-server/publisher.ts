@@ -59,6 +59,8 @@ export class Publisher {
   #quorum: Deferred<void> = deferred();
   #waiters: Waiter[] = [];
   #stopped: SubmissionError | undefined;
+  /** Which notes could not be written the last time that was tried, and why. */
+  readonly #unwritten = new Map<'signed' | 'published', string>();
   #open = false;
   #draining = false;
   readonly #drained: Deferred<void> = deferred();
@@ -94,6 +96,12 @@ export class Publisher {
   /** Why nothing is signed any more, if so. */
   get stopped(): SubmissionError | undefined {
     return this.#stopped;
+  }
+
+  /** Why notes cannot be written at present, if so: storage_failed the last time, and not tried well since. */
+  get failing(): string | undefined {
+    const [first] = this.#unwritten.values();
+    return first;
   }
 
   /** Says whom to tell when there is a new head to cosign, and when one was published. */
@@ -182,7 +190,8 @@ export class Publisher {
   }
 
   #hasWork(): boolean {
-    return this.#mustSign() || this.#current !== this.#publishedCollection;
+    const merged = !this.#unwritten.has('published');
+    return this.#mustSign() || this.#current !== this.#publishedCollection || !merged;
   }
 
   #isMet(collection: Collection): boolean {
@@ -199,7 +208,7 @@ export class Publisher {
     const text = formatCheckpoint({ origin: storage.origin, size, rootHash, extensions: [] });
     const note = signNote(text, [...keys], Math.floor(clock.now() / 1000));
     await step('sign:before');
-    await storage.writeSigned(note);
+    await this.#write('signed', () => storage.writeSigned(note));
     await step('sign:after');
     this.#lastSignedAt = clock.monotonic();
     this.#current = new Collection({ size, rootHash, note });
@@ -245,7 +254,7 @@ export class Publisher {
       const note = collection.merged();
       if (this.#publishedCollection === collection && this.#published?.note.length === note.length) return;
       await step('publish:before');
-      await storage.writePublished(note, policy.text);
+      await this.#write('published', () => storage.writePublished(note, policy.text));
       await step('publish:after');
       const { size, rootHash } = collection.head;
       this.#published = { size, rootHash, note };
@@ -253,6 +262,17 @@ export class Publisher {
       this.#wake();
       this.#onPublished();
     });
+  }
+
+  /** Remembers whether the last attempt at this note found storage that cannot be written. */
+  async #write(which: 'signed' | 'published', write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+      this.#unwritten.delete(which);
+    } catch (error) {
+      if (codeOf(error) === 'storage_failed') this.#unwritten.set(which, `${which} note: ${String(error)}`);
+      throw error;
+    }
   }
 
   #wake(): void {
@@ -281,6 +301,8 @@ export class Publisher {
         new SubmissionError('storage_failed', 'the checkpoint could not be written'),
       );
       await clock.sleep(1000, signal).catch(() => undefined);
+      // The loop may be waiting: a late cosignature's merge failed, and is tried again.
+      this.#bell.ring();
       return;
     }
     this.stop('stopped', `publishing stopped: ${code}`);

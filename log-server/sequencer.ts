@@ -98,6 +98,9 @@ export class Sequencer {
   async submit(body: Uint8Array, source: Source = 'submitter'): Promise<Receipt> {
     if (this.#draining) throw new SubmissionError('draining', 'the server is shutting down');
     const prepared = await this.#prepare(body, source);
+    // A replay costs others neither a place in the queue nor a wait for the batch before it.
+    const known = this.#publishedReceipt(prepared.known);
+    if (known !== undefined) return known;
     if (this.stopped !== undefined || !this.#open) return this.#answerWithoutCommit(prepared);
     const { queueEntries, queueBytes } = this.#o.limits;
     if (this.#queue.length >= queueEntries || this.#queuedBytes + prepared.entry.length > queueBytes) {
@@ -141,13 +144,25 @@ export class Sequencer {
 
   /** What is published is known without committing anything; whatever else has to wait. */
   async #answerWithoutCommit(prepared: Prepared): Promise<Receipt> {
-    const { storage, publisher } = this.#o;
-    const index = prepared.id === undefined ? undefined : await storage.lookup(prepared.id);
-    const { published } = publisher;
-    if (index !== undefined && published !== undefined && index < published.size) {
-      return { index, entry: await storage.readEntry(index), published };
-    }
+    const index = prepared.id === undefined ? undefined : await this.#o.storage.lookup(prepared.id);
+    const known = this.#publishedReceipt(index);
+    if (known !== undefined) return known;
     throw this.stopped ?? new SubmissionError('gate_closed', 'the log is not open for new entries');
+  }
+
+  /**
+   * Of an entry that is published: the leaf as it is logged, whatever was sent. Undefined at once where it
+   * is not: nothing may come between the end of a check and the place in the queue, or a drain would miss it.
+   */
+  #publishedReceipt(index: number | undefined): Promise<Receipt> | undefined {
+    const { storage, publisher, step } = this.#o;
+    const { published } = publisher;
+    if (index === undefined || published === undefined || index >= published.size) return undefined;
+    const receipt = async (): Promise<Receipt> => {
+      await step('answer');
+      return { index, entry: await storage.readEntry(index), published };
+    };
+    return receipt();
   }
 
   #takeBatch(): Pending[] {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -21,6 +21,7 @@ import { encodeUtf8, leafHash, parsePolicy, parseVkey, verifyTlogProof } from '.
 import { initLog, startLog } from './index.js';
 import { check, checkToJson, describeCheck } from './offline/check.js';
 import type { InitResult, LogSettings, RunningLog } from './index.js';
+import type { StorageError } from './storage/error.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { ScriptedWitness, networkOf } from './testing/scripted-witness.js';
 import { ORIGIN } from './testing/fixture.js';
@@ -216,6 +217,21 @@ void test('refusals at start have stable codes', async (t) => {
   const log = await start();
   await assert.rejects(start(), { code: 'locked' });
   await log.close();
+});
+
+void test('a lock beside the key that the disk has no room for: what failed is said, not that it is held', async (t) => {
+  const { folder, start } = await initialised(t, 'none');
+  const [lock] = (await readdir(folder)).filter((name) => name.startsWith('lock-'));
+  assert.ok(lock !== undefined);
+  await rm(join(folder, lock), { recursive: true });
+  await mkdir(join(folder, lock));
+  await symlink('/dev/full', join(folder, lock, 'MANIFEST-000001'));
+  await assert.rejects(start(), (error: StorageError) => {
+    assert.equal(error.code, 'storage_failed');
+    assert.match(error.message, /No space left/);
+    assert.match(error.hint, /^free space/);
+    return true;
+  });
 });
 
 void test('a first start opens when enough witnesses have the log configured', async (t) => {

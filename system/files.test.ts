@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { formatSigningKey, newSigningKey, NOTE_ED25519 } from '../tlog/index.js';
-import { createFile, readKeyFile, replaceFile } from './index.js';
+import { createFile, lockTrouble, readKeyFile, replaceFile } from './index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stele-system-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -61,5 +61,21 @@ test('what is no key says so, and never what it holds', () => {
         error.cause === undefined &&
         !error.message.includes(material.slice(0, 20)),
     );
+  }
+});
+
+test('a lock that another process holds, one that is damaged, and a system that refuses', () => {
+  for (const [code, text, kind] of [
+    ['LEVEL_LOCKED', 'IO error: lock /a/LOCK: Resource temporarily unavailable', 'held'],
+    ['LEVEL_LOCKED', 'IO error: lock /a/LOCK: already held by process', 'held'],
+    ['LEVEL_LOCKED', 'IO error: lock /a/LOCK: Input/output error', 'failed'],
+    ['LEVEL_LOCKED', 'IO error: lock /a/LOCK: No locks available', 'failed'],
+    ['LEVEL_IO_ERROR', 'IO error: /a/LOCK: Permission denied', 'failed'],
+    ['LEVEL_IO_ERROR', 'IO error: /a/MANIFEST-000001: No space left on device', 'failed'],
+    ['LEVEL_IO_ERROR', 'IO error: /a/000005.ldb: No such file or directory', 'damaged'],
+    ['LEVEL_CORRUPTION', 'Corruption: bad record', 'damaged'],
+  ] as const) {
+    const error = new Error('Database failed to open', { cause: Object.assign(new Error(text), { code }) });
+    assert.deepEqual(lockTrouble(error), { kind, text });
   }
 });

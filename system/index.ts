@@ -1,5 +1,10 @@
-/** What the programs ask of the operating system: its clocks, files that survive a crash, keys in files. */
+/**
+ * What the programs ask of the operating system: its clocks, files that survive a crash, keys in files,
+ * locks, and connections that take turns.
+ */
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
 export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';
+export { lockTrouble, type LockTrouble } from './lock-trouble.js';
+export { inTurn } from './turns.js';

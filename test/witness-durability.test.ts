@@ -1,12 +1,23 @@
 // A witness never goes back: races, kills at every named step, damaged files, two processes.
 import assert from 'node:assert/strict';
-import { appendFile, chmod, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { fstatSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { WitnessClient, type AddCheckpointResult } from '../client/index.js';
 import type { Vkey } from '../tlog/index.js';
-import { addLog, originHash, type Step } from '../witness/index.js';
+import { addLog, originHash, type Step, type WitnessError } from '../witness/index.js';
 import { startScript, type Child } from './helpers/process.js';
 import { SigningLog } from './helpers/signing-log.js';
 import {
@@ -357,6 +368,23 @@ test('two witnesses never share a folder, in one process or in two', async () =>
   child.process.kill('SIGKILL');
   await child.ended;
   await serveFolder(folder);
+});
+
+test('a lock that the disk has no room for is not said to be held, nor to be removed', async () => {
+  const folder = await witnessFolder();
+  const manifest = join(folder, 'lock', 'MANIFEST-000001');
+  await mkdir(dirname(manifest));
+  await symlink('/dev/full', manifest);
+  await assert.rejects(serveFolder(folder), (error: WitnessError) => {
+    assert.equal(error.code, 'lock_failed');
+    assert.match(error.message, /No space left/);
+    assert.match(error.hint, /^free space/);
+    return true;
+  });
+  await rm(dirname(manifest), { recursive: true });
+  await mkdir(dirname(manifest));
+  await writeFile(join(folder, 'lock', 'CURRENT'), 'MANIFEST-000009\n');
+  await assert.rejects(serveFolder(folder), (error: WitnessError) => /remove it/.test(error.hint));
 });
 
 test('a key that others may read is refused, and so is a folder of a newer format', async () => {

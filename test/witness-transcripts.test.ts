@@ -1,6 +1,10 @@
 // Every status of C2SP tlog-witness: what is sent, and what must come back.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   COSIGNATURE_MLDSA44,
   encodeHex,
@@ -257,4 +261,56 @@ test('a key may be added for an overlap, and both count', async () => {
   const note = encodeUtf8(`${text}\n${signNoteLine(text, other)}`);
   assert.equal((await post(formatAddCheckpoint({ oldSize: 5, proof: [], note }))).status, 200);
   assert.equal((await add(5, 5)).status, 200);
+});
+
+/** Bytes on a connection of their own, which reads nothing until told. */
+async function open(text: string): Promise<Socket> {
+  const { hostname, port } = new URL(witness.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined).pause();
+  await new Promise<void>((resolve) => socket.write(text, () => resolve()));
+  return socket;
+}
+
+test('requests sent ahead on one connection are answered in turn, and too many end it', async () => {
+  const path = `/${encodeHex(sha256(encodeUtf8(log.origin)))}/checkpoint`;
+  const ask = `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`;
+  const few = await open(ask.repeat(9) + ask.replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n'));
+  const many = await open(ask.repeat(1000));
+  const answers = await Promise.all(
+    [few, many].map(async (socket) => {
+      let taken = '';
+      socket.on('data', (chunk: Buffer) => (taken += chunk.toString('latin1'))).resume();
+      // Not `once`: the end of the one that is cut off is an error, too.
+      if (!socket.closed) await new Promise((resolve) => socket.on('close', resolve));
+      return taken.match(/HTTP\/1\.1 200 /g)?.length ?? 0;
+    }),
+  );
+  assert.deepEqual(answers, [10, 0]);
+});
+
+test('a body in chunks of one byte costs its length, not an object for each', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const used = (): number => {
+    collect();
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
+  const before = used();
+  const head = 'POST /add-checkpoint HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n';
+  const text = head + '1\r\nx\r\n'.repeat(130_000);
+  const sockets = await Promise.all([1, 2, 3, 4].map(() => open(text)));
+  // Each of these is behind at least one more read of what the others have sent.
+  for (let i = 0; i < 100; i++) await monitored();
+  const grown = used() - before;
+  assert.ok(grown < 20_000_000, `four bodies of 130,000 bytes took ${grown}`);
+  for (const socket of sockets) {
+    let answer = '';
+    socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1'))).resume();
+    socket.write('0\r\n\r\n');
+    while (!answer.includes('\r\n\r\n')) await once(socket, 'data');
+    assert.match(answer, /^HTTP\/1\.1 400 /, 'it was read to its end');
+    socket.destroy();
+  }
 });

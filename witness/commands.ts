@@ -13,6 +13,7 @@ const EXIT: Readonly<Record<string, number>> = {
   state_damaged: 1,
   state_failed: 1,
   locked: 3,
+  lock_failed: 3,
   EADDRINUSE: 3,
   EADDRNOTAVAIL: 3,
 };

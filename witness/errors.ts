@@ -8,6 +8,7 @@ import { SteleError } from '../tlog/index.js';
  * - `state_damaged`: a state file is missing, cut or altered. Never taken for "never cosigned".
  * - `state_failed`: a write did not end well; that log is not cosigned until a restart.
  * - `locked`: another process serves this folder.
+ * - `lock_failed`: whether one does could not be found out: a full disk, one that fails, a damaged lock.
  * - `already_there`: `init` or `add-log` would overwrite.
  */
 export class WitnessError extends SteleError {}

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { systemClock } from '../system/index.js';
+import { inTurn, systemClock } from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard } from './clock-guard.js';
 import { checkFormat, layout, readKeys, readLogs } from './folder.js';
@@ -77,7 +77,7 @@ export interface RunningWitness {
 }
 
 /**
- * Serves one folder until closed. Throws WitnessError "locked", "bad_folder", "bad_key",
+ * Serves one folder until closed. Throws WitnessError "locked", "lock_failed", "bad_folder", "bad_key",
  * "bad_log", "state_damaged", KeyFileError, and what listening throws.
  */
 export async function startWitness(options: WitnessOptions): Promise<RunningWitness> {
@@ -122,7 +122,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
         // Node looks for connections past their time only this often; its default is 30 seconds.
         connectionsCheckingInterval: Math.max(100, Math.min(1000, limits.headersMs / 2)),
       },
-      (incoming, outgoing) => void listener(incoming, outgoing),
+      inTurn((incoming, outgoing) => void listener(incoming, outgoing)),
     );
     server.maxConnections = limits.connections;
     const { host, port } = options.listen;

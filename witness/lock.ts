@@ -2,6 +2,7 @@
 // its folder for as long as the process lives, so an empty one is the lock. Nothing is kept in it.
 import { mkdir, realpath } from 'node:fs/promises';
 import { Level } from 'level';
+import { lockTrouble } from '../system/index.js';
 import { WitnessError } from './errors.js';
 
 /**
@@ -14,7 +15,7 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** Takes the lock in `folder`, which is made if it is missing. Throws WitnessError "locked". */
+/** Takes the lock in `folder`, which is made if it is missing. Throws WitnessError "locked", "lock_failed". */
 export async function takeLock(folder: string): Promise<Lock> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = await realpath(folder);
@@ -25,12 +26,14 @@ export async function takeLock(folder: string): Promise<Lock> {
     await level.open();
   } catch (error) {
     held.delete(path);
-    const cause = error instanceof Error ? error.cause : undefined;
-    if ((cause as { code?: unknown } | undefined)?.code === 'LEVEL_LOCKED') throw locked(folder);
+    const { kind, text } = lockTrouble(error);
+    if (kind === 'held') throw locked(folder);
     throw new WitnessError(
-      'locked',
-      `${folder}: expected to take the lock, found ${error instanceof Error ? error.message : 'an error'}`,
-      'the folder holds no data: if no witness runs on it, remove it and start again',
+      'lock_failed',
+      `${folder}: expected to take the lock, found ${text}`,
+      kind === 'failed'
+        ? 'free space, mend the disk or its rights, and start again'
+        : 'the folder holds no data: if no witness runs on it, remove it and start again',
       { cause: error },
     );
   }

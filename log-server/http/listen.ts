@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { inTurn } from './turns.js';
+import { inTurn } from '../../system/index.js';
 import type { HttpEnv } from './view.js';
 
 /** Bounds of the HTTP server. */

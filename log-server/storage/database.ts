@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { type GetOptions, Level } from 'level';
-import { StorageError, damaged, reason } from './error.js';
+import { lockTrouble } from '../../system/index.js';
+import { StorageError, damaged } from './error.js';
 
 /** A LevelDB of byte keys and values. */
 export type Database = Level<Uint8Array, Uint8Array>;
@@ -12,8 +13,11 @@ export type Database = Level<Uint8Array, Uint8Array>;
  */
 const open = new Set<string>();
 
-function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+/** Whether the system refused something, which LevelDB passes on; else it did not like what it read. */
+function isSystemError(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return code === 'LEVEL_IO_ERROR' || code === 'LEVEL_LOCKED';
 }
 
 /**
@@ -39,25 +43,16 @@ export async function openDatabase(
     await db.open();
   } catch (error) {
     open.delete(name);
-    const cause = error instanceof Error ? error.cause : undefined;
-    if (errorCode(cause) === 'LEVEL_LOCKED') throw inUse(folder, error);
-    const text = reason(cause ?? error);
+    const { kind, text } = lockTrouble(error);
+    if (kind === 'held') throw inUse(folder, error);
     // Opening writes too. A file that is gone is damage; a disk that is full or fails need not be.
-    if (!create && errorCode(cause) === 'LEVEL_IO_ERROR' && !text.includes('No such file')) {
-      throw new StorageError(
-        'storage_failed',
-        `${folder} does not open: ${text}`,
-        'free space or mend the disk, and start again',
-        { cause: error },
-      );
-    }
-    if (!create || errorCode(cause) === 'LEVEL_CORRUPTION') {
-      throw damaged(`state: ${folder} does not open: ${reason(cause ?? error)}`, error);
+    if (kind === 'damaged' || (!create && !isSystemError(error))) {
+      throw damaged(`state: ${folder} does not open: ${text}`, error);
     }
     throw new StorageError(
       'storage_failed',
-      `${folder} cannot be created: ${reason(cause ?? error)}`,
-      'check that the folder exists and may be written by this user',
+      `${folder} does not open: ${text}`,
+      'free space, mend the disk or its rights, and start again',
       { cause: error },
     );
   }

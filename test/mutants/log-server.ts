@@ -182,13 +182,13 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'entries sent again cost their signer nothing',
     file: 'log-server/admission-charter.ts',
-    find: '(await this.#storage.lookup(parsed.id)) === undefined)',
-    replace: 'parsed.id.length > 0)',
+    find: 'if (verified && known === undefined)',
+    replace: 'if (verified)',
     ...start('sends the entries of others again'),
   },
   {
     desc: 'one answer at a time on a connection',
-    file: 'log-server/http/turns.ts',
+    file: 'system/turns.ts',
     find: 'ahead.push(start);',
     replace: 'start();',
     ...http('one answer in the making'),
@@ -206,5 +206,41 @@ export const logServerMutants: readonly Mutant[] = [
     find: 'this.#draining && this.#preparing === 0',
     replace: 'this.#draining',
     ...pipeline('being checked while the server drains'),
+  },
+  {
+    desc: 'not ready while notes cannot be written',
+    file: 'log-server/publisher.ts',
+    find: "if (codeOf(error) === 'storage_failed') this.#unwritten.set(",
+    replace: "if (codeOf(error) === '') this.#unwritten.set(",
+    ...pipeline('while notes cannot be written'),
+  },
+  {
+    desc: 'another attempt at a late cosignature that could not be written',
+    file: 'log-server/publisher.ts',
+    find: '|| !merged;',
+    replace: '|| (merged && false);',
+    ...pipeline('a late cosignature that could not be written'),
+  },
+  {
+    desc: 'replays answered before the queue',
+    file: 'log-server/sequencer.ts',
+    find: 'if (known !== undefined) return known;\n    if (this.stopped',
+    replace: 'if (this.stopped',
+    ...pipeline('past a queue that is full'),
+  },
+  {
+    desc: 'a replay answered with the leaf as logged',
+    file: 'log-server/sequencer.ts',
+    find: 'const known = this.#publishedReceipt(prepared.known);\n    if (known !== undefined) return known;',
+    replace:
+      'const known = this.#publishedReceipt(prepared.known);\n    if (known !== undefined) return { ...(await known), entry: prepared.entry };',
+    ...pipeline('past a queue that is full'),
+  },
+  {
+    desc: "a full disk that is not taken for another process at the log's lock",
+    file: 'log-server/lock.ts',
+    find: "error.code === 'state_damaged';",
+    replace: "error.code === 'storage_failed';",
+    ...start('a lock beside the key'),
   },
 ];

@@ -188,4 +188,26 @@ export const witnessMutants: readonly Mutant[] = [
     replace: 'return await send(url, options, stop.signal);',
     ...asked('a witness that hangs'),
   },
+  {
+    desc: 'the bound on requests sent ahead to a witness',
+    file: 'witness/index.ts',
+    find: 'inTurn((incoming, outgoing) => void listener(incoming, outgoing)),',
+    replace: '(incoming, outgoing) => void listener(incoming, outgoing),',
+    ...transcript('requests sent ahead'),
+  },
+  {
+    desc: 'a body that is kept as bytes, not as the pieces it came in',
+    file: 'witness/http.ts',
+    find: 'for await (const chunk of body) if (!collected.add(chunk)) return undefined;',
+    replace:
+      'const kept: Uint8Array[] = []; for await (const chunk of body) { kept.push(chunk); if (!collected.add(chunk)) return undefined; }',
+    ...transcript('chunks of one byte'),
+  },
+  {
+    desc: "a full disk that is not taken for another witness at a witness's lock",
+    file: 'witness/lock.ts',
+    find: "if (kind === 'held') throw locked(folder);",
+    replace: "if (kind !== 'damaged') throw locked(folder);",
+    ...durability('the disk has no room for'),
+  },
 ];

@@ -13,7 +13,7 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'the signed note in its file before a witness sees it',
     file: 'log-server/publisher.ts',
-    find: 'await storage.writeSigned(note);',
+    find: "await this.#write('signed', () => storage.writeSigned(note));",
     replace: 'setTimeout(() => void storage.writeSigned(note), 50);',
     ...pipeline('in this order'),
   },

@@ -167,8 +167,8 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'the interval of anchors',
     file: 'log-server/charter-companion.ts',
-    find: 'clock.monotonic() >= this.#due);',
-    replace: 'clock.monotonic() >= 0);',
+    find: 'clock.monotonic() >= this.#due;',
+    replace: 'clock.monotonic() >= 0;',
     ...start('a log with a charter'),
   },
   {

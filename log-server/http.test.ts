@@ -314,6 +314,31 @@ void test('one connection has one answer in the making, however much it asks at 
   await close();
 });
 
+void test('readers who take nothing hold no more bundles than the budget, and give it back when they go', async () => {
+  const { log, close } = await startFixture({ settings: { limits: { answerBytes: 1 } } });
+  for (let i = 0; i < 200; i++) await log.submit(new Uint8Array(60_000).fill(1));
+  const { hostname, port } = new URL(log.url);
+  const path = '/tile/entries/000.p/200';
+  const slow = connect(Number(port), hostname);
+  slow.pause();
+  slow.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  const identity = { headers: { 'accept-encoding': 'identity' } };
+  const ask = async (): Promise<Response> => {
+    const answer = await fetch(log.url + path, identity);
+    await answer.arrayBuffer();
+    return answer;
+  };
+  let refused = await ask();
+  for (let i = 0; i < 50 && refused.status === 200; i++) refused = await ask();
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get('retry-after'), '5');
+  assert.equal(refused.headers.get('cache-control'), 'no-store');
+  assert.equal((await fetch(`${log.url}/checkpoint`)).status, 200, 'what is small is served on');
+  slow.destroy();
+  while ((await ask()).status === 503);
+  await close();
+});
+
 void test('a connection on which nothing moves is closed', async () => {
   const { log, close } = await startFixture({
     settings: { limits: { stallTimeoutMs: 300, collectionTimeoutMs: 10 } },

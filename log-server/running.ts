@@ -124,6 +124,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     admission: settings.admission,
     logger,
     maxBody: settings.admission === 'none' ? Math.min(limits.bodyBytes, 65_536) : limits.bodyBytes,
+    answerBytes: limits.answerBytes,
     submit: (body) => sequencer.submit(body),
     published: () => publisher.published,
     readiness,

@@ -42,6 +42,8 @@ export interface LogLimits extends SequencerLimits, HttpLimits {
   readonly drainMs: number;
   /** Bytes of a request body to `POST /add`: an envelope in any JSON encoding is longer than its leaf. */
   readonly bodyBytes: number;
+  /** Bytes of entry bundles on their way to readers, all together. Above it: 503 busy. */
+  readonly answerBytes: number;
   /** Entries per second under one key, and how many at once after a pause. 0: no limit. */
   readonly ratePerKey: number;
   readonly burstPerKey: number;
@@ -51,6 +53,7 @@ export interface LogLimits extends SequencerLimits, HttpLimits {
 export const DEFAULT_LIMITS: Omit<LogLimits, 'publishIntervalMs'> = {
   queueEntries: 16_384,
   queueBytes: 256 * 1024 * 1024,
+  answerBytes: 256 * 1024 * 1024,
   batchEntries: 4096,
   batchBytes: 16 * 1024 * 1024,
   backlog: 65_536,

@@ -3,6 +3,7 @@ import { gzip } from 'node:zlib';
 import type { Context, Hono } from 'hono';
 import { SteleError, parseTilePath } from '../../tlog/index.js';
 import { acceptsGzip } from './accept.js';
+import { AnswerBudget } from './budget.js';
 import type { HttpEnv, LogView } from './view.js';
 import { errorResponse } from './errors.js';
 
@@ -11,6 +12,7 @@ const IMMUTABLE = 'public, max-age=31536000, immutable';
 
 /** The read side of C2SP tlog-tiles: `/checkpoint` and `/tile/…`. */
 export function readRoutes(app: Hono<HttpEnv>, log: LogView): void {
+  const budget = new AnswerBudget(log.answerBytes);
   app.get('/checkpoint', (c) => {
     const published = log.published();
     if (published === undefined) return notFound(c, 'no checkpoint is published yet', 30);
@@ -36,6 +38,7 @@ export function readRoutes(app: Hono<HttpEnv>, log: LogView): void {
       if (tile === undefined) return notFound(c, 'the tree has no such tile');
       return bytes(tile, { 'content-type': 'application/octet-stream', 'cache-control': IMMUTABLE });
     }
+    if (budget.isSpent()) return busy(c);
     const bundle = await storage.readBundle(path.index, path.width);
     if (bundle === undefined) return notFound(c, 'the tree has no such bundle');
     const headers = {
@@ -43,9 +46,19 @@ export function readRoutes(app: Hono<HttpEnv>, log: LogView): void {
       'cache-control': IMMUTABLE,
       vary: 'Accept-Encoding',
     };
-    if (!acceptsGzip(c.req.header('accept-encoding'))) return bytes(bundle, headers);
-    return bytes(await compress(bundle), { ...headers, 'content-encoding': 'gzip' });
+    const gzipped = acceptsGzip(c.req.header('accept-encoding'));
+    const body = gzipped ? await compress(bundle) : bundle;
+    // Again: others were reading theirs at the same time.
+    if (budget.isSpent()) return busy(c);
+    budget.hold(c.env.outgoing, body.length);
+    return bytes(body, gzipped ? { ...headers, 'content-encoding': 'gzip' } : headers);
   });
+}
+
+function busy(c: Context<HttpEnv>): Response {
+  const message = 'expected room for one more bundle, found too many on their way to slow readers';
+  const hint = 'ask again later';
+  return errorResponse({ status: 503, code: 'busy', message, hint, retryAfter: 5 }, c.req.header('accept'));
 }
 
 function bytes(body: Uint8Array, headers: Record<string, string>): Response {

@@ -25,6 +25,8 @@ export interface LogView {
   readonly logger: Logger;
   /** Bytes of a request body to `POST /add`. */
   readonly maxBody: number;
+  /** Bytes of entry bundles that may be on their way to readers at one time. */
+  readonly answerBytes: number;
   submit(body: Uint8Array): Promise<Receipt>;
   published(): PublishedHead | undefined;
   readiness(): Readiness;

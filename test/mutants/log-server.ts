@@ -243,4 +243,11 @@ export const logServerMutants: readonly Mutant[] = [
     replace: "error.code === 'storage_failed';",
     ...start('a lock beside the key'),
   },
+  {
+    desc: 'the budget of bundles on their way to slow readers',
+    file: 'log-server/http/budget.ts',
+    find: 'this.#held += bytes;',
+    replace: '',
+    ...http('hold no more bundles than the budget'),
+  },
 ];

@@ -22,20 +22,6 @@ export const durabilityMutants: readonly Mutant[] = [
     ...clocks('a log server whose clock is ahead'),
   },
   {
-    desc: 'the refusal of a witness to sign a time before the last',
-    file: 'witness/witness.ts',
-    find: 'if (timestamp < before.timestamp) throw new ClockBehind(before.timestamp - timestamp);',
-    replace: '',
-    ...clocks('witnesses whose clocks step'),
-  },
-  {
-    desc: 'the refusal of a witness to sign after a leap of its clock',
-    file: 'witness/witness.ts',
-    find: 'if (this.#clock.check()) throw new ClockLeapt();',
-    replace: '',
-    ...clocks('witnesses whose clocks step'),
-  },
-  {
     desc: 'that a sync covers only what was written before it began',
     file: 'test/durability/disk-model.ts',
     find: 'const chunks = file ? [...file.chunks] : [];',

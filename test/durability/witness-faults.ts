@@ -6,7 +6,7 @@ import { WitnessClient } from '../../client/index.js';
 import { type Vkey, formatVkey, parseVkey } from '../../tlog/index.js';
 import { originHash } from '../../witness/index.js';
 import { SigningLog } from '../helpers/signing-log.js';
-import type { Fault, FaultOutcome } from './log-faults.js';
+import { type Fault, type FaultOutcome, codeIn } from './log-faults.js';
 import { judgeWitness } from './judge.js';
 import { Place, type Running, filesBelow, portOf, run, runToEnd, stop } from './processes.js';
 import { parseTrace } from './strace.js';
@@ -78,10 +78,9 @@ export class FaultyWitness {
       ending = refused === 0 ? 'went on' : `went on after ${refused} refused`;
       if ((await fetch(`${url}/healthz`)).status !== 200) ending = 'stopped';
     } catch (error) {
-      const code = /\[(\w+)\]\n/.exec(running.stderr());
-      assert.ok(code, `expected a named code, found: ${running.stderr()} ${String(error)}`);
-      assert.notEqual(code[1], 'state_damaged', running.stderr());
-      ending = `refused: ${code[1] ?? ''}`;
+      const code = codeIn(running, error);
+      assert.notEqual(code, 'state_damaged', running.stderr());
+      ending = `refused: ${code}`;
     }
     running.process.kill(this.#runs % 2 === 0 ? 'SIGTERM' : 'SIGKILL');
     await running.ended;

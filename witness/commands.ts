@@ -1,4 +1,4 @@
-// stele-witness: init | add-log | serve | confirm-clock. Results on stdout, everything else on stderr.
+// stele-witness: init | add-log | add-peer | serve | confirm-clock. Results on stdout, everything else on stderr.
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -7,6 +7,7 @@ import { formatVkey, parseVkey, SteleError } from '../tlog/index.js';
 import { readLeap } from './clock-guard.js';
 import { addLog, checkFormat, initFolder, layout } from './folder.js';
 import { startWitness } from './index.js';
+import { addPeer } from './peers.js';
 import { jsonLogger, type Level } from './log.js';
 
 const EXIT: Readonly<Record<string, number>> = {
@@ -54,9 +55,28 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     .addOption(folderOption())
     .argument('<vkey>', "the log's verifier key")
     .option('--origin <origin>', "the log's origin, where it differs from the key's name")
-    .action(async (vkey: string, { folder, origin }: { folder: string; origin?: string }) => {
-      const log = await addLog(folder, parseVkey(vkey), origin);
-      print(`${log.origin}: ${log.keys.length} ${log.keys.length === 1 ? 'key' : 'keys'}`);
+    .option('--url <url>', 'where the log serves its checkpoint and tiles; without it, less can be proven')
+    .action(
+      async (vkey: string, { folder, origin, url }: { folder: string; origin?: string; url?: string }) => {
+        const log = await addLog(folder, parseVkey(vkey), origin, url);
+        print(`${log.origin}: ${count(log.keys.length)}${log.url === undefined ? '' : `, ${log.url}`}`);
+      },
+    );
+
+  program
+    .command('add-peer')
+    .description('add another witness to compare notes with; a serving witness takes it up on SIGHUP')
+    .addOption(folderOption())
+    .argument('<vkey...>', "the other witness's verifier keys")
+    .option('--url <url>', 'its monitoring prefix; without one, it is read from the checkpoints of the logs')
+    .option('--c2sp', 'it does not speak our gossip: only read it')
+    .action(async (vkeys: string[], options: { folder: string; url?: string; c2sp?: true }) => {
+      const peer = await addPeer(
+        options.folder,
+        vkeys.map((vkey) => parseVkey(vkey)),
+        { ...(options.url !== undefined && { url: options.url }), c2sp: options.c2sp === true },
+      );
+      print(`${peer.name}: ${count(peer.vkeys.length)}, ${peer.url ?? "read from the logs' checkpoints"}`);
     });
 
   program
@@ -186,6 +206,10 @@ function explain(error: unknown): number {
     `stele-witness: ${error instanceof Error ? error.message : 'unknown'}${code === '' ? '' : ` (${code})`}`,
   );
   return EXIT[code] ?? 2;
+}
+
+function count(keys: number): string {
+  return `${keys} ${keys === 1 ? 'key' : 'keys'}`;
 }
 
 function print(line: string): void {

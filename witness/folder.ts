@@ -3,8 +3,11 @@
 //   format            0
 //   witness.key       Ed25519 signing key, type 0x04, mode 0600
 //   witness-mldsa.key ML-DSA-44 signing key, type 0x06, mode 0600, if there is one
-//   logs/<hash>.json  {"origin": …, "keys": [vkey, …]}, one per log
+//   logs/<hash>.json  {"origin": …, "keys": [vkey, …], "url": …}, one per log; the URL may be left out
+//   peers/<hash>.json other witnesses: see peers.ts
 //   state/<hash>      what was last cosigned for it: see state-file.ts
+//   gossip/<hash>/    what other witnesses showed of the log, and tiles: see gossip/file-store.ts
+//   evidence/         files of spec/evidence.md, by their SHA-256
 //   clock-leap        there while a leap of the clock waits for confirmation
 //   lock/             held by the process that serves the folder
 import { mkdir, readdir, readFile } from 'node:fs/promises';
@@ -37,6 +40,8 @@ const MAX_LOG_FILE = 256 * 1024;
 export interface WitnessedLog {
   origin: string;
   keys: Vkey[];
+  /** Prefix under which its checkpoint and tiles are read (C2SP tlog-tiles). */
+  url?: string;
 }
 
 /** Where things lie in a witness's folder. */
@@ -46,7 +51,11 @@ export const layout = {
   mldsaKey: (folder: string): string => join(folder, 'witness-mldsa.key'),
   logs: (folder: string): string => join(folder, 'logs'),
   log: (folder: string, origin: string): string => join(folder, 'logs', `${originHash(origin)}.json`),
+  peers: (folder: string): string => join(folder, 'peers'),
+  peer: (folder: string, name: string): string => join(folder, 'peers', `${originHash(name)}.json`),
   state: (folder: string): string => join(folder, 'state'),
+  gossip: (folder: string): string => join(folder, 'gossip'),
+  evidence: (folder: string): string => join(folder, 'evidence'),
   leap: (folder: string): string => join(folder, 'clock-leap'),
   lock: (folder: string): string => join(folder, 'lock'),
 };
@@ -75,10 +84,16 @@ export async function initFolder(
 }
 
 /**
- * Adds a log, or a key to a log. The state of a log that was added before is never touched. A serving
- * witness sees it when it reloads. Throws WitnessError "bad_key", "bad_log", "already_there".
+ * Adds a log, or a key to a log, or gives one another URL. The state of a log that was added before is
+ * never touched. A serving witness sees it when it reloads. Throws WitnessError "bad_key", "bad_log",
+ * "already_there".
  */
-export async function addLog(folder: string, vkey: Vkey, origin: string = vkey.name): Promise<WitnessedLog> {
+export async function addLog(
+  folder: string,
+  vkey: Vkey,
+  origin: string = vkey.name,
+  url?: string,
+): Promise<WitnessedLog> {
   await checkFormat(folder);
   // SPEC (tlog-checkpoint): logs sign with Ed25519 (0x01) or ML-DSA-44 (0x06).
   if (vkey.type !== NOTE_ED25519 && vkey.type !== COSIGNATURE_MLDSA44) {
@@ -93,12 +108,17 @@ export async function addLog(folder: string, vkey: Vkey, origin: string = vkey.n
   const before = await readLog(file);
   // A state that is there already outlived its log's file: the log was taken out and is put back.
   if (!before) await createState(layout.state(folder), origin);
-  const log = { origin, keys: [...(before?.keys ?? []), vkey] };
+  const known = before?.keys.some((key) => formatVkey(key) === formatVkey(vkey)) === true;
+  const prefix = url === undefined ? before?.url : checkUrl(url);
+  const log: WitnessedLog = {
+    origin,
+    // A key that is known already comes with a new URL, or it is a mistake.
+    keys: known && url !== undefined ? before.keys : [...(before?.keys ?? []), vkey],
+    ...(prefix !== undefined && { url: prefix }),
+  };
   distinct(log);
-  await replaceFile(
-    file,
-    `${JSON.stringify({ origin, keys: log.keys.map((key) => formatVkey(key)) }, null, 2)}\n`,
-  );
+  const keys = log.keys.map((key) => formatVkey(key));
+  await replaceFile(file, `${JSON.stringify({ ...log, keys }, null, 2)}\n`);
   return log;
 }
 
@@ -169,9 +189,14 @@ async function readLog(file: string): Promise<WitnessedLog | undefined> {
   if (text.length > MAX_LOG_FILE) throw badLog(file, 'a file of unlikely length');
   let log: WitnessedLog;
   try {
-    const value = JSON.parse(text) as { origin?: unknown; keys?: unknown };
-    if (typeof value.origin !== 'string' || !Array.isArray(value.keys)) throw badLog(file, 'other fields');
-    log = { origin: value.origin, keys: value.keys.map((key) => parseVkey(String(key))) };
+    const { origin, keys, url } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof origin !== 'string' || !Array.isArray(keys)) throw badLog(file, 'other fields');
+    if (url !== undefined && typeof url !== 'string') throw badLog(file, 'a url that is no text');
+    log = {
+      origin,
+      keys: keys.map((key) => parseVkey(String(key))),
+      ...(url !== undefined && { url: checkUrl(url) }),
+    };
   } catch (error) {
     if (error instanceof WitnessError) throw error;
     throw badLog(file, error instanceof Error ? error.message : 'something else', error);
@@ -199,6 +224,16 @@ function checkOrigin(origin: string): void {
       'no ML-DSA-44 cosignature can name a longer one: the log needs another origin',
     );
   }
+}
+
+/** An address that the operator wrote down. Throws WitnessError "bad_url". */
+export function checkUrl(url: string): string {
+  if (URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol)) return url;
+  throw new WitnessError(
+    'bad_url',
+    `expected an address such as https://log.example/prefix, found ${JSON.stringify(url.slice(0, 200))}`,
+    'give the prefix under which the paths of the specification are served',
+  );
 }
 
 function distinct(log: WitnessedLog): void {
@@ -230,7 +265,7 @@ async function create(file: string, content: string): Promise<void> {
 function badLog(file: string, found: string, cause?: unknown): WitnessError {
   return new WitnessError(
     'bad_log',
-    `${file}: expected {"origin": …, "keys": [vkey, …]}, found ${found}`,
+    `${file}: expected {"origin": …, "keys": [vkey, …], "url": …}, found ${found}`,
     'mend the file, or add the log again after removing it',
     { cause },
   );

@@ -23,6 +23,11 @@ export {
   type Verdict,
 } from './add-checkpoint.js';
 export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
+export { addPeer, readPeers, type PeerOptions } from './peers.js';
+export type * from './gossip/ports.js';
+export type { Advance, States } from './states.js';
+export { Witness, type Outcome, type SigningClock } from './witness.js';
+export { initialState, nextState, type LogState } from './state-file.js';
 export { jsonLogger, type Level, type Logger } from './log.js';
 export { originHash, type Step } from './state-store.js';
 

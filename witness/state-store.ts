@@ -4,12 +4,10 @@ import { createFile, syncFolder, writeTemporary } from '../system/index.js';
 import { encodeHex, encodeUtf8, sha256 } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
 import { formatState, initialState, parseState, type LogState } from './state-file.js';
+import type { Advance, States } from './states.js';
 
 /** Called at named moments, so that a test can stall there or kill the process. */
 export type Step = (name: string) => void | Promise<void>;
-
-/** What a compare-and-swap came to. `state` is the one now in force. */
-export type Advance = { swapped: boolean; state: LogState };
 
 /** Files written side by side before the one sync of their folder. */
 const GROUP = 64;
@@ -39,7 +37,7 @@ export function originHash(origin: string): string {
  * The states of all logs: in memory for reading, on disk before any change is seen. Changes of
  * different logs that come together share the sync of the folder.
  */
-export class StateStore {
+export class StateStore implements States {
   readonly #folder: string;
   readonly #step: Step;
   readonly #slots = new Map<string, Slot>();

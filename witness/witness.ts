@@ -4,7 +4,8 @@ import { decide, parseAddCheckpoint, trustedLines, type AddCheckpoint } from './
 import type { ClockGuard } from './clock-guard.js';
 import type { WitnessedLog } from './folder.js';
 import { nextState, type LogState } from './state-file.js';
-import { originHash, type StateStore, type Step } from './state-store.js';
+import { originHash, type Step } from './state-store.js';
+import type { States } from './states.js';
 
 /** What a request comes to. http.ts has one status for each kind. */
 export type Outcome =
@@ -27,6 +28,9 @@ export type Outcome =
 /** Attempts at the compare-and-swap. One is lost only to another request for the same log at the same size. */
 const ATTEMPTS = 8;
 
+/** The clock that a witness signs by. ClockGuard, but for a simulation. */
+export type SigningClock = Pick<ClockGuard, 'check' | 'refresh' | 'seconds'>;
+
 /** Thrown out of the compare-and-swap, where the time is taken. */
 class ClockBehind extends Error {
   constructor(readonly seconds: number) {
@@ -37,18 +41,13 @@ class ClockLeapt extends Error {}
 
 export class Witness {
   readonly #keys: readonly SigningKey[];
-  readonly #store: StateStore;
-  readonly #clock: ClockGuard;
+  readonly #store: States;
+  readonly #clock: SigningClock;
   readonly #step: Step;
   #logs = new Map<string, WitnessedLog>();
   #byHash = new Map<string, string>();
 
-  constructor(
-    keys: readonly SigningKey[],
-    store: StateStore,
-    clock: ClockGuard,
-    step: Step = () => undefined,
-  ) {
+  constructor(keys: readonly SigningKey[], store: States, clock: SigningClock, step: Step = () => undefined) {
     this.#keys = keys;
     this.#store = store;
     this.#clock = clock;

@@ -1,6 +1,6 @@
 // The command line of `stele`.
 import { Command, CommanderError } from 'commander';
-import { exitStatusHelp, packageVersion } from '../system/index.js';
+import { addCompletion, exitStatusHelp, packageVersion } from '../system/index.js';
 import type { Outcome, Register } from './command.js';
 import { registerAttest } from './commands/attest.js';
 import { registerEvidence } from './commands/evidence.js';
@@ -33,14 +33,21 @@ Settings come from a flag, else STELE_* in the environment, else ./stele.toml, e
 $XDG_CONFIG_HOME/stele/stele.toml.
 ${exitStatusHelp([0, 1, 2, 3, 4, 5])}`;
 
-/** Runs `stele` with these arguments (without the program's name). Never throws. */
-export async function run(argv: readonly string[], context: Context): Promise<ExitStatus> {
-  const outcome: Outcome = { status: EXIT.ok };
+/** The commands of `stele`; what one comes to is left in `outcome`. */
+export function buildProgram(context: Context, outcome: Outcome): Command {
   const program = new Command('stele')
     .description('Signs, logs and verifies records of AI training runs.')
     .version(`stele ${packageVersion()}`, '--version', 'print the version')
     .addHelpText('after', AFTER_HELP);
   for (const register of COMMANDS) register(program, context, outcome);
+  addCompletion(program, (text) => context.stdout(text));
+  return program;
+}
+
+/** Runs `stele` with these arguments (without the program's name). Never throws. */
+export async function run(argv: readonly string[], context: Context): Promise<ExitStatus> {
+  const outcome: Outcome = { status: EXIT.ok };
+  const program = buildProgram(context, outcome);
   prepare(program, context, argv.includes('--json'));
   try {
     if (argv.length === 0) {

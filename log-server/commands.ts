@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import { exitStatusHelp, packageVersion, readKeyFile, systemClock } from '../system/index.js';
+import { addCompletion, exitStatusHelp, packageVersion, readKeyFile, systemClock } from '../system/index.js';
 import { SteleError } from '../tlog/index.js';
 import { check, checkToJson, describeCheck, failureToJson, recoverFolder } from './offline/check.js';
 import { EXIT, exitStatus } from './exit.js';
@@ -15,8 +15,8 @@ import { serve } from './serve.js';
 import type { ServeOptions } from './serve.js';
 import { StorageError } from './storage/error.js';
 
-/** Runs one command line, without the program's name. Resolves with the exit status. */
-export async function runCommand(args: readonly string[]): Promise<number> {
+/** The commands of `stele-log`; `end` is told of a status other than 0. */
+export function buildProgram(end: (status: number) => void): Command {
   const program = new Command('stele-log')
     .description('Runs an append-only transparency log for attestations of AI training runs.')
     .version(`stele-log ${packageVersion()}`, '--version', 'print the version')
@@ -26,10 +26,17 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   addInit(program);
   addServe(program);
   addFreeze(program);
-  let status: number = EXIT.fine;
-  addFsck(program, (found) => (status = found));
+  addFsck(program, end);
   addRecover(program);
+  addCompletion(program, (text) => process.stdout.write(text));
   for (const command of [program, ...program.commands]) speakAlike(command);
+  return program;
+}
+
+/** Runs one command line, without the program's name. Resolves with the exit status. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  let status: number = EXIT.fine;
+  const program = buildProgram((found) => (status = found));
   try {
     await program.parseAsync([...args], { from: 'user' });
     return status;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { exitStatusHelp, packageVersion, syncFolder, systemClock } from '../system/index.js';
+import { addCompletion, exitStatusHelp, packageVersion, syncFolder, systemClock } from '../system/index.js';
 import { formatVkey, parseVkey, SteleError } from '../tlog/index.js';
 import { readLeap } from './clock-guard.js';
 import { addLog, checkFormat, initFolder, layout } from './folder.js';
@@ -19,9 +19,8 @@ const EXIT: Readonly<Record<string, number>> = {
   EADDRNOTAVAIL: 3,
 };
 
-/** Runs one command line, without the program's name. Resolves with the exit status. */
-export async function runCommand(args: readonly string[]): Promise<number> {
-  let status = 0;
+/** The commands of `stele-witness`; `end` is told of a status other than 0. */
+export function buildProgram(end: (status: number) => void): Command {
   const program = new Command('stele-witness')
     .description(
       'Checks that transparency logs only ever grow, and cosigns their checkpoints (C2SP tlog-witness).',
@@ -105,10 +104,18 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     .addOption(folderOption())
     .option('--yes', 'confirm; without it, only show what there is to confirm')
     .action(async ({ folder, yes }: { folder: string; yes?: true }) => {
-      status = await confirmClock(folder, yes === true);
+      end(await confirmClock(folder, yes === true));
     });
 
+  addCompletion(program, (text) => process.stdout.write(text));
   for (const command of [program, ...program.commands]) speakAlike(command);
+  return program;
+}
+
+/** Runs one command line, without the program's name. Resolves with the exit status. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  let status = 0;
+  const program = buildProgram((found) => (status = found));
   try {
     await program.parseAsync([...args], { from: 'user' });
     return status;

@@ -1,0 +1,81 @@
+// docs/config.md: every command and option of the three programs, from the programs themselves.
+import type { Command, Option } from 'commander';
+import { processContext } from '../../cli/context.js';
+import { buildProgram as buildStele } from '../../cli/program.js';
+import { SETTINGS } from '../../cli/settings.js';
+import { buildProgram as buildLog } from '../../log-server/commands.js';
+import { exitStatusHelp } from '../../system/index.js';
+import { buildProgram as buildWitness } from '../../witness/commands.js';
+
+const HEAD = `# Commands and options
+
+Made by \`npm run docs\` from the programs' own options; a test fails where it is not up to date.
+
+A value comes from the flag, else the environment, else \`./stele.toml\`, else \`$XDG_CONFIG_HOME/stele/stele.toml\`.
+In the file, \`stele\`'s settings stand at the top, \`stele-log\`'s in a table \`[stele-log]\` under the flag's
+name without its dashes. \`stele-witness\` reads no file. What one program knows nothing of is an error, but for
+other programs' tables.
+
+`;
+
+/** The whole file. */
+export function configDoc(): string {
+  const programs = [
+    buildStele(processContext(), { status: 0 }),
+    buildLog(() => undefined),
+    buildWitness(() => undefined),
+  ];
+  return HEAD + programs.map((program) => section(program)).join('\n') + exitStatuses();
+}
+
+function section(program: Command): string {
+  const name = program.name();
+  return [`## ${name}`, '', program.description(), '', ...commands(program, name)].join('\n');
+}
+
+function commands(parent: Command, prefix: string): string[] {
+  return parent.commands.flatMap((command) => {
+    const name = `${prefix} ${command.name()}`;
+    if (command.commands.length > 0) return commands(command, name);
+    const args = command.registeredArguments.map((argument) => {
+      const shown = argument.variadic ? `${argument.name()}…` : argument.name();
+      return argument.required ? ` <${shown}>` : ` [${shown}]`;
+    });
+    const rows = command.options.map((option) => row(prefix.split(' ')[0] ?? prefix, option));
+    const table = ['| option | environment | default | |', '|---|---|---|---|', ...rows, ''];
+    return [
+      `### \`${name}${args.join('')}\``,
+      '',
+      sentence(command.description()),
+      '',
+      ...(rows.length > 0 ? table : []),
+    ];
+  });
+}
+
+function row(program: string, option: Option): string {
+  const own = program === 'stele' && option.long?.slice(2);
+  const variable =
+    option.envVar ?? (typeof own === 'string' && own in SETTINGS ? `STELE_${own.toUpperCase()}` : undefined);
+  const standard: unknown = option.defaultValueDescription ?? option.defaultValue;
+  const choices = option.argChoices === undefined ? '' : ` (${option.argChoices.join(', ')})`;
+  const cells = [
+    `\`${option.flags}\``,
+    variable === undefined ? '' : `\`${variable}\``,
+    typeof standard === 'string' || typeof standard === 'number' ? `\`${standard}\`` : '',
+    option.description + choices,
+  ];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (text.endsWith('.') ? '' : '.');
+}
+
+function exitStatuses(): string {
+  const rows = exitStatusHelp([0, 1, 2, 3, 4, 5])
+    .split('\n')
+    .slice(2)
+    .map((line) => line.replace(/^ {2}(\d) {2}(.*)$/, '| $1 | $2 |'));
+  return ['', '## Exit status', '', '| | |', '|---|---|', ...rows, ''].join('\n');
+}

@@ -1,6 +1,6 @@
 /**
  * What the programs ask of the operating system: its clocks, files that survive a crash, keys in files,
- * locks, and connections that take turns.
+ * locks, threads that sign, and connections that take turns.
  */
 export { SHELLS, addCompletion, completionScript, type Shell } from './completion.js';
 export { systemClock } from './clock.js';
@@ -8,4 +8,12 @@ export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-f
 export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';
 export { lockTrouble, type LockTrouble } from './lock-trouble.js';
+export {
+  SigningError,
+  SigningPool,
+  type SigningAnswer,
+  type SigningPoolOptions,
+  type SigningPoolStatus,
+  type SigningRequest,
+} from './signing-pool.js';
 export { inTurn } from './turns.js';

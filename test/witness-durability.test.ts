@@ -16,7 +16,7 @@ import { fstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { WitnessClient, type AddCheckpointResult } from '../client/index.js';
-import type { Vkey } from '../tlog/index.js';
+import { encodeUtf8, formatCheckpoint, openCheckpoint, signNote, type Vkey } from '../tlog/index.js';
 import { addLog, originHash, type Step, type WitnessError } from '../witness/index.js';
 import { startScript, type Child } from './helpers/process.js';
 import { SigningLog } from './helpers/signing-log.js';
@@ -150,6 +150,51 @@ test('a second request for the same size waits for nobody and is cosigned too', 
   );
 });
 
+test('one stalled at its signature keeps the log to itself, and no time outruns it', async () => {
+  const stall = new Stall('signing', 1);
+  const clock = new TestClock();
+  const witness = await startTestWitness({ logs: [log.vkey], mldsa: true, step: stall.step, clock });
+  const times = async (asked: Promise<AddCheckpointResult>): Promise<(number | undefined)[]> => {
+    const result = await asked;
+    return result.kind === 'cosigned' ? result.cosignatures.map(({ timestamp }) => timestamp) : [];
+  };
+  const first = add(witness, 0, 5);
+  await stall.arrived(1);
+  clock.pass(5000);
+  // Judged against the same state; it may not be signed, and much less stored, before the first one is.
+  const second = add(witness, 0, 7);
+  await fetch(`${witness.url}/healthz`);
+  stall.releaseAll();
+  assert.deepEqual(await times(first), [1_700_000_000, 1_700_000_000]);
+  assert.deepEqual(await second, { kind: 'conflict', size: 5 });
+  // What is stored is what was answered.
+  const shown = await (await fetch(`${witness.url}/${originHash(log.origin)}/checkpoint`)).text();
+  const { cosignatures } = openCheckpoint(encodeUtf8(shown), [log.vkey], witness.vkeys);
+  assert.deepEqual(
+    cosignatures.map(({ timestamp }) => timestamp),
+    [1_700_000_000, 1_700_000_000],
+  );
+  assert.deepEqual(await times(add(witness, 5, 7)), [1_700_000_005, 1_700_000_005]);
+});
+
+test('a signing thread that ends or is lost changes nothing, and the next request is signed', async () => {
+  const script = new URL('./helpers/bad-signing-worker.js', import.meta.url);
+  const witness = await startTestWitness({ logs: [log.vkey], mldsa: true, signing: { script, threads: 1 } });
+  assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
+  const client = new WitnessClient({ url: witness.url, vkeys: witness.vkeys });
+  for (const order of ['exit', 'throw']) {
+    const root = { origin: log.origin, size: 9, rootHash: log.root(9) };
+    const note = signNote(formatCheckpoint({ ...root, extensions: [order] }), [log.key]);
+    const proof = await log.proof(5, 9);
+    const result = await client.addCheckpoint({ oldSize: 5, proof, note });
+    assert.ok(result.kind === 'silent');
+    assert.equal(result.retryAfter, 1);
+    assert.equal(await sizeAt(witness), 5);
+  }
+  assert.equal((await fetch(`${witness.url}/healthz`)).status, 200);
+  assert.equal((await add(witness, 5, 9)).kind, 'cosigned');
+});
+
 test('fifty logs at once, each advanced by several requests at once: one wins each size', async () => {
   const logs = Array.from({ length: 50 }, (_, i) => new SigningLog(`log.example/${i}`));
   const witness = await startTestWitness({ logs: logs.map(({ vkey }) => vkey) });
@@ -164,11 +209,19 @@ test('fifty logs at once, each advanced by several requests at once: one wins ea
   for (const each of logs) assert.equal(await sizeAt(witness, each), 3);
 });
 
-const STEPS = ['decided', 'state-writing', 'state-written', 'state-renamed', 'state-durable', 'answering'];
+const STEPS = [
+  'decided',
+  'signing',
+  'state-writing',
+  'state-written',
+  'state-renamed',
+  'state-durable',
+  'answering',
+];
 
 for (const step of STEPS) {
   test(`killed at ${step}: what was answered is kept, and it goes on`, async () => {
-    const folder = await witnessFolder({ logs: [log.vkey] });
+    const folder = await witnessFolder({ logs: [log.vkey], mldsa: step === 'signing' });
     let acknowledged = 0;
     let latest = 0;
     let size = 0;
@@ -251,6 +304,7 @@ test('file, then folder, are synced before the answer', async () => {
   }
   assert.deepEqual(seen, [
     'decided',
+    'signing',
     'state-writing',
     'sync file',
     'state-written',

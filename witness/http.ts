@@ -26,10 +26,11 @@ const STATUS = {
   'clock-behind': 503,
   'clock-leapt': 503,
   contended: 503,
+  unsigned: 503,
 } as const satisfies Record<Kind, number>;
 
-/** Seconds after which a clock that leapt, or other requests for the same log, may have been dealt with. */
-const RETRY = { 'clock-leapt': 300, contended: 1 } as const;
+/** Seconds after which a clock that leapt, other requests for the same log, or too many may have been dealt with. */
+const RETRY = { 'clock-leapt': 300, contended: 1, unsigned: 1 } as const;
 /** Nobody is sent away for longer than this, however far behind the clock is: it may be set right. */
 const LONGEST_RETRY = 3600;
 
@@ -160,8 +161,14 @@ async function answerTo(c: Context<Env>, witness: Witness, body: Uint8Array): Pr
     }
     case 'clock-leapt':
     case 'contended':
+    case 'unsigned': {
       c.header('retry-after', String(RETRY[outcome.kind]));
-      return respond(c, kind, 'this witness signs nothing just now\n', { origin: outcome.origin });
+      const { origin } = outcome;
+      return respond(c, kind, 'this witness signs nothing just now\n', {
+        origin,
+        ...(outcome.kind === 'unsigned' && { code: outcome.code, message: outcome.detail }),
+      });
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { inTurn, systemClock } from '../system/index.js';
+import { inTurn, SigningPool, systemClock, type SigningPoolOptions } from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard } from './clock-guard.js';
 import { checkFormat, layout, readKeys, readLogs } from './folder.js';
@@ -40,12 +40,14 @@ export interface WitnessOptions {
   clock?: Clock;
   log?: Logger;
   /**
-   * Named moments of a request, in order: `decided`, `state-writing`, `state-written` (synced under a
-   * temporary name), `state-renamed`, `state-durable`, `answering`.
+   * Named moments of a request, in order: `decided`, `signing` (the time is taken), `state-writing`,
+   * `state-written` (synced under a temporary name), `state-renamed`, `state-durable`, `answering`.
    */
   step?: Step;
   /** Milliseconds and counts that bound what strangers can hold open. */
   limits?: Partial<Limits>;
+  /** The threads that make ML-DSA-44 signatures, where the witness has such a key. */
+  signing?: Omit<SigningPoolOptions, 'clock'>;
 }
 
 /** What bounds how long and how much strangers can hold open. Milliseconds, but for `connections`. */
@@ -93,12 +95,13 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
 
   await checkFormat(folder);
   const lock = await takeLock(layout.lock(folder));
+  let signer: SigningPool | undefined;
   try {
-    const keys = await readKeys(folder);
+    const pool = (signer = new SigningPool(await readKeys(folder), { clock, ...options.signing }));
     const store = new StateStore(layout.state(folder), step);
     await store.clean();
     const guard = await ClockGuard.open(clock, layout.leap(folder));
-    const witness = new Witness(keys, store, guard, step);
+    const witness = new Witness(pool, store, guard, step);
     const reload = async (): Promise<void> => {
       const logs = await readLogs(folder);
       for (const { origin } of logs) if (!store.has(origin)) await store.load(origin);
@@ -140,7 +143,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
 
     const stop = new AbortController();
     const watching = watchClock(clock, guard, log, stop.signal);
-    log('info', 'serving', { url, names: keys.map(({ vkey }) => vkey.name) });
+    log('info', 'serving', { url, names: pool.vkeys.map(({ name }) => name) });
 
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
@@ -155,16 +158,18 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       clearTimeout(force);
       await store.idle();
       await guard.idle();
+      await pool.close();
       await lock.release();
       log('info', 'closed');
     };
     return {
       url,
-      vkeys: keys.map(({ vkey }) => vkey),
+      vkeys: pool.vkeys,
       reload,
       close: () => (closing ??= close()),
     };
   } catch (error) {
+    await signer?.close();
     await lock.release();
     throw error;
   }

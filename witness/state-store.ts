@@ -4,7 +4,7 @@ import { createFile, syncFolder, writeTemporary } from '../system/index.js';
 import { encodeHex, encodeUtf8, sha256 } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
 import { formatState, initialState, parseState, type LogState } from './state-file.js';
-import type { Advance, States } from './states.js';
+import type { Advance, Make, States } from './states.js';
 
 /** Called at named moments, so that a test can stall there or kill the process. */
 export type Step = (name: string) => void | Promise<void>;
@@ -107,18 +107,19 @@ export class StateStore implements States {
 
   /**
    * Compare-and-swap: if `number` is still that of the state in force, makes the next one and resolves
-   * when it is durable. `make` runs with the log to itself; what it throws leaves everything as it was.
+   * when it is durable. `make` has the log to itself until it resolves: nobody else advances it meanwhile,
+   * so a time taken in there is outrun by none. What it throws leaves everything as it was.
    * Throws WitnessError "state_failed" if the write fails. If it fails once the state may have been
    * touched, whether it landed is unknown: only a restart can tell, and until then it throws always.
    */
-  advance(origin: string, number: number, make: (before: LogState) => LogState): Promise<Advance> {
+  advance(origin: string, number: number, make: Make): Promise<Advance> {
     const slot = this.#slots.get(origin);
     if (!slot)
       return Promise.reject(new WitnessError('bad_log', `${origin}: expected a log that was loaded`));
     const run = slot.queue.then(async (): Promise<Advance> => {
       if (slot.failed) throw slot.failed;
       if (slot.state.number !== number) return { swapped: false, state: slot.state };
-      const next = make(slot.state);
+      const next = await make(slot.state);
       try {
         await this.#write(slot.file, formatState(next));
         await this.#step('state-durable');

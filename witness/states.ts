@@ -3,6 +3,9 @@ import type { LogState } from './state-file.js';
 /** What a compare-and-swap came to. `state` is the one now in force. */
 export type Advance = { swapped: boolean; state: LogState };
 
+/** Makes the next state of a log from the one in force. */
+export type Make = (before: LogState) => LogState | Promise<LogState>;
+
 /** The states of all logs, as the witness's decisions need them. StateStore keeps them in files. */
 export interface States {
   /** Whether the log was loaded. */
@@ -11,8 +14,9 @@ export interface States {
   get(origin: string): LogState | undefined;
   /**
    * Compare-and-swap: if `number` is still that of the state in force, makes the next one and resolves
-   * when it is durable. `make` runs with the log to itself; what it throws leaves everything as it was.
+   * when it is durable. `make` has the log to itself until it resolves: nobody else advances it meanwhile,
+   * so a time taken in there is outrun by none. What it throws leaves everything as it was.
    * Throws WitnessError "state_failed" if the state may not have been written.
    */
-  advance(origin: string, number: number, make: (before: LogState) => LogState): Promise<Advance>;
+  advance(origin: string, number: number, make: Make): Promise<Advance>;
 }

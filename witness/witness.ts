@@ -1,5 +1,6 @@
 // The witness without its doors: what happens to a request body, and what it comes to.
-import { formatNote, decodeUtf8, SteleError, signNoteLine, type SigningKey } from '../tlog/index.js';
+import { SigningError } from '../system/index.js';
+import { formatNote, decodeUtf8, SteleError, type Subtree, type Vkey } from '../tlog/index.js';
 import { decide, parseAddCheckpoint, trustedLines, type AddCheckpoint } from './add-checkpoint.js';
 import type { ClockGuard } from './clock-guard.js';
 import type { WitnessedLog } from './folder.js';
@@ -23,7 +24,18 @@ export type Outcome =
   /** The clock leapt ahead and the operator has not confirmed it. */
   | { kind: 'clock-leapt'; origin: string }
   /** Others kept advancing this log; ask again. */
-  | { kind: 'contended'; origin: string };
+  | { kind: 'contended'; origin: string }
+  /** Too many wait for a signature, or the thread that was to make it failed: ask again. */
+  | { kind: 'unsigned'; origin: string; code: string; detail: string };
+
+/** Signs with the witness's keys: `SigningPool` of system/. Rejects with SigningError when it cannot just now. */
+export interface Signer {
+  readonly vkeys: readonly Vkey[];
+  /** One line per key, in their order; `timestamp` is POSIX seconds. */
+  signNoteLines(text: string, timestamp: number): Promise<string[]>;
+  /** One line per ML-DSA-44 key, with the timestamp zero. */
+  signSubtreeLines(subtree: Subtree): Promise<string[]>;
+}
 
 /** Attempts at the compare-and-swap. One is lost only to another request for the same log at the same size. */
 const ATTEMPTS = 8;
@@ -40,15 +52,15 @@ class ClockBehind extends Error {
 class ClockLeapt extends Error {}
 
 export class Witness {
-  readonly #keys: readonly SigningKey[];
+  readonly #signer: Signer;
   readonly #store: States;
   readonly #clock: SigningClock;
   readonly #step: Step;
   #logs = new Map<string, WitnessedLog>();
   #byHash = new Map<string, string>();
 
-  constructor(keys: readonly SigningKey[], store: States, clock: SigningClock, step: Step = () => undefined) {
-    this.#keys = keys;
+  constructor(signer: Signer, store: States, clock: SigningClock, step: Step = () => undefined) {
+    this.#signer = signer;
     this.#store = store;
     this.#clock = clock;
     this.#step = step;
@@ -109,8 +121,8 @@ export class Witness {
       let cosignatures = '';
       // SPEC: "checking the old size against the latest checkpoint and persisting the new checkpoint
       // must be performed atomically".
-      const { swapped } = await this.#store.advance(origin, before.number, (state) => {
-        const signed = this.#cosign(request.note.text, lines, state);
+      const { swapped } = await this.#store.advance(origin, before.number, async (state) => {
+        const signed = await this.#cosign(request.note.text, lines, state);
         cosignatures = signed.cosignatures;
         return signed.state;
       });
@@ -120,21 +132,25 @@ export class Witness {
     } catch (error) {
       if (error instanceof ClockBehind) return { kind: 'clock-behind', origin, seconds: error.seconds };
       if (error instanceof ClockLeapt) return { kind: 'clock-leapt', origin };
+      if (error instanceof SigningError) {
+        return { kind: 'unsigned', origin, code: error.code, detail: error.message };
+      }
       throw error;
     }
   }
 
   /** Runs inside the compare-and-swap: no time that another request could outrun. */
-  #cosign(
+  async #cosign(
     text: string,
     logLines: readonly string[],
     before: LogState,
-  ): { cosignatures: string; state: LogState } {
+  ): Promise<{ cosignatures: string; state: LogState }> {
     if (this.#clock.check()) throw new ClockLeapt();
     const timestamp = this.#clock.seconds();
     // Never a time that the clock does not show, nor an earlier one after a later.
     if (timestamp < before.timestamp) throw new ClockBehind(before.timestamp - timestamp);
-    const cosignatures = this.#keys.map((key) => signNoteLine(text, key, timestamp));
+    await this.#step('signing');
+    const cosignatures = await this.#signer.signNoteLines(text, timestamp);
     // SPEC (monitoring): "it MUST include the cosignature(s) from the witness's key(s) that were
     // returned from add-checkpoint and the cosignature from the log key(s) that the witness verified".
     const note = formatNote({ text, signatures: wrap([...logLines, ...cosignatures]) });

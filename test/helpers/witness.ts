@@ -10,6 +10,7 @@ import {
   type Logger,
   type RunningWitness,
   type Step,
+  type WitnessOptions,
 } from '../../witness/index.js';
 
 export interface TestWitness extends RunningWitness {
@@ -28,6 +29,8 @@ export interface TestWitnessOptions {
   clock?: Clock;
   step?: Step;
   log?: Logger;
+  /** How ML-DSA-44 signatures are made. */
+  signing?: NonNullable<WitnessOptions['signing']>;
 }
 
 /** A folder in which a witness with these logs has been initialised. Keys follow from the name. */
@@ -50,6 +53,7 @@ export async function serveFolder(folder: string, options: TestWitnessOptions = 
     ...(options.clock && { clock: options.clock }),
     ...(options.step && { step: options.step }),
     ...(options.log && { log: options.log }),
+    ...(options.signing && { signing: options.signing }),
   });
   const [vkey] = running.vkeys;
   if (!vkey) throw new Error('a witness has at least one key');

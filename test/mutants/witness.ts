@@ -8,6 +8,10 @@ const durability = (name: string): { test: string; name: string } => ({
   test: 'test/witness-durability.test.ts',
   name,
 });
+const pool = (name: string): { test: string; name: string } => ({
+  test: 'system/signing-pool.test.ts',
+  name,
+});
 const reader = (name: string): { test: string; name: string } => ({
   test: 'client/log-reader.test.ts',
   name,
@@ -25,6 +29,27 @@ export const witnessMutants: readonly Mutant[] = [
     find: 'if (slot.state.number !== number) return { swapped: false, state: slot.state };',
     replace: '',
     ...durability('two requests stalled'),
+  },
+  {
+    desc: 'one change of a log at a time, its signature included',
+    file: 'witness/state-store.ts',
+    find: 'slot.queue = run.catch(() => undefined);',
+    replace: '',
+    ...durability('one stalled at its signature'),
+  },
+  {
+    desc: 'the bound on what waits for a signing thread',
+    file: 'system/signing-pool.ts',
+    find: 'if (queue.length >= this.#limits[kind]) {',
+    replace: 'if (queue.length < 0) {',
+    ...pool('what waits is bounded'),
+  },
+  {
+    desc: 'checkpoints signed before subtrees, which anybody may ask for',
+    file: 'system/signing-pool.ts',
+    find: 'const job = this.#notes.shift() ?? this.#subtrees.shift();',
+    replace: 'const job = this.#subtrees.shift() ?? this.#notes.shift();',
+    ...pool('what waits is bounded'),
   },
   {
     desc: "the fsync of a witness's state file",

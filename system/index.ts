@@ -1,8 +1,10 @@
 /**
  * What the programs ask of the operating system: its clocks, files that survive a crash, keys in files,
- * locks, threads that sign, and connections that take turns.
+ * locks, threads that sign, and connections that take turns and have room for who asks.
  */
 export { SHELLS, addCompletion, completionScript, type Shell } from './completion.js';
+export { Bodies, type Body } from './body.js';
+export { Connections } from './connections.js';
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
 export { exitStatusHelp, packageVersion } from './program.js';

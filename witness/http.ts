@@ -1,9 +1,9 @@
 // The doors of the witness: C2SP tlog-witness over HTTP. What is decided, and why, is in
 // add-checkpoint.ts and witness.ts; here outcomes become statuses.
-import type { IncomingMessage } from 'node:http';
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
-import { ByteCollector, type Clock } from '../tlog/index.js';
+import type { Bodies, Body } from '../system/index.js';
+import type { Clock } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
 import type { Level, Logger } from './log.js';
 import type { Outcome, Witness } from './witness.js';
@@ -11,7 +11,7 @@ import type { Outcome, Witness } from './witness.js';
 /** Sixteen ML-DSA-44 lines are about 52 KB; larger kinds are to come. */
 export const MAX_BODY: number = 128 * 1024;
 
-type Kind = Outcome['kind'] | 'too-large' | 'failed';
+type Kind = Outcome['kind'] | Exclude<Body['kind'], 'whole'> | 'failed';
 
 /** The one place where an outcome has a status. C2SP tlog-witness, "add-checkpoint". */
 const STATUS = {
@@ -23,14 +23,16 @@ const STATUS = {
   'too-large': 413,
   inconsistent: 422,
   failed: 500,
+  gone: 400,
+  crowded: 503,
   'clock-behind': 503,
   'clock-leapt': 503,
   contended: 503,
   unsigned: 503,
 } as const satisfies Record<Kind, number>;
 
-/** Seconds after which a clock that leapt, other requests for the same log, or too many may have been dealt with. */
-const RETRY = { 'clock-leapt': 300, contended: 1, unsigned: 1 } as const;
+/** Seconds after which a clock that leapt, or what others ask at the same time, may have been dealt with. */
+const RETRY = { 'clock-leapt': 300, contended: 1, unsigned: 1, crowded: 1 } as const;
 /** Nobody is sent away for longer than this, however far behind the clock is: it may be set right. */
 const LONGEST_RETRY = 3600;
 
@@ -38,6 +40,8 @@ export interface AppOptions {
   witness: Witness;
   clock: Clock;
   log: Logger;
+  /** Holds all request bodies. */
+  bodies: Bodies;
   /** What `/healthz` says: the reason why nothing is signed, if there is one. */
   ailing: () => string | undefined;
 }
@@ -45,19 +49,15 @@ export interface AppOptions {
 type Env = { Bindings: HttpBindings };
 
 /** The routes. The server's own limits (times, connections) are set where it is made, in index.ts. */
-export function witnessApp({ witness, clock, log, ailing }: AppOptions): Hono<Env> {
+export function witnessApp({ witness, clock, log, bodies, ailing }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
   let requests = 0;
 
   app.post('/add-checkpoint', async (c) => {
     const id = ++requests;
     const begun = clock.monotonic();
-    const body = await readBody(c.env.incoming, MAX_BODY);
-    const answer = body
-      ? await answerTo(c, witness, body)
-      : respond(c, 'too-large', `expected at most ${MAX_BODY} bytes\n`);
-    // The rest of a body that is too long is not read: the connection cannot go on.
-    if (!body) answer.response.headers.set('connection', 'close');
+    const body = await bodies.read(c.env.incoming, c.env.outgoing, MAX_BODY);
+    const answer = body.kind === 'whole' ? await answerTo(c, witness, body.bytes) : refuse(c, body.kind);
     log(levelOf(answer.kind), 'add-checkpoint', {
       request: id,
       status: STATUS[answer.kind],
@@ -172,6 +172,21 @@ async function answerTo(c: Context<Env>, witness: Witness, body: Uint8Array): Pr
   }
 }
 
+/** No body, no answer to it. The rest of it is not read: the connection cannot go on. */
+function refuse(c: Context<Env>, kind: Exclude<Body['kind'], 'whole'>): Answer {
+  c.header('connection', 'close');
+  switch (kind) {
+    case 'too-large':
+      return respond(c, kind, `expected at most ${MAX_BODY} bytes\n`);
+    case 'crowded':
+      c.header('retry-after', String(RETRY[kind]));
+      return respond(c, kind, 'too much is being sent to this witness at once\n');
+    case 'gone':
+      // Nobody is left to be told, but the log.
+      return respond(c, kind, 'expected a whole body\n');
+  }
+}
+
 function respond(c: Context<Env>, kind: Kind, text: string, fields: Record<string, unknown> = {}): Answer {
   return { kind, response: c.text(text, STATUS[kind]), fields };
 }
@@ -184,19 +199,4 @@ function shorten(text: string): string {
 function levelOf(kind: Kind): Level {
   if (kind === 'failed') return 'error';
   return kind === 'inconsistent' || STATUS[kind] === 503 ? 'warn' : 'info';
-}
-
-/** The whole body, or undefined if it is longer than `limit`. */
-async function readBody(incoming: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
-  if (Number(incoming.headers['content-length'] ?? 0) > limit) return undefined;
-  const collected = new ByteCollector(limit);
-  // Leaving the loop must not destroy the socket, on which the answer is still to go.
-  const body = incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-  try {
-    for await (const chunk of body) if (!collected.add(chunk)) return undefined;
-  } catch {
-    // The client went away, or was too slow: nobody is left to be told, and half a body is malformed.
-    return new Uint8Array();
-  }
-  return collected.bytes();
 }

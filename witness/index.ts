@@ -2,7 +2,14 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { inTurn, SigningPool, systemClock, type SigningPoolOptions } from '../system/index.js';
+import {
+  Bodies,
+  Connections,
+  inTurn,
+  SigningPool,
+  systemClock,
+  type SigningPoolOptions,
+} from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard } from './clock-guard.js';
 import { checkFormat, layout, readKeys, readLogs } from './folder.js';
@@ -50,22 +57,29 @@ export interface WitnessOptions {
   signing?: Omit<SigningPoolOptions, 'clock'>;
 }
 
-/** What bounds how long and how much strangers can hold open. Milliseconds, but for `connections`. */
+/** What bounds how long and how much strangers can hold open. Milliseconds, but for the last two. */
 export interface Limits {
   headersMs: number;
   requestMs: number;
   keepAliveMs: number;
-  connections: number;
+  /** How long nothing may be sent or taken on a connection while a request is under way. */
+  stallMs: number;
   /** How long `close` waits for requests that are being answered. */
   drainMs: number;
+  /** Open at once. */
+  connections: number;
+  /** Bytes of all request bodies together. */
+  bodies: number;
 }
 
 const LIMITS: Limits = {
   headersMs: 10_000,
   requestMs: 20_000,
   keepAliveMs: 60_000,
-  connections: 4096,
+  stallMs: 30_000,
   drainMs: 10_000,
+  connections: 4096,
+  bodies: 32 * 1024 * 1024,
 };
 
 /** Milliseconds between looks at the clocks, so that a leap is noticed when nobody asks for anything. */
@@ -113,6 +127,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       witness,
       clock,
       log,
+      bodies: new Bodies(limits.bodies),
       ailing: () => {
         if (guard.check()) return 'the clock leapt ahead: stele-witness confirm-clock';
         return store.failure?.message;
@@ -122,17 +137,25 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     const listener = getRequestListener((request, env) => app.fetch(request, env), {
       overrideGlobalObjects: false,
     });
+    const connections = new Connections(limits.connections);
     const server = createServer(
       {
         headersTimeout: limits.headersMs,
         requestTimeout: limits.requestMs,
         keepAliveTimeout: limits.keepAliveMs,
+        // What logs send is a few hundred bytes.
+        maxHeaderSize: 8 * 1024,
         // Node looks for connections past their time only this often; its default is 30 seconds.
         connectionsCheckingInterval: Math.max(100, Math.min(1000, limits.headersMs / 2)),
       },
-      inTurn((incoming, outgoing) => void listener(incoming, outgoing)),
+      inTurn((incoming, outgoing) => {
+        connections.asked(incoming, outgoing);
+        void listener(incoming, outgoing);
+      }),
     );
-    server.maxConnections = limits.connections;
+    server.on('connection', (socket) => connections.open(socket));
+    // An answer that nobody takes must end too.
+    server.timeout = limits.stallMs;
     const { host, port } = options.listen;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

@@ -12,6 +12,10 @@ const pool = (name: string): { test: string; name: string } => ({
   test: 'system/signing-pool.test.ts',
   name,
 });
+const limits = (name: string): { test: string; name: string } => ({
+  test: 'test/witness-limits.test.ts',
+  name,
+});
 const reader = (name: string): { test: string; name: string } => ({
   test: 'client/log-reader.test.ts',
   name,
@@ -234,5 +238,47 @@ export const witnessMutants: readonly Mutant[] = [
     find: "if (kind === 'held') throw locked(folder);",
     replace: "if (kind !== 'damaged') throw locked(folder);",
     ...durability('the disk has no room for'),
+  },
+  {
+    desc: 'a bound on the connections of a witness',
+    file: 'system/connections.ts',
+    find: 'if (this.#held.size >= this.#limit && !this.#makeRoom()) {',
+    replace: 'if (this.#limit < 0) {',
+    ...limits('connections that drip'),
+  },
+  {
+    desc: 'room for who comes when all connections are taken',
+    file: 'system/connections.ts',
+    find: 'quietest = socket;\n      break;',
+    replace: 'return false;',
+    ...limits('connections that ask for nothing'),
+  },
+  {
+    desc: 'the address that crowds out others giving first',
+    file: 'system/connections.ts',
+    find: 'if (crowding && (this.#counts.get(address) ?? 0) <= this.#limit / CROWD) continue;',
+    replace: '',
+    ...limits('the address that holds most'),
+  },
+  {
+    desc: 'connections that wait for an answer being kept',
+    file: 'system/connections.ts',
+    find: 'if (exchange?.request.complete === true && !exchange.response.headersSent) continue;',
+    replace: '',
+    ...limits('waits for its answer'),
+  },
+  {
+    desc: 'a bound on all request bodies together',
+    file: 'system/body.ts',
+    find: 'while (this.#held > this.#limit && this.#giveUpOldest());',
+    replace: 'if (chunk.length > 0) return;',
+    ...limits('bodies that drip'),
+  },
+  {
+    desc: 'bodies counted until they are answered',
+    file: 'system/body.ts',
+    find: "else response.once('close', release);",
+    replace: 'else release();',
+    ...limits('bodies that are being answered'),
   },
 ];

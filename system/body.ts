@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ByteCollector } from '../tlog/index.js';
+
+/** A body, or why there is none: longer than its limit, given up for others, or its sender went away. */
+export type Body =
+  | { readonly kind: 'whole'; readonly bytes: Uint8Array }
+  | { readonly kind: 'too-large' | 'crowded' | 'gone' };
+
+/**
+ * Reads request bodies, which together hold at most `limit` bytes: from their first byte until their answer
+ * has been taken. Where one more byte would be too much, the body that began first and is not here whole is
+ * given up: thousands that drip never keep out one that comes at once.
+ */
+export class Bodies {
+  readonly #limit: number;
+  #held = 0;
+  /** How to give up each that is not here whole, the one that began first in front. */
+  readonly #unfinished = new Map<IncomingMessage, () => void>();
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Bytes held. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /**
+   * At most `limit` bytes. Unless it is `whole`, what is left of the body is not read: the answer must close
+   * the connection.
+   */
+  async read(request: IncomingMessage, response: ServerResponse, limit: number): Promise<Body> {
+    if (Number(request.headers['content-length'] ?? 0) > limit) return { kind: 'too-large' };
+    const collected = new ByteCollector(limit);
+    let held = 0;
+    const release = (): void => {
+      this.#held -= held;
+      held = 0;
+    };
+    const kind = await new Promise<Body['kind']>((resolve) => {
+      const end = (how: Body['kind']): void => {
+        this.#unfinished.delete(request);
+        request.off('data', take);
+        if (how !== 'whole') request.pause();
+        resolve(how);
+      };
+      const take = (chunk: Uint8Array): void => {
+        if (!collected.add(chunk)) {
+          end('too-large');
+          return;
+        }
+        held += chunk.length;
+        this.#held += chunk.length;
+        while (this.#held > this.#limit && this.#giveUpOldest());
+        // Only bodies that are here whole are left: their answers are under way.
+        if (this.#held > this.#limit) giveUp();
+      };
+      const giveUp = (): void => {
+        release();
+        end('crowded');
+      };
+      this.#unfinished.set(request, giveUp);
+      request.on('data', take);
+      request.once('end', () => end('whole'));
+      // The client went away, or was too slow.
+      request.once('error', () => end('gone'));
+      request.once('close', () => end('gone'));
+    });
+    if (kind !== 'whole') {
+      release();
+      return { kind };
+    }
+    if (response.destroyed) release();
+    else response.once('close', release);
+    return { kind, bytes: collected.bytes() };
+  }
+
+  #giveUpOldest(): boolean {
+    for (const giveUp of this.#unfinished.values()) {
+      giveUp();
+      return true;
+    }
+    return false;
+  }
+}

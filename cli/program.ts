@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addCompletion, exitStatusHelp, packageVersion } from '../system/index.js';
 import type { Outcome, Register } from './command.js';
 import { registerAttest } from './commands/attest.js';
+import { registerDoctor } from './commands/doctor.js';
 import { registerEvidence } from './commands/evidence.js';
 import { registerGet } from './commands/get.js';
 import { registerInit } from './commands/init.js';
@@ -26,6 +27,7 @@ const COMMANDS: readonly Register[] = [
   registerGet,
   registerEvidence,
   registerPolicy,
+  registerDoctor,
 ];
 
 const AFTER_HELP = `

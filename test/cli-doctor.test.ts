@@ -33,9 +33,9 @@ test('a set-up that works is found to work, and nothing is changed by looking', 
 test('without any settings it says what to set, and that nothing was looked at', async () => {
   const answer = await world.person('nobody').run('doctor', '--json');
   assert.equal(answer.status, 0);
-  assert.equal(
-    answer.json.checks.filter(({ name, status }) => name === 'settings' && status === 'not-checkable').length,
-    5,
+  assert.match(
+    found(answer, 'settings', 'not-checkable'),
+    /^nothing says log, policy, key, participant, records:/,
   );
   assert.match(found(answer, 'log', 'not-checkable'), /nothing to read/);
 });

@@ -7,6 +7,7 @@ export { Bodies, type Body } from './body.js';
 export { Connections } from './connections.js';
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
+export { METRICS_TYPE, Metrics, type Counter, type Histogram, type Labels, type Sample } from './metrics.js';
 export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';
 export { lockTrouble, type LockTrouble } from './lock-trouble.js';

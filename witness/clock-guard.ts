@@ -16,26 +16,32 @@ export interface ClockLeap {
   found: number;
 }
 
+/** Where a leap is marked, for as long as it is not confirmed. */
+export interface LeapMark {
+  read(): Promise<ClockLeap | undefined>;
+  /** Durable when it resolves. */
+  write(leap: ClockLeap): Promise<void>;
+}
+
 export class ClockGuard {
   readonly #clock: Clock;
-  /** Exists as long as a leap is not confirmed. */
-  readonly #file: string;
+  readonly #leapMark: LeapMark;
   /** The smallest difference seen between wall clock and monotonic clock. */
   #offset: number;
   #leap: ClockLeap | undefined;
   /** Whether the mark for the leap reached the disk. */
   #written: Promise<boolean> = Promise.resolve(true);
 
-  private constructor(clock: Clock, file: string, leap: ClockLeap | undefined) {
+  private constructor(clock: Clock, mark: LeapMark, leap: ClockLeap | undefined) {
     this.#clock = clock;
-    this.#file = file;
+    this.#leapMark = mark;
     this.#offset = clock.now() - clock.monotonic();
     this.#leap = leap;
   }
 
-  /** `file` marks a leap that was not confirmed before the last stop. */
-  static async open(clock: Clock, file: string): Promise<ClockGuard> {
-    return new ClockGuard(clock, file, await readLeap(file));
+  /** What is marked was not confirmed before the last stop. */
+  static async open(clock: Clock, mark: LeapMark): Promise<ClockGuard> {
+    return new ClockGuard(clock, mark, await mark.read());
   }
 
   /** Looks at both clocks. The leap that is not confirmed, if there is one: then nothing is signed. */
@@ -64,14 +70,14 @@ export class ClockGuard {
       this.#written = this.#mark(leap);
       return;
     }
-    if ((await readLeap(this.#file)) || this.#leap !== leap) return;
+    if ((await this.#leapMark.read()) || this.#leap !== leap) return;
     this.#leap = undefined;
     this.#offset = this.#clock.now() - this.#clock.monotonic();
   }
 
   async #mark(leap: ClockLeap): Promise<boolean> {
     try {
-      await replaceFile(this.#file, `${JSON.stringify(leap)}\n`);
+      await this.#leapMark.write(leap);
       return true;
     } catch {
       // The leap stays in memory: nothing is signed either way.
@@ -88,6 +94,14 @@ export class ClockGuard {
   seconds(): number {
     return Math.floor(this.#clock.now() / 1000);
   }
+}
+
+/** A file that exists as long as a leap is not confirmed. */
+export function leapFile(file: string): LeapMark {
+  return {
+    read: () => readLeap(file),
+    write: (leap) => replaceFile(file, `${JSON.stringify(leap)}\n`),
+  };
 }
 
 /** The leap that waits for confirmation, if there is one. A mark that cannot be read counts as one. */

@@ -11,7 +11,7 @@ import {
   type SigningPoolOptions,
 } from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
-import { ClockGuard } from './clock-guard.js';
+import { ClockGuard, leapFile } from './clock-guard.js';
 import { checkFormat, layout, readKeys, readLogs } from './folder.js';
 import { witnessApp } from './http.js';
 import { takeLock } from './lock.js';
@@ -114,7 +114,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     const pool = (signer = new SigningPool(await readKeys(folder), { clock, ...options.signing }));
     const store = new StateStore(layout.state(folder), step);
     await store.clean();
-    const guard = await ClockGuard.open(clock, layout.leap(folder));
+    const guard = await ClockGuard.open(clock, leapFile(layout.leap(folder)));
     const witness = new Witness(pool, store, guard, step);
     const reload = async (): Promise<void> => {
       const logs = await readLogs(folder);

@@ -149,8 +149,8 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: 'the mark of a leap of the clock that outlives a restart',
     file: 'witness/clock-guard.ts',
-    find: 'return new ClockGuard(clock, file, await readLeap(file));',
-    replace: 'return new ClockGuard(clock, file, await Promise.resolve(undefined));',
+    find: 'return new ClockGuard(clock, mark, await mark.read());',
+    replace: 'return new ClockGuard(clock, mark, await Promise.resolve(undefined));',
     ...durability('a clock that leaps ahead'),
   },
   {

@@ -7,6 +7,7 @@ import { createApp } from './http/app.js';
 import { listen } from './http/listen.js';
 import type { Readiness } from './http/view.js';
 import { silentLogger } from './logger.js';
+import { measureLog } from './metrics.js';
 import { Publisher } from './publisher.js';
 import { Sequencer } from './sequencer.js';
 import type { Receipt } from './sequencer.js';
@@ -42,7 +43,7 @@ export interface OpenedLog {
 /** Starts the pipeline and the HTTP side over an opened log. */
 export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<RunningLog> {
   const { storage, keys, policy, admission, companion } = opened;
-  const { clock, logger = silentLogger, step = () => undefined, fetch = globalThis.fetch } = settings;
+  const { clock, step = () => undefined, fetch = globalThis.fetch } = settings;
   const limits = withDefaults(settings.limits, policy);
   const ending = new AbortController();
   const { signal } = ending;
@@ -50,6 +51,13 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   setMaxListeners(0, signal);
   let onPublished = (): void => undefined;
   let draining = false;
+  const metrics = measureLog({
+    clock,
+    folder: settings.folder,
+    witnesses: policy.witnesses.map(({ name }) => name),
+    readiness: () => readiness(),
+  });
+  const logger = metrics.counting(settings.logger ?? silentLogger);
 
   const publisher = new Publisher({
     storage,
@@ -80,7 +88,10 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     logger,
     timeoutMs: limits.witnessTimeoutMs,
     newest: () => publisher.current,
-    onCosigned: (collection, lines) => publisher.cosigned(collection, lines),
+    onCosigned: (collection, lines) => {
+      for (const { witness } of lines) metrics.cosigned(witness);
+      publisher.cosigned(collection, lines);
+    },
     onOpen: () => {
       publisher.open();
       sequencer.open();
@@ -90,7 +101,10 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   });
   publisher.listen(
     () => witnesses.ring(),
-    () => onPublished(),
+    () => {
+      metrics.published();
+      onPublished();
+    },
   );
 
   const readiness = (): Readiness => {
@@ -125,9 +139,10 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     logger,
     maxBody: settings.admission === 'none' ? Math.min(limits.bodyBytes, 65_536) : limits.bodyBytes,
     answerBytes: limits.answerBytes,
-    submit: (body) => sequencer.submit(body),
+    submit: (body) => metrics.submission(() => sequencer.submit(body)),
     published: () => publisher.published,
     readiness,
+    metrics,
     nextRequestId: () => `${prefix}-${(requests++).toString(36)}`,
   });
   const server = await listen(app, settings.listen, limits);
@@ -174,6 +189,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     await Promise.all([sequencing, publishing, ...others]);
     await server.close(CLOSE_GRACE_MS);
     await storage.close();
+    metrics.close();
     logger.log('info', 'closed');
   };
   return {

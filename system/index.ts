@@ -8,6 +8,7 @@ export { Connections } from './connections.js';
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
 export { METRICS_TYPE, Metrics, type Counter, type Histogram, type Labels, type Sample } from './metrics.js';
+export { measureProcess } from './process-metrics.js';
 export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';
 export { lockTrouble, type LockTrouble } from './lock-trouble.js';

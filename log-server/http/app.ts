@@ -16,6 +16,11 @@ export function createApp(log: LogView): Hono<HttpEnv> {
     await next();
     // What was answered directly has it already.
     if (!c.env.outgoing.headersSent) c.res.headers.set('x-request-id', requestId);
+    log.metrics.answered(
+      c.req.method,
+      c.req.path,
+      c.env.outgoing.headersSent ? c.env.outgoing.statusCode : c.res.status,
+    );
     log.logger.log('debug', 'request', {
       requestId,
       method: c.req.method,

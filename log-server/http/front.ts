@@ -49,5 +49,6 @@ const ROUTES = [
   'GET  /api/v1/proofs/inclusion?index=<index>[&size=<size>]',
   'GET  /api/v1/proofs/consistency?from=<size>[&to=<size>]',
   'GET  /healthz, /readyz                  whether it runs, and whether it takes entries',
+  'GET  /metrics                           for Prometheus',
   'POST /add                               log an entry',
 ];

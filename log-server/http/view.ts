@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { PublishedHead } from '../head.js';
 import type { Logger } from '../logger.js';
+import type { LogMetrics } from '../metrics.js';
 import type { Receipt } from '../sequencer.js';
 import type { LogStorage } from '../storage/types.js';
 
@@ -30,6 +31,7 @@ export interface LogView {
   submit(body: Uint8Array): Promise<Receipt>;
   published(): PublishedHead | undefined;
   readiness(): Readiness;
+  readonly metrics: Pick<LogMetrics, 'text' | 'answered'>;
   /** A short identifier of a request, for logs and their readers. */
   nextRequestId(): string;
 }

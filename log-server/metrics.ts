@@ -1,0 +1,136 @@
+import { statfsSync } from 'node:fs';
+import { Metrics, measureProcess } from '../system/index.js';
+import { SteleError } from '../tlog/index.js';
+import type { Clock } from '../tlog/index.js';
+import type { Readiness } from './http/view.js';
+import type { Level, Logger } from './logger.js';
+
+/** What a log server measures of itself. docs/operating.md says what each is for. */
+export interface LogMetrics {
+  /** The text that `GET /metrics` answers. */
+  text(): string;
+  /** A logger that counts what it passes on. */
+  counting(logger: Logger): Logger;
+  /** Wraps a submission: counts its outcome and, where it was answered, its time. */
+  submission<T>(work: () => Promise<T>): Promise<T>;
+  /** An HTTP answer. */
+  answered(method: string, path: string, status: number): void;
+  /** A head was published now. */
+  published(): void;
+  /** A witness cosigned now, by its key name. */
+  cosigned(witness: string): void;
+  /** Ends what is measured of the process. */
+  close(): void;
+}
+
+/** What the gauges read. */
+export interface Measured {
+  readonly clock: Clock;
+  /** Folder whose disk matters. */
+  readonly folder: string;
+  readonly witnesses: readonly string[];
+  readiness(): Readiness;
+}
+
+/** Seconds: from an idle log on a fast disk to one that waits for slow witnesses. */
+const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Makes them. The gauges are read at each scrape. */
+export function measureLog({ clock, folder, witnesses, readiness }: Measured): LogMetrics {
+  const metrics = new Metrics();
+  const seconds = (): number => clock.now() / 1000;
+  let publishedAt: number | undefined;
+  const cosignedAt = new Map<string, number>();
+
+  metrics.gauge('stele_log_ready', 'Whether entries are taken: 1 or 0.', () => (readiness().ready ? 1 : 0));
+  metrics.gauge('stele_log_state', 'The state that /readyz says, as a label.', () => [
+    { labels: { state: readiness().state }, value: 1 },
+  ]);
+  metrics.gauge('stele_log_committed_entries', 'Entries committed.', () => readiness().committed);
+  metrics.gauge(
+    'stele_log_published_entries',
+    'Entries under the published checkpoint.',
+    () => readiness().published ?? undefined,
+  );
+  metrics.gauge(
+    'stele_log_published_timestamp_seconds',
+    'When a checkpoint was last published by this process, since 1970.',
+    () => publishedAt,
+  );
+  metrics.gauge('stele_log_witnesses_set_aside', 'Witnesses that are asked no more.', () => {
+    return readiness().setAside.length;
+  });
+  metrics.gauge(
+    'stele_log_witness_cosigned_timestamp_seconds',
+    'When the witness last cosigned for this process, since 1970; 0 for never.',
+    () => witnesses.map((witness) => ({ labels: { witness }, value: cosignedAt.get(witness) ?? 0 })),
+  );
+  metrics.gauge('stele_log_disk_free_bytes', 'Free space where the log lies.', () => freeBytes(folder));
+  const lines = metrics.counter('stele_log_messages_total', 'Messages of the server, by level.');
+  for (const level of LEVELS) lines.add({ level }, 0);
+  const submissions = metrics.counter(
+    'stele_log_submissions_total',
+    'Submissions by outcome: logged, or the code of the refusal.',
+  );
+  submissions.add({ outcome: 'logged' }, 0);
+  const times = metrics.histogram(
+    'stele_log_submission_seconds',
+    'From a submission to its answer, of those that were logged.',
+    SECONDS,
+  );
+  const requests = metrics.counter('stele_log_http_requests_total', 'HTTP requests, by what was asked for.');
+  const close = measureProcess(metrics, () => clock.now());
+
+  return {
+    close,
+    text: () => metrics.text(),
+    counting: (logger) => ({
+      log: (level, message, fields) => {
+        if (LEVELS.includes(level)) lines.add({ level });
+        logger.log(level, message, fields);
+      },
+    }),
+    async submission(work) {
+      const begun = clock.monotonic();
+      try {
+        const done = await work();
+        submissions.add({ outcome: 'logged' });
+        times.observe((clock.monotonic() - begun) / 1000);
+        return done;
+      } catch (error) {
+        // Codes are a closed set; what strangers write is in messages only.
+        submissions.add({ outcome: error instanceof SteleError ? error.code : 'internal' });
+        throw error;
+      }
+    },
+    answered: (method, path, status) =>
+      requests.add({ route: routeOf(method, path), status: String(status) }),
+    published: () => {
+      publishedAt = seconds();
+    },
+    cosigned: (witness) => void cosignedAt.set(witness, seconds()),
+  };
+}
+
+/** Debug lines are one a request, which has its own counter. */
+const LEVELS: readonly Level[] = ['info', 'warn', 'error', 'alarm'];
+
+/** A few names for all paths that strangers can think of. */
+function routeOf(method: string, path: string): string {
+  if (path === '/add') return method === 'POST' ? 'add' : 'other';
+  if (method !== 'GET' && method !== 'HEAD') return 'other';
+  if (path === '/checkpoint') return 'checkpoint';
+  if (path.startsWith('/tile/entries/')) return 'entries';
+  if (path.startsWith('/tile/')) return 'tile';
+  if (path.startsWith('/api/')) return 'api';
+  return path === '/healthz' || path === '/readyz' || path === '/metrics' ? 'status' : 'other';
+}
+
+function freeBytes(folder: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return undefined;
+  }
+}

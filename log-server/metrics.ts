@@ -36,7 +36,9 @@ export interface Measured {
 const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** Makes them. The gauges are read at each scrape. */
-export function measureLog({ clock, folder, witnesses, readiness }: Measured): LogMetrics {
+export function measureLog(measured: Measured): LogMetrics {
+  const { clock, folder, witnesses } = measured;
+  const readiness = (): Readiness => measured.readiness();
   const metrics = new Metrics();
   const seconds = (): number => clock.now() / 1000;
   let publishedAt: number | undefined;

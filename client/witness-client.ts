@@ -4,11 +4,13 @@ import {
   decodeUtf8,
   encodeBase64,
   encodeUtf8,
+  parseCheckpoint,
   parseDecimal,
   parseNote,
   parseSignatureLines,
   SteleError,
   verifySignatureLine,
+  verifySubtree,
   type Vkey,
 } from '../tlog/index.js';
 import { ClientError } from './errors.js';
@@ -37,6 +39,19 @@ export interface AddCheckpointRequest {
   /** Consistency proof from `oldSize` to the checkpoint, 32-byte hashes; empty when either is 0 or both equal. */
   proof: readonly Uint8Array[];
   /** The signed checkpoint. */
+  note: Uint8Array;
+}
+
+/** What `sign-subtree` carries (C2SP tlog-witness). */
+export interface SignSubtreeRequest {
+  /** Index of the first leaf, and of the last plus one: `isSubtree`. */
+  start: number;
+  end: number;
+  /** 32-byte root of those leaves. */
+  hash: Uint8Array;
+  /** From the subtree to the tree of `note`, as `proveSubtree` gives it; 32-byte hashes. */
+  proof: readonly Uint8Array[];
+  /** A checkpoint that the witness cosigned, with its cosignature. */
   note: Uint8Array;
 }
 
@@ -120,6 +135,46 @@ export class WitnessClient {
     }
   }
 
+  /**
+   * Asks for a subtree cosignature, with the time zero. The lines by the witness's keys, verified; at least
+   * one. Throws ClientError "bad_status" for a refusal, others for what goes wrong on the way, TlogError if
+   * `note` is no signed checkpoint.
+   */
+  async signSubtree(request: SignSubtreeRequest, signal?: AbortSignal): Promise<string[]> {
+    const { origin } = parseCheckpoint(parseNote(request.note).text);
+    const { maxReply, fetch, timer, timeoutMs } = this.#options;
+    const answer = await exchange(joinUrl(this.url, 'sign-subtree'), {
+      fetch,
+      timer,
+      timeoutMs,
+      maxBody: maxReply,
+      method: 'POST',
+      headers: { 'content-type': 'text/plain; charset=utf-8' },
+      body: formatSignSubtree(request),
+      signal,
+    });
+    if (answer.status !== 200) {
+      throw new ClientError(
+        'bad_status',
+        `${this.url}: expected a subtree cosignature, found status ${answer.status}`,
+        answer.status === 404 ? 'the log is not configured there, or subtrees are not signed there' : '',
+      );
+    }
+    const { start, end, hash } = request;
+    const lines: string[] = [];
+    for (const { name, keyId, signature, line } of parseSignatureLines(answer.body)) {
+      const vkey = this.vkeys.find((each) => each.name === name && each.keyId === keyId);
+      if (!vkey) continue;
+      // SPEC: "If the cosignature format supports timestamps, the timestamp MUST be zero."
+      if (verifySubtree(vkey, { origin, start, end, hash }, signature) !== 0) {
+        throw new ClientError('bad_reply', `${this.url}: expected a subtree cosignature without a time`);
+      }
+      lines.push(line);
+    }
+    if (lines.length === 0) throw this.#unsigned();
+    return lines;
+  }
+
   #interpret(answer: Answer, text: string): AddCheckpointResult {
     switch (answer.status) {
       case 200:
@@ -166,19 +221,29 @@ export class WitnessClient {
       cosignatures.push({ vkey, timestamp, line });
     }
     if (cosignatures.length === 0) {
-      throw new ClientError(
-        'bad_reply',
-        `${this.url}: expected a cosignature by ${this.vkeys.map(({ name }) => name).join(' or ')}, found none`,
-        "is this the witness's key?",
-      );
+      throw this.#unsigned();
     }
     return { kind: 'cosigned', lines: cosignatures.map(({ line }) => line), cosignatures };
+  }
+
+  #unsigned(): ClientError {
+    return new ClientError(
+      'bad_reply',
+      `${this.url}: expected a cosignature by ${this.vkeys.map(({ name }) => name).join(' or ')}, found none`,
+      "is this the witness's key?",
+    );
   }
 }
 
 /** The request body of C2SP tlog-witness `add-checkpoint`. */
 export function formatAddCheckpoint({ oldSize, proof, note }: AddCheckpointRequest): Uint8Array {
   const lines = [`old ${oldSize}`, ...proof.map((hash) => encodeBase64(hash))];
+  return concatBytes(encodeUtf8(`${lines.join('\n')}\n\n`), note);
+}
+
+/** The request body of C2SP tlog-witness `sign-subtree`. */
+export function formatSignSubtree({ start, end, hash, proof, note }: SignSubtreeRequest): Uint8Array {
+  const lines = [`subtree ${start} ${end}`, ...[hash, ...proof].map((each) => encodeBase64(each))];
   return concatBytes(encodeUtf8(`${lines.join('\n')}\n\n`), note);
 }
 

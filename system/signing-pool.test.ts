@@ -6,7 +6,9 @@ import {
   emptyRoot,
   formatCheckpoint,
   newSigningKey,
+  encodeUtf8,
   signatureLine,
+  signNote,
   signNoteLine,
   signSubtree,
   type Clock,
@@ -66,7 +68,7 @@ test('threads sign what the main thread would, in the order of the keys', async 
   }
   const subtree = { origin: 'log.example', start: 8, end: 13, hash: seed(9) };
   assert.deepEqual(
-    await pool.signSubtreeLines(subtree),
+    await pool.signSubtreeLines(subtree, signNote(text(), [ed25519], 1)),
     [mldsa, another].map((key) => signatureLine(key.name, key.keyId, signSubtree(key, subtree, 0))),
   );
   assert.equal(pool.status().signed, 2 + 40 + 2);
@@ -76,12 +78,24 @@ test('threads sign what the main thread would, in the order of the keys', async 
 test('no thread is started for Ed25519 alone, and what cannot be signed says why', async () => {
   const plain = open([ed25519]);
   assert.deepEqual(await plain.signNoteLines(text(), 7), [signNoteLine(text(), ed25519, 7)]);
-  assert.deepEqual(await plain.signSubtreeLines({ origin: 'a', start: 0, end: 1, hash: seed(9) }), []);
+  const reference = signNote(text(), [ed25519], 1);
+  assert.deepEqual(
+    await plain.signSubtreeLines({ origin: 'a', start: 0, end: 1, hash: seed(9) }, reference),
+    [],
+  );
   assert.equal(plain.status().threads, 0);
   const pool = open();
   await assert.rejects(pool.signNoteLines('no checkpoint\n', 7), { code: 'bad_checkpoint' });
   const wrong = { origin: 'log.example', start: 2, end: 1, hash: seed(9) };
-  await assert.rejects(pool.signSubtreeLines(wrong), { code: 'bad_subtree' });
+  await assert.rejects(pool.signSubtreeLines(wrong, reference), { code: 'bad_subtree' });
+  const right = { ...wrong, start: 0 };
+  for (const note of [
+    signNote(text(), [another], 1),
+    Buffer.concat([reference, encodeUtf8(signNoteLine(text().replace('\n0\n', '\n1\n'), mldsa, 1))]),
+    encodeUtf8('no note'),
+  ]) {
+    await assert.rejects(pool.signSubtreeLines(right, note), { code: 'bad_reference' });
+  }
   assert.equal(pool.status().replaced, 0);
 });
 
@@ -129,8 +143,12 @@ test('what waits is bounded, and subtrees wait behind notes', async () => {
   const note = (name: string): Promise<void> =>
     pool.signNoteLines(text(), 1).then(() => void order.push(name));
   const subtree = { origin: 'log.example', start: 0, end: 1, hash: seed(9) };
-  const asked = [note('first'), pool.signSubtreeLines(subtree).then(() => void order.push('subtree'))];
-  await assert.rejects(pool.signSubtreeLines(subtree), { code: 'signing_busy' });
+  const reference = signNote(text(), [mldsa], 1);
+  const asked = [
+    note('first'),
+    pool.signSubtreeLines(subtree, reference).then(() => void order.push('subtree')),
+  ];
+  await assert.rejects(pool.signSubtreeLines(subtree, reference), { code: 'signing_busy' });
   asked.push(note('second'), note('third'), note('fourth'));
   await assert.rejects(note('fifth'), { code: 'signing_busy' });
   await Promise.all(asked);

@@ -19,6 +19,9 @@ import { systemClock } from './clock.js';
  *
  * - `signing_busy`: as many wait as may wait. Ask again.
  * - `signing_failed`: the worker thread ended or hung, and was replaced. Ask again.
+ * - `bad_reference`: what a subtree is part of was signed by none of the keys, or a line under one is bad.
+ *
+ * and those of tlog, where what is to be signed is at fault.
  */
 export class SigningError extends SteleError {}
 
@@ -26,9 +29,11 @@ export class SigningError extends SteleError {}
 export interface SigningRequest {
   readonly id: number;
   readonly key: number;
-  /** The text of a note, with the POSIX seconds to sign with it, or else a subtree. */
+  /** The text of a note, with the POSIX seconds to sign with it. */
   readonly note?: { readonly text: string; readonly timestamp: number };
+  /** Or a subtree, and the note of which one of the keys must have signed the checkpoint it is part of. */
   readonly subtree?: Subtree;
+  readonly reference?: Uint8Array;
 }
 
 /** What it answers: a signature line, or the error of tlog that the request ran into. */
@@ -143,10 +148,12 @@ export class SigningPool {
 
   /**
    * One subtree cosignature line, with the timestamp zero, by each key that can make one: ML-DSA-44 keys.
-   * Waits behind all notes. Rejects with SigningError, TlogError "bad_subtree".
+   * The thread first verifies that one of the keys signed `reference`, the note of the checkpoint that the
+   * subtree was shown to be part of: that takes milliseconds, too. Waits behind all notes. Rejects with
+   * SigningError.
    */
-  async signSubtreeLines(subtree: Subtree): Promise<string[]> {
-    return Promise.all(this.#threaded.map((_, key) => this.#ask({ key, subtree }, 'subtrees')));
+  async signSubtreeLines(subtree: Subtree, reference: Uint8Array): Promise<string[]> {
+    return Promise.all(this.#threaded.map((_, key) => this.#ask({ key, subtree, reference }, 'subtrees')));
   }
 
   status(): SigningPoolStatus {
@@ -226,7 +233,10 @@ export class SigningPool {
   #start(seat: Seat): Worker {
     const worker = new Worker(this.#script, {
       name: 'stele-signing',
-      workerData: { keys: this.#threaded.map(({ name, type, secret }) => ({ name, type, secret })) },
+      workerData: {
+        keys: this.#threaded.map(({ name, type, secret }) => ({ name, type, secret })),
+        vkeys: this.#keys.map(({ vkey }) => vkey),
+      },
       // Nothing of the program's own: a thread that signs needs only its keys.
       argv: [],
       env: {},

@@ -5,6 +5,7 @@ export * from './encoding.js';
 export * from './merkle.js';
 export * from './compact-range.js';
 export * from './proof.js';
+export * from './subtree-proof.js';
 export * from './tiles.js';
 export * from './tile-reader.js';
 export * from './bundles.js';

@@ -1,13 +1,9 @@
 // C2SP tlog-witness, "add-checkpoint": what a request says and what a witness decides about it. No
 // clock, no disk, no HTTP: those are in witness.ts and http.ts.
 import {
-  decodeBase64,
-  decodeUtf8,
   emptyRoot,
   equalBytes,
-  parseCheckpoint,
   parseDecimal,
-  parseNote,
   SteleError,
   verifyConsistency,
   verifyNote,
@@ -15,10 +11,7 @@ import {
   type Note,
   type Vkey,
 } from '../tlog/index.js';
-import { WitnessError } from './errors.js';
-
-/** SPEC: "The client MUST NOT send more than 63 consistency proof lines." */
-export const MAX_PROOF_LINES = 63;
+import { badRequest, parseRequest } from './request-body.js';
 
 /** A request that is well-formed. Nothing in it has been verified. */
 export interface AddCheckpoint {
@@ -50,25 +43,12 @@ export type Verdict =
  * Throws WitnessError or TlogError, whichever found the fault; all of them are 400.
  */
 export function parseAddCheckpoint(body: Uint8Array): AddCheckpoint {
-  const end = indexOfBlankLine(body);
-  if (end < 0) throw badRequest('expected an empty line between proof and checkpoint, found none');
-  const [oldLine = '', ...proofLines] = decodeUtf8(body.subarray(0, end), 'old size and proof').split('\n');
-  if (!oldLine.startsWith('old ')) throw badRequest('expected the first line to be "old <size>"');
-  if (proofLines.length > MAX_PROOF_LINES) {
-    throw badRequest(`expected at most ${MAX_PROOF_LINES} proof lines, found ${proofLines.length}`);
+  const { head, proof, note, checkpoint } = parseRequest(body, 'add-checkpoint', 1);
+  const [oldLine = ''] = head;
+  if (!oldLine.startsWith('old ')) {
+    throw badRequest('add-checkpoint', 'expected the first line to be "old <size>"');
   }
-  const proof = proofLines.map((line) => {
-    const hash = decodeBase64(line, 'proof line');
-    if (hash.length !== 32) throw badRequest(`expected proof lines of 32 bytes, found ${hash.length}`);
-    return hash;
-  });
-  const note = parseNote(body.subarray(end + 2));
-  return {
-    oldSize: parseDecimal(oldLine.slice(4), 'old size'),
-    proof,
-    note,
-    checkpoint: parseCheckpoint(note.text),
-  };
+  return { oldSize: parseDecimal(oldLine.slice(4), 'old size'), proof, note, checkpoint };
 }
 
 /**
@@ -129,20 +109,4 @@ export function decide(request: AddCheckpoint, latest: LatestCheckpoint | undefi
     return { kind: 'inconsistent', detail: error.message };
   }
   return { kind: 'cosign' };
-}
-
-/** Where the first empty line's preceding newline stands, or -1. */
-function indexOfBlankLine(body: Uint8Array): number {
-  for (let i = body.indexOf(10); i >= 0; i = body.indexOf(10, i + 1)) {
-    if (body[i + 1] === 10) return i;
-  }
-  return -1;
-}
-
-function badRequest(message: string): WitnessError {
-  return new WitnessError(
-    'bad_request',
-    `add-checkpoint: ${message}`,
-    'see C2SP tlog-witness, add-checkpoint',
-  );
 }

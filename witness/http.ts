@@ -13,15 +13,18 @@ export const MAX_BODY: number = 128 * 1024;
 
 type Kind = Outcome['kind'] | Exclude<Body['kind'], 'whole'> | 'failed';
 
-/** The one place where an outcome has a status. C2SP tlog-witness, "add-checkpoint". */
+/** The one place where an outcome has a status. C2SP tlog-witness, "add-checkpoint", "sign-subtree". */
 const STATUS = {
   cosigned: 200,
+  'subtree-signed': 200,
   malformed: 400,
   untrusted: 403,
   'unknown-origin': 404,
+  'not-offered': 404,
   conflict: 409,
   'too-large': 413,
   inconsistent: 422,
+  'bad-subtree': 422,
   failed: 500,
   gone: 400,
   crowded: 503,
@@ -53,23 +56,27 @@ export function witnessApp({ witness, clock, log, bodies, ailing }: AppOptions):
   const app = new Hono<Env>();
   let requests = 0;
 
-  app.post('/add-checkpoint', async (c) => {
-    const id = ++requests;
-    const begun = clock.monotonic();
-    const body = await bodies.read(c.env.incoming, c.env.outgoing, MAX_BODY);
-    const answer = body.kind === 'whole' ? await answerTo(c, witness, body.bytes) : refuse(c, body.kind);
-    log(levelOf(answer.kind), 'add-checkpoint', {
-      request: id,
-      status: STATUS[answer.kind],
-      outcome: answer.kind,
-      ...answer.fields,
-      ms: Math.round(clock.monotonic() - begun),
+  const door = (name: string, decide: (body: Uint8Array) => Promise<Outcome>): void => {
+    app.post(`/${name}`, async (c) => {
+      const id = ++requests;
+      const begun = clock.monotonic();
+      const body = await bodies.read(c.env.incoming, c.env.outgoing, MAX_BODY);
+      const answer =
+        body.kind === 'whole' ? await answerTo(c, () => decide(body.bytes)) : refuse(c, body.kind);
+      log(levelOf(answer.kind), name, {
+        request: id,
+        status: STATUS[answer.kind],
+        outcome: answer.kind,
+        ...answer.fields,
+        ms: Math.round(clock.monotonic() - begun),
+      });
+      return answer.response;
     });
-    return answer.response;
-  });
-
-  // SPEC: "The request MUST be an HTTP POST."
-  app.all('/add-checkpoint', (c) => c.text('expected POST\n', 405, { allow: 'POST' }));
+    // SPEC: "The request MUST be an HTTP POST."
+    app.all(`/${name}`, (c) => c.text('expected POST\n', 405, { allow: 'POST' }));
+  };
+  door('add-checkpoint', (body) => witness.addCheckpoint(body));
+  door('sign-subtree', (body) => witness.signSubtree(body));
 
   app.get('/healthz', (c) => {
     const reason = ailing();
@@ -109,10 +116,10 @@ interface Answer {
   fields: Record<string, unknown>;
 }
 
-async function answerTo(c: Context<Env>, witness: Witness, body: Uint8Array): Promise<Answer> {
+async function answerTo(c: Context<Env>, decide: () => Promise<Outcome>): Promise<Answer> {
   let outcome: Outcome;
   try {
-    outcome = await witness.addCheckpoint(body);
+    outcome = await decide();
   } catch (error) {
     if (!(error instanceof WitnessError)) throw error;
     return respond(c, 'failed', 'the state could not be written\n', {
@@ -124,6 +131,16 @@ async function answerTo(c: Context<Env>, witness: Witness, body: Uint8Array): Pr
   switch (outcome.kind) {
     case 'cosigned':
       return respond(c, kind, outcome.lines, { origin: outcome.origin, size: outcome.size });
+    case 'subtree-signed': {
+      const { origin, start, end, lines } = outcome;
+      return respond(c, kind, lines, { origin, start, end });
+    }
+    case 'not-offered':
+      return respond(c, kind, 'subtrees are signed with ML-DSA-44, and this witness has no such key\n');
+    case 'bad-subtree': {
+      const { origin, detail } = outcome;
+      return respond(c, kind, `${detail}\n`, { origin, detail });
+    }
     case 'conflict':
       // SPEC: "The response body MUST consist of the tree size of the latest cosigned checkpoint in
       // decimal, followed by a newline. The response MUST have a Content-Type of text/x.tlog.size."
@@ -139,14 +156,9 @@ async function answerTo(c: Context<Env>, witness: Witness, body: Uint8Array): Pr
     case 'unknown-origin':
       return respond(c, kind, 'this log is not configured here\n', { origin: shorten(outcome.origin) });
     case 'untrusted':
-      return respond(
-        c,
-        kind,
-        'expected a signature by a key trusted for this origin, and none that is bad\n',
-        {
-          origin: outcome.origin,
-        },
-      );
+      return respond(c, kind, 'expected a good signature by a key that this takes, and no bad one\n', {
+        origin: outcome.origin,
+      });
     case 'inconsistent':
       // SPEC: "the witness MAY log the request … as it might be proof of log misbehavior."
       return respond(c, kind, `${outcome.detail}\n`, {

@@ -22,13 +22,14 @@ import { Witness } from './witness.js';
 export { WitnessError } from './errors.js';
 export {
   decide,
-  MAX_PROOF_LINES,
   parseAddCheckpoint,
   trustedLines,
   type AddCheckpoint,
   type LatestCheckpoint,
   type Verdict,
 } from './add-checkpoint.js';
+export { MAX_PROOF_LINES } from './request-body.js';
+export { parseSignSubtree, subtreeFault, type SignSubtree } from './sign-subtree.js';
 export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
 export { addPeer, readPeers, type PeerOptions } from './peers.js';
 export type * from './gossip/ports.js';

@@ -1,9 +1,17 @@
 // The witness without its doors: what happens to a request body, and what it comes to.
 import { SigningError } from '../system/index.js';
-import { formatNote, decodeUtf8, SteleError, type Subtree, type Vkey } from '../tlog/index.js';
+import {
+  COSIGNATURE_MLDSA44,
+  decodeUtf8,
+  formatNote,
+  SteleError,
+  type Subtree,
+  type Vkey,
+} from '../tlog/index.js';
 import { decide, parseAddCheckpoint, trustedLines, type AddCheckpoint } from './add-checkpoint.js';
 import type { ClockGuard } from './clock-guard.js';
 import type { WitnessedLog } from './folder.js';
+import { parseSignSubtree, subtreeFault, type SignSubtree } from './sign-subtree.js';
 import { nextState, type LogState } from './state-file.js';
 import { originHash, type Step } from './state-store.js';
 import type { States } from './states.js';
@@ -12,13 +20,19 @@ import type { States } from './states.js';
 export type Outcome =
   /** `lines` are the cosignature lines of the answer. */
   | { kind: 'cosigned'; origin: string; size: number; lines: string }
+  /** The same of sign-subtree. */
+  | { kind: 'subtree-signed'; origin: string; start: number; end: number; lines: string }
+  /** sign-subtree takes an ML-DSA-44 key, and this witness has none. */
+  | { kind: 'not-offered' }
   | { kind: 'malformed'; detail: string }
   | { kind: 'unknown-origin'; origin: string }
-  /** No trusted signature, or a bad one under a trusted key. */
+  /** No trusted signature, or a bad one under a trusted key; of sign-subtree: none of our own. */
   | { kind: 'untrusted'; origin: string }
   | { kind: 'conflict'; origin: string; size: number }
   /** `note` is what the log's key signed all the same: it may be proof that the log lied. */
   | { kind: 'inconsistent'; origin: string; detail: string; note: string }
+  /** The subtree is not shown to be part of the checkpoint's tree. */
+  | { kind: 'bad-subtree'; origin: string; detail: string }
   /** The clock is behind the last time signed for this log, by so many seconds. */
   | { kind: 'clock-behind'; origin: string; seconds: number }
   /** The clock leapt ahead and the operator has not confirmed it. */
@@ -33,8 +47,11 @@ export interface Signer {
   readonly vkeys: readonly Vkey[];
   /** One line per key, in their order; `timestamp` is POSIX seconds. */
   signNoteLines(text: string, timestamp: number): Promise<string[]>;
-  /** One line per ML-DSA-44 key, with the timestamp zero. */
-  signSubtreeLines(subtree: Subtree): Promise<string[]>;
+  /**
+   * One line per ML-DSA-44 key, with the timestamp zero, once a signature of ours on the note `reference`
+   * was verified; SigningError "bad_reference" if there is none that is good, or one that is bad.
+   */
+  signSubtreeLines(subtree: Subtree, reference: Uint8Array): Promise<string[]>;
 }
 
 /** Attempts at the compare-and-swap. One is lost only to another request for the same log at the same size. */
@@ -101,6 +118,38 @@ export class Witness {
       if (outcome) return outcome;
     }
     return { kind: 'contended', origin };
+  }
+
+  /**
+   * C2SP tlog-witness `sign-subtree`. Changes no state and asks no clock: what is signed says that the
+   * subtree is part of a tree that this witness has cosigned, with the time zero.
+   */
+  async signSubtree(body: Uint8Array): Promise<Outcome> {
+    if (!this.#signer.vkeys.some(({ type }) => type === COSIGNATURE_MLDSA44)) return { kind: 'not-offered' };
+    let request: SignSubtree;
+    try {
+      request = parseSignSubtree(body);
+    } catch (error) {
+      if (error instanceof SteleError) return { kind: 'malformed', detail: error.message };
+      throw error;
+    }
+    const { subtree, reference } = request;
+    const { origin, start, end } = subtree;
+    // SPEC: "If the checkpoint origin is unknown, the witness MUST respond with a 404".
+    if (!this.#logs.has(origin)) return { kind: 'unknown-origin', origin };
+    // Before any signature is verified: hashing costs next to nothing.
+    const detail = subtreeFault(request);
+    if (detail !== undefined) return { kind: 'bad-subtree', origin, detail };
+    try {
+      // SPEC: "The witness MUST verify that the checkpoint includes a valid cosignature from one of its own
+      // keys … the timestamp MUST be zero."
+      const lines = await this.#signer.signSubtreeLines(subtree, reference);
+      return { kind: 'subtree-signed', origin, start, end, lines: lines.join('') };
+    } catch (error) {
+      if (!(error instanceof SigningError)) throw error;
+      if (error.code === 'bad_reference') return { kind: 'untrusted', origin };
+      return { kind: 'unsigned', origin, code: error.code, detail: error.message };
+    }
   }
 
   /** One round of deciding and swapping; undefined if the state changed in between. */

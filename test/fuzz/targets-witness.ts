@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   ClientError,
   formatAddCheckpoint,
+  formatSignSubtree,
   LogReader,
   WitnessClient,
   type TileSource,
@@ -12,6 +13,7 @@ import {
   COSIGNATURE_MLDSA44,
   encodeUtf8,
   entriesPath,
+  equalBytes,
   formatBundle,
   formatNote,
   formatTile,
@@ -24,7 +26,13 @@ import {
   tilePath,
   verifySignatureLine,
 } from '../../tlog/index.js';
-import { decide, parseAddCheckpoint, trustedLines } from '../../witness/index.js';
+import {
+  decide,
+  parseAddCheckpoint,
+  parseSignSubtree,
+  subtreeFault,
+  trustedLines,
+} from '../../witness/index.js';
 import { SigningLog } from '../helpers/signing-log.js';
 import type { FuzzTarget } from './target.js';
 
@@ -62,6 +70,31 @@ const addCheckpoint: FuzzTarget = {
       assert.ok(size <= 12);
       assert.deepEqual(rootHash, log.root(size));
     }
+  },
+};
+
+const subtrees: Uint8Array[] = [];
+for (const [start, end] of [
+  [0, 7],
+  [0, 12],
+  [8, 11],
+  [11, 12],
+] as const) {
+  const proof = await log.subtreeProof(start, end, 12);
+  subtrees.push(formatSignSubtree({ start, end, hash: log.hash(start, end), proof, note: log.note(12) }));
+}
+
+/** As for add-checkpoint; and what would be signed is a subtree of the log's own. */
+const signSubtree: FuzzTarget = {
+  name: 'witness: sign-subtree requests',
+  seeds: subtrees,
+  run(bytes) {
+    const request = parseSignSubtree(bytes);
+    const { subtree, proof, checkpoint, reference } = request;
+    assert.deepEqual(formatSignSubtree({ ...subtree, proof, note: reference }), bytes);
+    if (subtreeFault(request) !== undefined || checkpoint.size > 12) return;
+    if (!equalBytes(checkpoint.rootHash, log.root(checkpoint.size))) return;
+    assert.deepEqual(subtree.hash, log.hash(subtree.start, subtree.end));
   },
 };
 
@@ -146,4 +179,4 @@ const served: FuzzTarget = {
 };
 
 /** What reaches a witness, and what reaches those who ask one or read a log. */
-export const witnessTargets: readonly FuzzTarget[] = [addCheckpoint, replies, served];
+export const witnessTargets: readonly FuzzTarget[] = [addCheckpoint, signSubtree, replies, served];

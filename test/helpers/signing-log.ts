@@ -8,8 +8,10 @@ import {
   NOTE_ED25519,
   parseNote,
   proveConsistency,
+  proveSubtree,
   signNote,
   signNoteLine,
+  type HashReader,
   type SigningKey,
   type Vkey,
 } from '../../tlog/index.js';
@@ -58,16 +60,30 @@ export class SigningLog {
     return signNote(this.text(size, rootHash), [this.key]);
   }
 
+  /** 32-byte root of the leaves from start to end. */
+  hash(start: number, end: number): Uint8Array {
+    const range = new CompactRange();
+    for (let i = start; i < end; i++) range.append(leafHash(encodeUtf8(this.#text(i))));
+    return range.root();
+  }
+
+  /** Subtree consistency proof. */
+  subtreeProof(start: number, end: number, size: number): Promise<Uint8Array[]> {
+    this.root(size);
+    return proveSubtree(start, end, size, this.#read);
+  }
+
   /** Consistency proof; empty from or to size 0. */
   proof(oldSize: number, newSize: number): Promise<Uint8Array[]> {
     this.root(newSize);
     if (oldSize === 0 || oldSize >= newSize) return Promise.resolve([]);
-    return proveConsistency(oldSize, newSize, (nodes) =>
-      Promise.resolve(
-        nodes.map(({ level, index }) => this.#nodes.get(`${level}/${index}`) ?? new Uint8Array()),
-      ),
-    );
+    return proveConsistency(oldSize, newSize, this.#read);
   }
+
+  readonly #read: HashReader = (nodes) =>
+    Promise.resolve(
+      nodes.map(({ level, index }) => this.#nodes.get(`${level}/${index}`) ?? new Uint8Array()),
+    );
 }
 
 /** The text of a note and one more line under it. */

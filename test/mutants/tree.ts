@@ -52,7 +52,7 @@ export const treeMutants: readonly Mutant[] = [
   },
   {
     desc: 'the number of hashes in a proof',
-    file: 'tlog/proof.ts',
+    file: 'tlog/tree-walk.ts',
     find: 'if (proof.length !== expected) {',
     replace: 'if (proof.length < expected) {',
     ...vectors('inclusion.json'),
@@ -70,6 +70,28 @@ export const treeMutants: readonly Mutant[] = [
     find: "checkRoot(newHash, claim.newRoot, 'consistency proof, new tree');",
     replace: '',
     ...vectors('consistency.json'),
+  },
+  {
+    desc: "the subtree's hash in a subtree consistency proof",
+    file: 'tlog/subtree-proof.ts',
+    find: "checkRoot(inner, claim.subtreeHash, 'subtree consistency proof, subtree');",
+    replace: '',
+    ...vectors('subtree-consistency.json'),
+  },
+  {
+    desc: 'the root in a subtree consistency proof',
+    file: 'tlog/subtree-proof.ts',
+    find: "checkRoot(outer, claim.rootHash, 'subtree consistency proof, tree');",
+    replace: '',
+    ...vectors('subtree-consistency.json'),
+  },
+  {
+    desc: "the place of a subtree's start",
+    file: 'tlog/subtree-proof.ts',
+    find: 'return start % width === 0;',
+    replace: 'return start % width < width;',
+    test: 'test/tlog-subtree.test.ts',
+    name: 'which ranges are subtrees',
   },
   {
     desc: 'the refusal of an empty old tree',

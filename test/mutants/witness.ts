@@ -16,6 +16,10 @@ const limits = (name: string): { test: string; name: string } => ({
   test: 'test/witness-limits.test.ts',
   name,
 });
+const subtree = (name: string): { test: string; name: string } => ({
+  test: 'test/witness-subtree.test.ts',
+  name,
+});
 const reader = (name: string): { test: string; name: string } => ({
   test: 'client/log-reader.test.ts',
   name,
@@ -54,6 +58,27 @@ export const witnessMutants: readonly Mutant[] = [
     find: 'const job = this.#notes.shift() ?? this.#subtrees.shift();',
     replace: 'const job = this.#subtrees.shift() ?? this.#notes.shift();',
     ...pool('what waits is bounded'),
+  },
+  {
+    desc: 'own signature on the checkpoint of a subtree that is signed',
+    file: 'system/signing-worker.ts',
+    find: 'checkReference(reference);',
+    replace: '',
+    ...subtree('403'),
+  },
+  {
+    desc: 'the proof of a subtree that is signed',
+    file: 'witness/witness.ts',
+    find: "if (detail !== undefined) return { kind: 'bad-subtree', origin, detail };",
+    replace: '',
+    ...subtree('422'),
+  },
+  {
+    desc: 'the valid range of a subtree that is signed',
+    file: 'witness/sign-subtree.ts',
+    find: 'if (!isSubtree(subtree.start, subtree.end) || subtree.end > checkpoint.size) {',
+    replace: 'if (!Number.isSafeInteger(subtree.end)) {',
+    ...subtree('400 for a range'),
   },
   {
     desc: "the fsync of a witness's state file",
@@ -120,7 +145,7 @@ export const witnessMutants: readonly Mutant[] = [
   },
   {
     desc: "the bound on a witness's proof lines",
-    file: 'witness/add-checkpoint.ts',
+    file: 'witness/request-body.ts',
     find: 'if (proofLines.length > MAX_PROOF_LINES) {',
     replace: 'if (proofLines.length > 1000) {',
     ...transcript('400 for what is not a request'),

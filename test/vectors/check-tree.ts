@@ -19,6 +19,7 @@ import {
   verifyConsistency,
   verifyEd25519,
   verifyInclusion,
+  verifySubtreeConsistency,
   type TileId,
 } from '../../tlog/index.js';
 import { unhex, type Vector } from './vector.js';
@@ -118,6 +119,17 @@ export const treeCheckers: Readonly<Record<string, Checker>> = {
       oldRoot: bytes(vector, 'oldRoot'),
       newSize: number(vector, 'newSize'),
       newRoot: bytes(vector, 'newRoot'),
+      proof: list(vector, 'proof'),
+    });
+    return 'ok';
+  },
+  'subtree-consistency.json': (vector) => {
+    verifySubtreeConsistency({
+      start: number(vector, 'start'),
+      end: number(vector, 'end'),
+      treeSize: number(vector, 'treeSize'),
+      subtreeHash: bytes(vector, 'subtreeHash'),
+      rootHash: bytes(vector, 'rootHash'),
       proof: list(vector, 'proof'),
     });
     return 'ok';

@@ -8,6 +8,7 @@ import { consistency, hashes, inclusion } from './generate-merkle.js';
 import { checkpoints, notes } from './generate-notes.js';
 import { policies, tlogProofs } from './generate-policies.js';
 import { evidence } from './generate-evidence.js';
+import { subtreeConsistency } from './generate-subtrees.js';
 import { bundles, tilePaths, tiles } from './generate-tiles.js';
 import type { Generator, Vector } from './vector.js';
 
@@ -16,6 +17,7 @@ export const generators: Readonly<Record<string, Generator>> = {
   'hashes.json': hashes,
   'inclusion.json': inclusion,
   'consistency.json': consistency,
+  'subtree-consistency.json': subtreeConsistency,
   'tile-paths.json': tilePaths,
   'tiles.json': tiles,
   'bundles.json': bundles,

@@ -1,8 +1,9 @@
 /**
- * `npm run bench [-- --quick] [--only adds,profile,check,proofs] [--rounds 5] [--seconds 10]
- * [--in-flight 64,512,4096] [--folder DIR]`: the project's figures, beside those of the field's programs where
- * interop/install has built them. The report is on stdout, progress on stderr. `--quick` is one short
- * round with 64 requests in flight, to see that it works.
+ * `npm run bench [-- --quick] [--only adds,profile,check,proofs,witness] [--rounds 5]
+ * [--seconds 10] [--in-flight 64,512,4096] [--logs 50,4000] [--folder DIR]`: the project's figures, beside those of the field's programs where
+ * interop/install has built them. The report is on stdout, progress on stderr. Witnesses are
+ * asked for 2 seconds with 1, 8 and 48 requests in flight unless told otherwise. `--quick` is one short round
+ * of each, to see that it works.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,20 +15,28 @@ import { peer, root } from './process.js';
 import { profile } from './profile.js';
 import { measureProofs } from './proofs.js';
 import { ours, peers } from './targets.js';
+import { measureWitness } from './witness.js';
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'adds,profile,check,proofs' },
+    only: { type: 'string', default: 'adds,profile,check,proofs,witness' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     'in-flight': { type: 'string' },
+    logs: { type: 'string' },
     folder: { type: 'string', default: `${root}tmp/bench` },
   },
 });
-const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
-const seconds = Number(values.seconds ?? (values.quick ? 3 : 10));
-const inFlight = (values['in-flight'] ?? (values.quick ? '64' : '64,512,4096')).split(',').map(Number);
+const { quick } = values;
+const numbers = (given: string | undefined, usual: string, short: string): number[] =>
+  (given ?? (quick ? short : usual)).split(',').map(Number);
+const [rounds = 0] = numbers(values.rounds, '5', '1');
+const [seconds = 0] = numbers(values.seconds, '10', '3');
+const [asking = 0] = numbers(values.seconds, '2', '1');
+const inFlight = numbers(values['in-flight'], '64,512,4096', '64');
+const witnessed = numbers(values['in-flight'], '1,8,48', '8');
+const logs = numbers(values.logs, '50,4000', '50');
 // In a folder of the checkout, since the system's temporary one may be memory, where a sync costs nothing.
 const folder = join(values.folder, String(process.pid));
 
@@ -36,10 +45,18 @@ const parts: Record<string, () => Promise<string>> = {
   profile: () => profile(folder, inFlight.includes(512) ? 512 : (inFlight[0] ?? 64), seconds),
   check: () => measureFullCheck(rounds, folder),
   proofs: () => measureProofs(rounds, folder),
+  witness: () => measureWitness({ rounds, logs, inFlight: witnessed, seconds: asking, folder }),
+};
+/** Parts whose load is made by a Go main of ours. */
+const generators: Readonly<Record<string, string>> = {
+  adds: 'load',
+  profile: 'load',
+  witness: 'witnessload',
 };
 
 const wanted = values.only.split(',');
-if (!wanted.every((name) => name in parts) || !(rounds > 0 && seconds > 0 && inFlight.every((n) => n > 0))) {
+const positive = [rounds, seconds, asking, ...inFlight, ...witnessed, ...logs].every((n) => n > 0);
+if (!wanted.every((name) => name in parts) || !positive) {
   console.error(`expected --only as some of ${Object.keys(parts).join(',')}, and numbers above 0`);
   process.exitCode = 2;
 } else {
@@ -47,9 +64,9 @@ if (!wanted.every((name) => name in parts) || !(rounds > 0 && seconds > 0 && inF
   try {
     console.log(machine(folder));
     for (const name of wanted) {
-      // Entries come from a Go main of ours: without Go there is no load generator.
-      if ((name === 'adds' || name === 'profile') && peer('load') === undefined) {
-        console.log(`\n${name}: needs interop/bin/load; run interop/install`);
+      const generator = generators[name];
+      if (generator !== undefined && peer(generator) === undefined) {
+        console.log(`\n${name}: needs interop/bin/${generator}; run interop/install`);
         continue;
       }
       console.log(`\n${(await parts[name]?.()) ?? ''}`);

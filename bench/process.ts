@@ -6,6 +6,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -93,6 +94,44 @@ export async function runPinned(
   const [status] = (await once(child, 'close')) as [number | null];
   if (status !== 0) throw new Error(`${command.join(' ')}: status ${String(status)}: ${stdout}${stderr}`);
   return { stdout, stderr, seconds: (performance.now() - started) / 1000 };
+}
+
+/** A program that answers lines with lines. */
+export interface Driven {
+  /** Sends one line and resolves with the next. */
+  ask(line: string): Promise<string>;
+  /** Closes its input, and waits for its end. */
+  end(): Promise<void>;
+}
+
+/** Starts one on the generator's core, and waits for the line that says it is ready. */
+export async function drive(command: readonly string[], ready: string): Promise<Driven> {
+  const [program, args] = pinned(GENERATOR_CORE, command);
+  const child = spawn(program, args, { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  // What it was asked when it ended is never answered.
+  child.stdin.on('error', () => undefined);
+  const ended = once(child, 'close');
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done !== true) return value;
+    await ended;
+    throw new Error(`${command.slice(0, 3).join(' ')}: ended: ${stderr}`);
+  };
+  const first = await next();
+  if (first !== ready) throw new Error(`${command[0] ?? ''}: expected "${ready}", found "${first}"`);
+  return {
+    async ask(line) {
+      child.stdin.write(`${line}\n`);
+      return next();
+    },
+    async end() {
+      child.stdin.end();
+      await ended;
+    },
+  };
 }
 
 /** A port that was free a moment ago. */

@@ -9,24 +9,17 @@
 // 503 are retried after Retry-After (counted, not acknowledged); anything else
 // ends the run.
 //
-// It writes HTTP/1.1 itself instead of using net/http, since it shares the
-// machine with the server it measures: the generator must never be what is
-// slow. It prints one line of JSON: acknowledgements within the measured time,
+// It prints one line of JSON: acknowledgements within the measured time,
 // per second, and how long each took from its first attempt on, milliseconds.
 package main
 
 import (
-	"bufio"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
 	"math/rand/v2"
-	"net"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -34,6 +27,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"stele/interop/internal/wire"
 )
 
 var (
@@ -71,91 +66,11 @@ const patience = time.Minute
 
 // worker has one connection and one request in flight.
 type worker struct {
-	host   string
-	path   string
+	conn   *wire.Conn
 	body   []byte
 	random *rand.ChaCha8
-	conn   net.Conn
-	in     *bufio.Reader
 	// Milliseconds of those acknowledged within the measured time.
 	took []float64
-}
-
-func (w *worker) connect() (err error) {
-	if w.conn != nil {
-		w.conn.Close()
-	}
-	if w.conn, err = net.Dial("tcp", w.host); err == nil {
-		w.in = bufio.NewReaderSize(w.conn, 4096)
-	}
-	return err
-}
-
-// post sends the body and reads the whole answer.
-func (w *worker) post() (status int, retryAfter time.Duration, answer string, err error) {
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", w.path, w.host, len(w.body))
-	if _, err = w.conn.Write(append([]byte(head), w.body...)); err != nil {
-		return
-	}
-	line, err := w.in.ReadString('\n')
-	if err != nil {
-		return
-	}
-	if _, err = fmt.Sscanf(line, "HTTP/1.1 %d", &status); err != nil {
-		return status, 0, "", fmt.Errorf("expected an HTTP/1.1 status line, found %q", line)
-	}
-	length, chunked, closing := -1, false, false
-	for {
-		if line, err = w.in.ReadString('\n'); err != nil {
-			return
-		}
-		if line = strings.TrimRight(line, "\r\n"); line == "" {
-			break
-		}
-		name, value, _ := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(name) {
-		case "content-length":
-			if length, err = strconv.Atoi(value); err != nil {
-				return
-			}
-		case "transfer-encoding":
-			chunked = true
-		case "connection":
-			closing = strings.EqualFold(value, "close")
-		case "retry-after":
-			n, _ := strconv.Atoi(value)
-			retryAfter = time.Duration(n) * time.Second
-		}
-	}
-	var data []byte
-	switch {
-	case chunked:
-		for n := int64(1); n > 0; {
-			if line, err = w.in.ReadString('\n'); err != nil {
-				return
-			}
-			if n, err = strconv.ParseInt(strings.TrimSpace(line), 16, 32); err != nil {
-				return
-			}
-			chunk := make([]byte, n+2)
-			if _, err = io.ReadFull(w.in, chunk); err != nil {
-				return
-			}
-			data = append(data, chunk[:n]...)
-		}
-	case length < 0:
-		return status, 0, "", errors.New("expected a Content-Length")
-	default:
-		data = make([]byte, length)
-		if _, err = io.ReadFull(w.in, data); err != nil {
-			return
-		}
-	}
-	if closing {
-		err = w.connect()
-	}
-	return status, retryAfter, string(data), err
 }
 
 func (w *worker) run(from, until time.Time) error {
@@ -173,7 +88,7 @@ func (w *worker) run(from, until time.Time) error {
 		binary.BigEndian.PutUint64(w.body[8:], uint64(started.UnixNano()))
 		binary.BigEndian.PutUint64(w.body[16:], uint64(number))
 		for {
-			status, wait, answer, err := w.post()
+			status, wait, answer, err := w.conn.Post(w.body)
 			if err != nil {
 				return err
 			}
@@ -205,8 +120,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("load: ")
 	flag.Parse()
-	u, err := url.Parse(*target)
-	if err != nil || u.Scheme != "http" || *size < 32 || *inFlight < 1 {
+	if *target == "" || *size < 32 || *inFlight < 1 {
 		log.Print("expected -url http://HOST:PORT, -size of at least 32, -in-flight of at least 1")
 		os.Exit(2)
 	}
@@ -216,12 +130,11 @@ func main() {
 		binary.BigEndian.PutUint64(key[:], *seed)
 		binary.BigEndian.PutUint64(key[8:], uint64(i))
 		workers[i] = &worker{
-			host:   u.Host,
-			path:   strings.TrimSuffix(u.Path, "/") + "/add",
 			body:   make([]byte, *size),
 			random: rand.NewChaCha8(key),
 		}
-		if err := workers[i].connect(); err != nil {
+		var err error
+		if workers[i].conn, err = wire.Dial(*target, "/add"); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -15,6 +15,7 @@ import { peer, root } from './process.js';
 import { profile } from './profile.js';
 import { measureProofs } from './proofs.js';
 import { ours, peers } from './targets.js';
+import { profileWitness } from './witness-profile.js';
 import { measureWitness } from './witness.js';
 
 const { values } = parseArgs({
@@ -45,6 +46,7 @@ const parts: Record<string, () => Promise<string>> = {
   profile: () => profile(folder, inFlight.includes(512) ? 512 : (inFlight[0] ?? 64), seconds),
   check: () => measureFullCheck(rounds, folder),
   proofs: () => measureProofs(rounds, folder),
+  'witness-profile': () => profileWitness(folder, logs[0] ?? 50, witnessed.at(-1) ?? 48, asking),
   witness: () => measureWitness({ rounds, logs, inFlight: witnessed, seconds: asking, folder }),
 };
 /** Parts whose load is made by a Go main of ours. */
@@ -52,6 +54,7 @@ const generators: Readonly<Record<string, string>> = {
   adds: 'load',
   profile: 'load',
   witness: 'witnessload',
+  'witness-profile': 'witnessload',
 };
 
 const wanted = values.only.split(',');

@@ -113,7 +113,9 @@ export async function drive(command: readonly string[], ready: string): Promise<
   // What it was asked when it ended is never answered.
   child.stdin.on('error', () => undefined);
   const ended = once(child, 'close');
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const lines: AsyncIterator<string, undefined> = createInterface({ input: child.stdout })[
+    Symbol.asyncIterator
+  ]();
   const next = async (): Promise<string> => {
     const { value, done } = await lines.next();
     if (done !== true) return value;

@@ -45,7 +45,7 @@ export async function profile(folder: string, inFlight: number, seconds: number)
   const file = readdirSync(join(own, 'cpu')).find((name) => name.endsWith('.cpuprofile')) ?? '';
   parts.push(
     `\nThe main thread's own time, ${at}, ${figure(profiled.perSecond)} adds/s under --cpu-prof:\n`,
-    analyse(JSON.parse(readFileSync(join(own, 'cpu', file), 'utf8')) as CpuProfile),
+    analyse(readFileSync(join(own, 'cpu', file), 'utf8')),
   );
   rmSync(join(own, 'log'), { recursive: true });
 
@@ -62,7 +62,9 @@ export async function profile(folder: string, inFlight: number, seconds: number)
   return parts.join('\n');
 }
 
-function analyse({ nodes, samples, timeDeltas }: CpuProfile): string {
+/** Two tables of a `.cpuprofile` of V8. */
+export function analyse(text: string): string {
+  const { nodes, samples, timeDeltas } = JSON.parse(text) as CpuProfile;
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id])));
   /** The file of ours, or the dependency, that the stack was in last: on whose behalf Node was busy. */

@@ -25,7 +25,11 @@ export interface WitnessTarget {
   /** Measured with one number of requests in flight only, the last. */
   readonly once?: true;
   /** Starts it in an empty folder, for logs with these keys; `vkey` has all its keys, with commas between. */
-  start(folder: string, logs: readonly string[], under?: StartedUnder): Promise<{ server: Running; vkey: string }>;
+  start(
+    folder: string,
+    logs: readonly string[],
+    under?: StartedUnder,
+  ): Promise<{ server: Running; vkey: string }>;
 }
 
 /** Flags for Node, where it is ours, and a program to start it with. */
@@ -47,7 +51,7 @@ export function witnessTargets(): WitnessTarget[] {
 export function ourWitness(mldsa = false): WitnessTarget {
   return {
     name: mldsa ? 'stele-witness, ML-DSA-44 too' : 'stele-witness',
-    syncs: "each log's file beside the old one and, after renaming, the folder, once for those that come together",
+    syncs: 'one fdatasync of its journal, for all that came together',
     async start(folder, logs, { node = [], program = [] } = {}) {
       const own = join(folder, 'witness');
       const seed = (text: string): Uint8Array => sha256(encodeUtf8(`bench witness ${text}`));
@@ -74,17 +78,26 @@ export function ourWitness(mldsa = false): WitnessTarget {
 function omni(program: string): WitnessTarget {
   return {
     name: 'omniwitness',
-    syncs: "SQLite's write-ahead log (journal_mode WAL, synchronous FULL), once for each",
+    syncs: "SQLite's write-ahead log (journal_mode WAL, synchronous FULL), one fdatasync for each",
     peer: true,
     async start(folder, logs) {
       mkdirSync(folder, { recursive: true });
-      const key = newSigningKey('bench.example/omniwitness', COSIGNATURE_ED25519, sha256(encodeUtf8('bench omni')));
+      const key = newSigningKey(
+        'bench.example/omniwitness',
+        COSIGNATURE_ED25519,
+        sha256(encodeUtf8('bench omni')),
+      );
       writeFileSync(join(folder, 'key'), `${formatSigningKey(key)}\n`, { mode: 0o600 });
       const entries = logs.map((vkey) => `  - Origin: ${parseVkey(vkey).name}\n    PublicKey: ${vkey}\n`);
       writeFileSync(join(folder, 'logs.yaml'), `Logs:\n${entries.join('')}`);
       const port = await freePort();
       const flags = ['--listen', `127.0.0.1:${port}`, '--metrics_listen', '', '--logtostderr'];
-      const files = ['--private_key_path', join(folder, 'key'), '--additional_logs', join(folder, 'logs.yaml')];
+      const files = [
+        '--private_key_path',
+        join(folder, 'key'),
+        '--additional_logs',
+        join(folder, 'logs.yaml'),
+      ];
       const server = await startServer([program, ...flags, ...files, '--db_file', join(folder, 'db')], port);
       return { server, vkey: formatVkey(key.vkey) };
     },

@@ -47,13 +47,19 @@ export async function measureWitness(options: WitnessOptions): Promise<string> {
   return parts.join('\n');
 }
 
+/** The program that asks. Throws where it is not installed. */
+export function witnessGenerator(): string {
+  const generator = peer('witnessload');
+  if (generator === undefined) throw new Error('expected interop/bin/witnessload; run interop/install');
+  return generator;
+}
+
 async function withLogs(
   logs: number,
   targets: readonly WitnessTarget[],
   { rounds, inFlight, seconds, folder }: WitnessOptions,
 ): Promise<string> {
-  const generator = peer('witnessload');
-  if (generator === undefined) throw new Error('expected interop/bin/witnessload; run interop/install');
+  const generator = witnessGenerator();
   const { stdout } = await runPinned([generator, '-logs', String(logs), '-vkeys']);
   const vkeys = stdout.trimEnd().split('\n');
   const running: Running[] = [];
@@ -122,7 +128,9 @@ function report(
   return [
     `${logs.toLocaleString('en')} logs:\n`,
     table(head, rows),
-    ...verdict(targets, inFlight, (name, count) => median((found.get(`${name} ${count}`) ?? []).map((each) => each.perSecond))),
+    ...verdict(targets, inFlight, (name, count) =>
+      median((found.get(`${name} ${count}`) ?? []).map((each) => each.perSecond)),
+    ),
   ].join('\n');
 }
 

@@ -8,6 +8,7 @@ import {
   readdir,
   readFile,
   rm,
+  stat,
   symlink,
   truncate,
   writeFile,
@@ -16,7 +17,15 @@ import { fstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { WitnessClient, type AddCheckpointResult } from '../client/index.js';
-import { encodeUtf8, formatCheckpoint, openCheckpoint, signNote, type Vkey } from '../tlog/index.js';
+import {
+  encodeHex,
+  encodeUtf8,
+  formatCheckpoint,
+  openCheckpoint,
+  sha256,
+  signNote,
+  type Vkey,
+} from '../tlog/index.js';
 import { addLog, originHash, type Step, type WitnessError } from '../witness/index.js';
 import { startScript, type Child } from './helpers/process.js';
 import { SigningLog } from './helpers/signing-log.js';
@@ -209,15 +218,7 @@ test('fifty logs at once, each advanced by several requests at once: one wins ea
   for (const each of logs) assert.equal(await sizeAt(witness, each), 3);
 });
 
-const STEPS = [
-  'decided',
-  'signing',
-  'state-writing',
-  'state-written',
-  'state-renamed',
-  'state-durable',
-  'answering',
-];
+const STEPS = ['decided', 'signing', 'state-writing', 'state-written', 'state-durable', 'answering'];
 
 for (const step of STEPS) {
   test(`killed at ${step}: what was answered is kept, and it goes on`, async () => {
@@ -245,8 +246,8 @@ for (const step of STEPS) {
       const again = await serveFolder(folder);
       const held = await sizeAt(again);
       assert.ok(held === acknowledged || held === acknowledged + 3, `${held} after ${acknowledged}`);
-      // Once it can be renamed, it is there: a kill does not lose the page cache.
-      const landed = STEPS.indexOf(step) >= STEPS.indexOf('state-renamed');
+      // Once it is written, it is there: a kill does not lose the page cache.
+      const landed = STEPS.indexOf(step) >= STEPS.indexOf('state-written');
       assert.equal(held, landed ? acknowledged + 3 : acknowledged);
       size = held;
       assert.ok((await readdir(join(folder, 'state'))).every((name) => !name.endsWith('.tmp')));
@@ -285,46 +286,145 @@ async function keysOf(folder: string): Promise<Vkey[]> {
   return [parseSigningKey((await readFile(join(folder, 'witness.key'), 'utf8')).trimEnd()).vkey];
 }
 
-test('file, then folder, are synced before the answer', async () => {
-  const folder = await witnessFolder({ logs: [log.vkey] });
+/** What is synced, and the steps reached, while `act` runs over a folder. */
+async function syncsOf(folder: string, act: (witness: TestWitness) => Promise<void>): Promise<string[]> {
   const probe = await open(join(folder, 'format'));
-  const prototype = Object.getPrototypeOf(probe) as { sync: (this: { fd: number }) => Promise<void> };
+  const prototype = Object.getPrototypeOf(probe) as Record<'sync' | 'datasync', () => Promise<void>>;
   await probe.close();
-  const original = prototype.sync;
+  const { sync, datasync } = prototype;
   const seen: string[] = [];
   const witness = await serveFolder(folder, { step: (name) => void seen.push(name) });
-  prototype.sync = function (this: { fd: number }) {
-    const what = fstatSync(this.fd).isDirectory() ? 'sync folder' : 'sync file';
-    return original.call(this).then(() => void seen.push(what));
-  };
+  const watched = (original: () => Promise<void>) =>
+    function (this: { fd: number }): Promise<void> {
+      const what = fstatSync(this.fd).isDirectory() ? 'sync folder' : 'sync file';
+      return original.call(this).then(() => void seen.push(what));
+    };
+  Object.assign(prototype, { sync: watched(sync), datasync: watched(datasync) });
   try {
-    assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
+    await act(witness);
   } finally {
-    prototype.sync = original;
+    Object.assign(prototype, { sync, datasync });
   }
-  assert.deepEqual(seen, [
-    'decided',
-    'signing',
-    'state-writing',
-    'sync file',
-    'state-written',
-    'state-renamed',
-    'sync folder',
-    'state-durable',
-    'answering',
-  ]);
+  await witness.close();
+  return seen.slice(0, seen.lastIndexOf('answering') + 1);
+}
+
+const SYNCED = ['decided', 'signing', 'state-writing', 'state-written', 'sync file', 'state-durable'];
+
+test('the journal is synced before the answer', async () => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  const seen = await syncsOf(folder, async (witness) => {
+    assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
+  });
+  assert.deepEqual(seen, [...SYNCED, 'answering']);
 });
 
-/** A folder in which size 5 was cosigned, and its state file. */
-async function used(): Promise<{ folder: string; file: string }> {
+test('a journal that is full is followed by another, synced with its name before anything is added', async () => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  let last = 0;
+  const seen = await syncsOf(folder, async (witness) => {
+    // The first journal has room for sixteen groups.
+    for (; last < 20; last++) assert.equal((await add(witness, last, last + 1)).kind, 'cosigned');
+  });
+  const one = [...SYNCED, 'answering'];
+  const renewed = one.toSpliced(3, 0, 'sync file', 'sync folder');
+  const all = Array.from({ length: 20 }, (_, i) => (i === 16 ? renewed : one)).flat();
+  assert.deepEqual(seen, all);
+  assert.equal(await sizeAt(await serveFolder(folder)), 20);
+});
+
+/** A folder in which size 5 was cosigned, what add-log made for the log, and the journal. */
+async function used(): Promise<{ folder: string; file: string; journal: string }> {
   const folder = await witnessFolder({ logs: [log.vkey] });
   const witness = await serveFolder(folder);
   assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
   await witness.close();
-  return { folder, file: join(folder, 'state', originHash(log.origin)) };
+  const state = join(folder, 'state');
+  return { folder, file: join(state, originHash(log.origin)), journal: join(state, 'journal') };
 }
 
-test('a flipped bit anywhere in the state, a cut, an end too many, another log, no file: refused', async () => {
+test('a flipped bit anywhere in the journal, a cut, an end too many, no file: refused, or nothing is lost', async () => {
+  const { folder, journal } = await used();
+  const good = await readFile(journal);
+  const refused = (): Promise<void> => assert.rejects(serveFolder(folder), { code: 'state_damaged' });
+  // Three blocks: none of a state, the state, and that it was settled.
+  assert.equal(
+    good.subarray(3 * 4096).some((byte) => byte !== 0),
+    false,
+  );
+  for (let at = 0; at < 3 * 4096; at += at < 2 * 4096 && at % 4096 < 700 ? 5 : 331) {
+    const bad = Buffer.from(good);
+    bad[at] = (bad[at] ?? 0) ^ (1 << (at % 8));
+    await writeFile(journal, bad);
+    if (at < 2 * 4096) {
+      await refused();
+      continue;
+    }
+    // Damage of the last group of all, which holds no state.
+    const witness = await serveFolder(folder);
+    assert.equal(await sizeAt(witness), 5);
+    await witness.close();
+  }
+  for (const length of [0, 1, 4096, 2 * 4096, good.length - 4096, good.length - 1]) {
+    await writeFile(journal, good.subarray(0, length));
+    await refused();
+  }
+  await writeFile(journal, Buffer.concat([good, Buffer.alloc(4096)]));
+  await refused();
+  await rm(journal);
+  await refused();
+  await writeFile(journal, good);
+  assert.equal(await sizeAt(await serveFolder(folder)), 5);
+});
+
+test('a witness that rests settles its last state', async () => {
+  const clock = new TestClock();
+  let wake: (() => void) | undefined;
+  let sleeps = 0;
+  const asleep = new Promise<void>((resolve) => {
+    const sleep = clock.sleep.bind(clock);
+    clock.sleep = (ms, signal) => {
+      if (ms !== 1000) return sleep(ms, signal);
+      sleeps++;
+      resolve();
+      return new Promise((done) => (wake = done));
+    };
+  });
+  const witness = await startTestWitness({ logs: [log.vkey], clock });
+  const journal = join(witness.folder, 'state', 'journal');
+  const third = async (): Promise<string> => (await readFile(journal)).toString('latin1', 2 * 4096, 3 * 4096);
+  assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
+  await asleep;
+  assert.match(await third(), /^\0*$/);
+  wake?.();
+  while (!/^group 2 0 .*\nsha256 .*\n\0*$/.test(await third())) {
+    assert.equal(sleeps, 1);
+    await new Promise(setImmediate);
+  }
+});
+
+test('a folder of the format before gets a journal, and its states stay', async () => {
+  const { folder, file, journal } = await used();
+  // As it was: the log's own file was replaced each time.
+  const [line = ''] = /^\{.*\}$/m.exec((await readFile(journal)).toString('latin1')) ?? [];
+  const bytes = Buffer.from(`${line}\n`, 'latin1');
+  await writeFile(file, Buffer.concat([bytes, Buffer.from(`sha256 ${encodeHex(sha256(bytes))}\n`)]));
+  await rm(journal);
+  await writeFile(join(folder, 'format'), '0\n');
+  const witness = await serveFolder(folder);
+  assert.equal(await sizeAt(witness), 5);
+  assert.equal((await add(witness, 5, 6)).kind, 'cosigned');
+  await witness.close();
+  assert.equal(await readFile(join(folder, 'format'), 'utf8'), '1\n');
+  const again = await serveFolder(folder);
+  assert.equal(await sizeAt(again), 6);
+  await again.close();
+  // Without its journal it is no folder of the format before: it would forget size 6.
+  await rm(journal);
+  await assert.rejects(serveFolder(folder), { code: 'state_damaged' });
+});
+
+test("a flipped bit anywhere in a log's own file, a cut, an end too many, another log, no file: refused", async () => {
   const { folder, file } = await used();
   const good = await readFile(file);
   const refused = (): Promise<void> => assert.rejects(serveFolder(folder), { code: 'state_damaged' });
@@ -378,15 +478,19 @@ async function failing(): Promise<{ witness: TestWitness; other: SigningLog; fai
   return { witness, other, fail };
 }
 
-for (const step of ['state-written', 'state-renamed', 'state-durable']) {
+for (const step of ['state-written', 'state-durable']) {
   test(`after a write that did not end well at ${step} nothing is signed for that log until a restart`, async () => {
     const { witness, other, fail } = await failing();
+    const journal = join(witness.folder, 'state', 'journal');
+    const { ino } = await stat(journal);
     fail.at = step;
     assert.equal((await add(witness, 5, 6)).kind, 'silent');
     fail.at = '';
     assert.equal((await add(witness, 5, 6)).kind, 'silent');
     assert.equal((await fetch(`${witness.url}/healthz`)).status, 503);
     assert.equal((await add(witness, 0, 6, other)).kind, 'cosigned');
+    // Where nobody knows what is there, nothing is added: a new file took its place.
+    assert.equal((await stat(journal)).ino !== ino, step === 'state-written');
     await witness.close();
     const again = await serveFolder(witness.folder);
     const held = await sizeAt(again);
@@ -446,7 +550,7 @@ test('a key that others may read is refused, and so is a folder of a newer forma
   await chmod(join(folder, 'witness.key'), 0o640);
   await assert.rejects(serveFolder(folder), { code: 'key_exposed' });
   await chmod(join(folder, 'witness.key'), 0o600);
-  await writeFile(join(folder, 'format'), '1\n');
+  await writeFile(join(folder, 'format'), '2\n');
   await assert.rejects(serveFolder(folder), { code: 'bad_folder' });
 });
 

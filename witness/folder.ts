@@ -1,11 +1,12 @@
 // The one folder that a witness operator looks after.
 //
-//   format            0
+//   format            1
 //   witness.key       Ed25519 signing key, type 0x04, mode 0600
 //   witness-mldsa.key ML-DSA-44 signing key, type 0x06, mode 0600, if there is one
 //   logs/<hash>.json  {"origin": …, "keys": [vkey, …], "url": …}, one per log; the URL may be left out
 //   peers/<hash>.json other witnesses: see peers.ts
-//   state/<hash>      what was last cosigned for it: see state-file.ts
+//   state/<hash>      that it was never cosigned; in a folder of format 0, what was last cosigned for it
+//   state/journal     what was last cosigned for each log since: see journal-file.ts
 //   gossip/<hash>/    what other witnesses showed of the log, and tiles: see gossip/file-store.ts
 //   evidence/         files of spec/evidence.md, by their SHA-256
 //   clock-leap        there while a leap of the clock waits for confirmation
@@ -30,9 +31,12 @@ import {
   type Vkey,
 } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
+import { createJournal } from './state-journal.js';
 import { createState, originHash } from './state-store.js';
 
-const FORMAT = '0\n';
+const FORMAT = '1\n';
+/** Without a journal: each log's state was replaced in its own file. */
+const FORMER_FORMAT = '0\n';
 /** Bytes of a log's file: room for a hundred keys. */
 const MAX_LOG_FILE = 256 * 1024;
 
@@ -78,6 +82,7 @@ export async function initFolder(
     const file = key.type === COSIGNATURE_MLDSA44 ? layout.mldsaKey(folder) : layout.key(folder);
     await create(file, `${formatSigningKey(key)}\n`);
   }
+  await createJournal(layout.state(folder));
   // Last, and needed by serve: what was interrupted before is no witness yet.
   await create(layout.format(folder), FORMAT);
   return keys.map(({ vkey }) => vkey);
@@ -122,8 +127,18 @@ export async function addLog(
   return log;
 }
 
-/** Throws WitnessError "bad_folder" unless the folder is a witness's, of this format. */
-export async function checkFormat(folder: string): Promise<void> {
+/**
+ * Brings a folder of format 0 to this one: it gets a journal. Only with the folder's lock held. From then on
+ * an older version of this program, which would not see what is in there, refuses the folder.
+ */
+export async function upgradeFolder(folder: string): Promise<void> {
+  if ((await checkFormat(folder)) === FORMAT) return;
+  await createJournal(layout.state(folder));
+  await replaceFile(layout.format(folder), FORMAT);
+}
+
+/** The folder's format. Throws WitnessError "bad_folder" unless it is a witness's, of this format or the one before. */
+export async function checkFormat(folder: string): Promise<string> {
   let found: string;
   try {
     found = await readFile(layout.format(folder), 'utf8');
@@ -135,13 +150,14 @@ export async function checkFormat(folder: string): Promise<void> {
       { cause: error },
     );
   }
-  if (found !== FORMAT) {
+  if (found !== FORMAT && found !== FORMER_FORMAT) {
     throw new WitnessError(
       'bad_folder',
-      `${folder}: expected format 0, found ${JSON.stringify(found.slice(0, 20))}`,
+      `${folder}: expected format 0 or 1, found ${JSON.stringify(found.slice(0, 20))}`,
       'a newer version of this program wrote it: use that one',
     );
   }
+  return found;
 }
 
 /** The witness's signing keys, Ed25519 first. Throws KeyFileError, WitnessError "bad_key". */

@@ -12,7 +12,7 @@ import {
 } from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard, leapFile } from './clock-guard.js';
-import { checkFormat, layout, readKeys, readLogs } from './folder.js';
+import { checkFormat, layout, readKeys, readLogs, upgradeFolder } from './folder.js';
 import { witnessApp } from './http.js';
 import { takeLock } from './lock.js';
 import type { Logger } from './log.js';
@@ -111,10 +111,11 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
   await checkFormat(folder);
   const lock = await takeLock(layout.lock(folder));
   let signer: SigningPool | undefined;
+  let states: StateStore | undefined;
   try {
     const pool = (signer = new SigningPool(await readKeys(folder), { clock, ...options.signing }));
-    const store = new StateStore(layout.state(folder), step);
-    await store.clean();
+    await upgradeFolder(folder);
+    const store = (states = await StateStore.open(layout.state(folder), step, clock));
     const guard = await ClockGuard.open(clock, leapFile(layout.leap(folder)));
     const witness = new Witness(pool, store, guard, step);
     const reload = async (): Promise<void> => {
@@ -180,7 +181,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       await closed;
       clearInterval(sweep);
       clearTimeout(force);
-      await store.idle();
+      await store.close();
       await guard.idle();
       await pool.close();
       await lock.release();
@@ -194,6 +195,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     };
   } catch (error) {
     await signer?.close();
+    await states?.close();
     await lock.release();
     throw error;
   }

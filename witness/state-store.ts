@@ -1,19 +1,21 @@
-import { open, readdir, rename, unlink } from 'node:fs/promises';
+import { open, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFile, syncFolder, writeTemporary } from '../system/index.js';
-import { encodeHex, encodeUtf8, sha256 } from '../tlog/index.js';
+import { createFile, syncFolder, systemClock } from '../system/index.js';
+import { encodeHex, encodeUtf8, sha256, type Clock } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
-import { formatState, initialState, parseState, type LogState } from './state-file.js';
+import { formatState, initialState, parseState, stateDamaged, type LogState } from './state-file.js';
+import { NotWritten, StateJournal } from './state-journal.js';
 import type { Advance, Make, States } from './states.js';
 
 /** Called at named moments, so that a test can stall there or kill the process. */
 export type Step = (name: string) => void | Promise<void>;
 
-/** Files written side by side before the one sync of their folder. */
-const GROUP = 64;
+/** States written before the one sync of the journal. */
+const GROUP = 256;
+/** Milliseconds without a change after which the last one is settled (journal-file.ts). */
+const REST = 1000;
 
 interface Slot {
-  file: string;
   state: LogState;
   /** Ends when the last change asked for has: changes of one log go one by one. */
   queue: Promise<unknown>;
@@ -22,8 +24,7 @@ interface Slot {
 }
 
 interface Write {
-  file: string;
-  bytes: Uint8Array;
+  state: LogState;
   resolve: () => void;
   reject: (error: unknown) => void;
 }
@@ -34,33 +35,53 @@ export function originHash(origin: string): string {
 }
 
 /**
- * The states of all logs: in memory for reading, on disk before any change is seen. Changes of
- * different logs that come together share the sync of the folder.
+ * The states of all logs: in memory for reading, in the journal before any change is seen. Changes of
+ * different logs that come together share a sync.
  */
 export class StateStore implements States {
   readonly #folder: string;
+  readonly #journal: StateJournal;
   readonly #step: Step;
+  readonly #clock: Clock;
   readonly #slots = new Map<string, Slot>();
   readonly #writes: Write[] = [];
-  #draining = false;
+  /** Resolves when nothing waits to be written. */
+  #draining: Promise<void> | undefined;
+  /** Aborted when it closes. */
+  readonly #closing = new AbortController();
+  #resting: Promise<void> | undefined;
+  /** How many groups were written, and whether one of no states is to follow the last. */
+  #groups = 0;
+  #settling = false;
 
-  constructor(folder: string, step: Step = () => undefined) {
+  private constructor(folder: string, journal: StateJournal, step: Step, clock: Clock) {
     this.#folder = folder;
+    this.#journal = journal;
     this.#step = step;
-  }
-
-  /** Removes what a crash left half written. Only with the folder's lock held. */
-  async clean(): Promise<void> {
-    for (const name of await readdir(this.#folder)) {
-      if (name.endsWith('.tmp')) await unlink(join(this.#folder, name));
-    }
-    // A rename that a crash kept from being synced may be seen now and gone after the next power cut.
-    await syncFolder(this.#folder);
+    this.#clock = clock;
   }
 
   /**
-   * Reads a log's state into memory. Throws WitnessError "state_damaged" if the file is not there, is
-   * cut or altered; "state_failed" if it cannot be read or synced.
+   * Removes what a crash left half written, and reads the journal. Only with the folder's lock held. Throws
+   * WitnessError "state_damaged", "state_failed".
+   */
+  static async open(
+    folder: string,
+    step: Step = () => undefined,
+    clock: Clock = systemClock,
+  ): Promise<StateStore> {
+    for (const name of await readdir(folder)) {
+      if (name.endsWith('.tmp')) await unlink(join(folder, name));
+    }
+    // A name that a crash kept from being synced may be seen now and gone after the next power cut.
+    await syncFolder(folder);
+    return new StateStore(folder, await StateJournal.open(folder), step, clock);
+  }
+
+  /**
+   * Reads a log's state into memory: what add-log left, or what the journal has since. Throws WitnessError
+   * "state_damaged" if add-log's file is not there, is cut or altered; "state_failed" if it cannot be read or
+   * synced.
    */
   async load(origin: string): Promise<LogState> {
     const file = join(this.#folder, originHash(origin));
@@ -90,8 +111,12 @@ export class StateStore implements States {
         { cause: error },
       );
     }
-    const state = parseState(bytes, origin, file);
-    this.#slots.set(origin, { file, state, queue: Promise.resolve(), failed: undefined });
+    const added = parseState(bytes, origin, file);
+    const state = this.#journal.get(origin) ?? added;
+    if (state !== added && state.number <= added.number) {
+      throw stateDamaged(file, `state ${added.number}, and an older one in the journal`);
+    }
+    this.#slots.set(origin, { state, queue: Promise.resolve(), failed: undefined });
     return state;
   }
 
@@ -121,11 +146,11 @@ export class StateStore implements States {
       if (slot.state.number !== number) return { swapped: false, state: slot.state };
       const next = await make(slot.state);
       try {
-        await this.#write(slot.file, formatState(next));
+        await this.#write(next);
         await this.#step('state-durable');
       } catch (error) {
-        if (error instanceof NotWritten) throw notWritten(slot.file, error.cause);
-        slot.failed = outcomeUnknown(slot.file, error);
+        if (error instanceof NotWritten) throw notWritten(origin, error.cause);
+        slot.failed = outcomeUnknown(origin, error);
         throw slot.failed;
       }
       slot.state = next;
@@ -141,56 +166,71 @@ export class StateStore implements States {
     return undefined;
   }
 
-  /** Resolves when nothing is being written any more. */
-  async idle(): Promise<void> {
+  /** Ends when nothing is being written any more, and the last change is settled. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#resting;
     await Promise.all([...this.#slots.values()].map(({ queue }) => queue));
+    await this.#draining;
+    // One that fails is not missed: the states are durable without it.
+    await this.#journal.settle().catch(() => undefined);
+    await this.#journal.close();
   }
 
-  #write(file: string, bytes: Uint8Array): Promise<void> {
-    const done = new Promise<void>((resolve, reject) => {
-      this.#writes.push({ file, bytes, resolve, reject });
+  #write(state: LogState): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#writes.push({ state, resolve, reject });
+      this.#draining ??= this.#drain();
     });
-    if (!this.#draining) void this.#drain();
-    return done;
   }
 
   /** Writes what waits, a group at a time: what comes meanwhile is the next group. */
   async #drain(): Promise<void> {
-    this.#draining = true;
-    while (this.#writes.length > 0) {
-      const group = this.#writes.splice(0, GROUP);
-      const replaced = await Promise.allSettled(group.map((write) => this.#replace(write)));
-      const synced = await syncFolder(this.#folder).then(
-        () => undefined,
-        (error: unknown) => ({ error }),
-      );
-      for (const [i, write] of group.entries()) {
-        const outcome = replaced[i];
-        if (outcome?.status === 'rejected') write.reject(outcome.reason);
-        else if (synced) write.reject(synced.error);
-        else write.resolve();
+    // What else is asked for in this turn is of the first group.
+    await Promise.resolve();
+    while (this.#writes.length > 0) await this.#addGroup(this.#writes.splice(0, GROUP));
+    if (this.#settling) await this.#journal.settle().catch(() => undefined);
+    this.#settling = false;
+    // In the same turn as the last look at the list: what comes later starts a new round.
+    this.#draining = this.#writes.length > 0 ? this.#drain() : undefined;
+    if (!this.#closing.signal.aborted) this.#resting ??= this.#rest();
+  }
+
+  async #addGroup(writes: readonly Write[]): Promise<void> {
+    this.#groups++;
+    const group: Write[] = [];
+    for (const write of writes) {
+      try {
+        await this.#step('state-writing');
+        group.push(write);
+      } catch (error) {
+        write.reject(new NotWritten('', { cause: error }));
       }
     }
-    // In the same turn as the last look at the list: what comes later starts a new round.
-    this.#draining = false;
+    if (group.length === 0) return;
+    try {
+      await this.#journal.add(
+        group.map(({ state }) => state),
+        () => this.#step('state-written'),
+      );
+      for (const { resolve } of group) resolve();
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
   }
 
-  async #replace({ file, bytes }: Write): Promise<void> {
-    let temporary: string;
-    try {
-      await this.#step('state-writing');
-      temporary = await writeTemporary(file, bytes);
-    } catch (error) {
-      throw new NotWritten('', { cause: error });
+  /** Settles the last change when no other has come for a while. */
+  async #rest(): Promise<void> {
+    while (!this.#journal.settled && !this.#closing.signal.aborted) {
+      const seen = this.#groups;
+      // Closing calls it off, and settles.
+      await this.#clock.sleep(REST, this.#closing.signal).catch(() => undefined);
+      this.#settling = seen === this.#groups && !this.#closing.signal.aborted;
+      if (this.#settling) await (this.#draining ??= this.#drain());
     }
-    await this.#step('state-written');
-    await rename(temporary, file);
-    await this.#step('state-renamed');
+    this.#resting = undefined;
   }
 }
-
-/** A write that failed before the state itself was touched: a full disk, most often. */
-class NotWritten extends Error {}
 
 /**
  * Makes the state "never cosigned" of a new log. One that exists stays as it is: the log was added
@@ -206,19 +246,19 @@ export async function createState(folder: string, origin: string): Promise<boole
   }
 }
 
-function notWritten(file: string, cause: unknown): WitnessError {
+function notWritten(origin: string, cause: unknown): WitnessError {
   return new WitnessError(
     'state_failed',
-    `${file}: expected to write beside it, found ${reason(cause)}`,
+    `${origin}: expected to write its state, found ${reason(cause)}`,
     'nothing was changed: make room on the disk, and the next request is answered again',
     { cause },
   );
 }
 
-function outcomeUnknown(file: string, cause: unknown): WitnessError {
+function outcomeUnknown(origin: string, cause: unknown): WitnessError {
   return new WitnessError(
     'state_failed',
-    `${file}: expected the write to end well, found ${reason(cause)}`,
+    `${origin}: expected the write of its state to end well, found ${reason(cause)}`,
     'this log is not cosigned until the witness was restarted, which reads what the disk holds',
     { cause },
   );

@@ -35,17 +35,24 @@ function logFault(random: Random, levelLogs: readonly string[]): Fault {
   }
 }
 
-function witnessFault(random: Random, stateFiles: readonly string[]): Fault {
+/** As `logFault`, for a witness: it replaces its journal when it starts and when that is full, and adds to it. */
+function witnessFault(random: Random): Fault {
   const error = random.pick(ERRORS);
   const on = random.chance(0.25);
-  switch (random.below(4)) {
+  switch (random.below(6)) {
     case 0:
     case 1:
-      return { call: 'fsync', error, on, nth: 1 + random.below(14) };
+      return { call: 'fdatasync', error, on, nth: 1 + random.below(14) };
     case 2:
-      return { call: 'rename', error, on, nth: 1 + random.below(7) };
-    default:
-      return { call: 'write', error, on, nth: 1 + random.below(6), files: stateFiles };
+      return { call: 'fsync', error, on, nth: 1 + random.below(6) };
+    case 3:
+      return { call: 'rename', error, on, nth: 1 + random.below(4) };
+    case 4:
+      return { call: 'pwrite64', error, on, nth: 1 + random.below(7), files: ['state/journal'] };
+    default: {
+      const files = ['state/journal.tmp', 'state/journal'];
+      return { call: 'write', error, on, nth: 1 + random.below(2), files };
+    }
   }
 }
 
@@ -94,7 +101,7 @@ const soak: Soak = {
       try {
         for (let i = 0; i < FAULTS_PER_FOLDER && Date.now() < end; i++) {
           await suffer(logs, log, logFault(random, log.levelLogs()));
-          if (i % 2 === 0) await suffer(witnesses, witness, witnessFault(random, witness.stateFiles));
+          if (i % 2 === 0) await suffer(witnesses, witness, witnessFault(random));
         }
       } finally {
         await log.remove();

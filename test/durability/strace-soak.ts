@@ -84,24 +84,31 @@ const BLINDINGS: readonly Blinding[] = [
 
 const WITNESS_BLINDINGS: readonly Blinding[] = [
   {
-    desc: "the sync of a witness's state",
-    file: 'system/durable-file.ts',
-    find: 'await handle.writeFile(content);\n    await handle.sync();',
-    replace: 'await handle.writeFile(content);',
+    desc: "the sync of a witness's journal",
+    file: 'witness/state-journal.ts',
+    find: 'await handle.datasync();',
+    replace: 'handle.fd.toFixed();',
     rule: "before the log's state held it",
   },
   {
-    desc: "the sync of the folder of a witness's states",
-    file: 'witness/state-store.ts',
-    find: 'const synced = await syncFolder(this.#folder).then(',
-    replace: 'const synced = await Promise.resolve().then(',
+    desc: "the sync of a witness's new journal",
+    file: 'system/durable-file.ts',
+    find: 'await handle.writeFile(content);\n    await handle.sync();',
+    replace: 'await handle.writeFile(content);',
+    rule: 'a name given to bytes not synced',
+  },
+  {
+    desc: "the sync of the folder of a witness's journal",
+    file: 'witness/state-journal.ts',
+    find: 'await syncFolder(this.#folder);',
+    replace: '',
     rule: "before the log's state held it",
   },
   {
     desc: "waiting for a witness's state before it answers",
     file: 'witness/state-store.ts',
-    find: 'await this.#write(slot.file, formatState(next));',
-    replace: 'void this.#write(slot.file, formatState(next));',
+    find: 'await this.#write(next);',
+    replace: 'void this.#write(next);',
     rule: "before the log's state held it",
   },
 ];

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { WitnessClient } from '../../client/index.js';
 import { type Vkey, formatVkey, parseVkey } from '../../tlog/index.js';
-import { originHash } from '../../witness/index.js';
 import { SigningLog } from '../helpers/signing-log.js';
 import { type Fault, type FaultOutcome, codeIn } from './log-faults.js';
 import { judgeWitness } from './judge.js';
@@ -42,12 +41,6 @@ export class FaultyWitness {
 
   get folder(): string {
     return this.#place.path('witness');
-  }
-
-  /** Files of the log's state, as faults name them. */
-  get stateFiles(): string[] {
-    const name = originHash(this.#log.origin);
-    return [`state/${name}.tmp`, `state/${name}`];
   }
 
   serve(options: { trace?: string; fault?: Fault } = {}): Running {

@@ -10,6 +10,7 @@ import { registerInit } from './commands/init.js';
 import { registerKeygen } from './commands/keygen.js';
 import { registerPolicy } from './commands/policy.js';
 import { registerProve } from './commands/prove.js';
+import { registerSearch } from './commands/search.js';
 import { registerSubmit } from './commands/submit.js';
 import { registerVerify } from './commands/verify.js';
 import type { Context } from './context.js';
@@ -25,6 +26,7 @@ const COMMANDS: readonly Register[] = [
   registerVerify,
   registerProve,
   registerGet,
+  registerSearch,
   registerEvidence,
   registerPolicy,
   registerDoctor,

@@ -74,6 +74,12 @@ export const REFUSALS = {
     hint: 'the log takes no entries until its operator has looked; GET /readyz says why',
     retryAfter: 60,
   },
+  index_unavailable: {
+    status: 503,
+    hint: 'the index is being made anew; the log itself is served: ask later, or read it',
+    retryAfter: 5,
+  },
+  busy: { status: 503, hint: 'too many are connected; ask later', retryAfter: 5 },
   draining: { status: 503, hint: 'the server is shutting down; send the same bytes again', retryAfter: 5 },
 } as const;
 

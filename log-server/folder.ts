@@ -10,6 +10,8 @@ export const FILES = {
   policy: 'policy',
   charter: 'charter.json',
   data: 'data',
+  /** Derived from the data: may be deleted. */
+  search: 'search',
 } as const;
 
 /** Reads the policy of a log's folder. Throws LogError `no_policy`. */

@@ -17,6 +17,7 @@ import type { OpenedLog, RunningLog } from './running.js';
 import { DEFAULT_LIMITS } from './settings.js';
 import type { LogSettings } from './settings.js';
 import { storageHook } from './steps.js';
+import { QueryIndex } from './search/query-index.js';
 import { openLogStorage } from './storage/index.js';
 import type { LogStorage } from './storage/index.js';
 
@@ -118,6 +119,7 @@ async function openCharter(settings: LogSettings, storage: LogStorage, logKey: S
   const { ratePerKey, burstPerKey } = { ...DEFAULT_LIMITS, ...settings.limits };
   return {
     policy: parsePolicy(configured),
+    search: (published) => new QueryIndex(join(folder, FILES.search), storage, published, logger),
     admission: new CharterAdmission(storage, new RateLimiter(clock, ratePerKey, burstPerKey)),
     companion: new CharterCompanion({
       storage,

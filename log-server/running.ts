@@ -8,6 +8,8 @@ import { listen } from './http/listen.js';
 import type { Readiness } from './http/view.js';
 import { silentLogger } from './logger.js';
 import { measureLog } from './metrics.js';
+import type { QueryIndex } from './search/query-index.js';
+import { deferred } from './signal.js';
 import { Publisher } from './publisher.js';
 import { Sequencer } from './sequencer.js';
 import type { Receipt } from './sequencer.js';
@@ -38,6 +40,8 @@ export interface OpenedLog {
   readonly admission: Admission;
   /** Submits the log's own entries. */
   readonly companion?: Companion;
+  /** Where entries are by what they say. */
+  readonly search?: (published: () => number) => QueryIndex;
 }
 
 /** Starts the pipeline and the HTTP side over an opened log. */
@@ -103,9 +107,15 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     () => witnesses.ring(),
     () => {
       metrics.published();
+      search?.ring();
+      news.resolve(undefined);
+      news = deferred();
       onPublished();
     },
   );
+
+  const search = opened.search?.(() => publisher.published?.size ?? 0);
+  let news = deferred<undefined>();
 
   const readiness = (): Readiness => {
     const common = {
@@ -143,6 +153,10 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     published: () => publisher.published,
     readiness,
     metrics,
+    search,
+    news: () => news.promise,
+    clock,
+    signal,
     nextRequestId: () => `${prefix}-${(requests++).toString(36)}`,
   });
   const server = await listen(app, settings.listen, limits);
@@ -158,6 +172,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   const sequencing = watch('sequencer', sequencer.run());
   const publishing = watch('publisher', publisher.run());
   const others = [watch('witnesses', witnesses.run())];
+  if (search !== undefined) others.push(search.run(clock, signal));
   if (companion !== undefined) {
     const view = {
       submit: (body: Uint8Array) => sequencer.submit(body, 'server'),

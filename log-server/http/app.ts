@@ -4,6 +4,7 @@ import { apiRoutes } from './api.js';
 import { errorResponse, toHttpError } from './errors.js';
 import { frontRoute } from './front.js';
 import { readRoutes } from './reads.js';
+import { searchRoutes } from './search.js';
 import { statusRoutes } from './status.js';
 import type { HttpEnv, LogView } from './view.js';
 
@@ -30,6 +31,7 @@ export function createApp(log: LogView): Hono<HttpEnv> {
   });
   addRoute(app, log);
   readRoutes(app, log);
+  searchRoutes(app, log);
   apiRoutes(app, log);
   statusRoutes(app, log);
   frontRoute(app, log);

@@ -46,6 +46,8 @@ const ROUTES = [
   'GET  /api/v1/checkpoint                 the same tree head, in JSON',
   'GET  /api/v1/entries/<index>            an entry with its proof',
   'GET  /api/v1/entries?payload=<hex>      the entry with that payload digest',
+  'GET  /api/v1/search?participant=<id>     entries by participant, run, type, digest or time',
+  'GET  /api/v1/events                      entries as they are published (server-sent events)',
   'GET  /api/v1/proofs/inclusion?index=<index>[&size=<size>]',
   'GET  /api/v1/proofs/consistency?from=<size>[&to=<size>]',
   'GET  /healthz, /readyz                  whether it runs, and whether it takes entries',

@@ -1,8 +1,10 @@
 import type { HttpBindings } from '@hono/node-server';
+import type { Clock } from '../../tlog/index.js';
 import type { PublishedHead } from '../head.js';
 import type { Logger } from '../logger.js';
 import type { LogMetrics } from '../metrics.js';
 import type { Receipt } from '../sequencer.js';
+import type { QueryIndex } from '../search/query-index.js';
 import type { LogStorage } from '../storage/types.js';
 
 /** Whether the log takes entries, and if not, why. */
@@ -32,6 +34,13 @@ export interface LogView {
   published(): PublishedHead | undefined;
   readiness(): Readiness;
   readonly metrics: Pick<LogMetrics, 'text' | 'answered'>;
+  /** Where entries are by what they say; none where any bytes are logged. */
+  readonly search: Pick<QueryIndex, 'search'> | undefined;
+  /** Resolves at the next publication. */
+  news(): Promise<void>;
+  readonly clock: Clock;
+  /** The log ends. */
+  readonly signal: AbortSignal;
   /** A short identifier of a request, for logs and their readers. */
   nextRequestId(): string;
 }

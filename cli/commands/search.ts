@@ -1,0 +1,222 @@
+// stele search: entries by what they say. The log's index says where to look; what it names is fetched and
+// verified like everything else. With --all nothing is left to the index.
+import { factsOf, shortType, type EntryFacts } from '../../attestation/index.js';
+import { define, type Invocation, type Register } from '../command.js';
+import { CliError, EXIT } from '../errors.js';
+import { checkCount } from '../identifiers.js';
+import { openLog, type OpenLog } from '../log.js';
+import { required } from '../settings.js';
+import { readText } from '../submission.js';
+
+interface SearchOptions {
+  readonly by?: string;
+  readonly run?: string;
+  readonly type?: string;
+  readonly digest?: string;
+  readonly since?: string;
+  readonly until?: string;
+  readonly oldest?: boolean;
+  readonly limit: string;
+  readonly all?: boolean;
+}
+
+/** What an index says of an entry, before anything of it is believed. */
+interface Hint {
+  readonly index: number;
+  readonly loggedBy: number | null;
+}
+
+/** Registers the command. */
+export const registerSearch: Register = (program, context, outcome) => {
+  define<SearchOptions>(
+    program
+      .command('search')
+      .description(
+        'find entries by participant, run, type, digest or time; each is verified before it is shown',
+      )
+      .option('--by <participant>', 'whose statement it is, or whom it is about')
+      .option('--run <id>', 'the run that it is about')
+      .option('--type <type>', 'such as run-intent, run-final, participant')
+      .option('--digest <sha256>', 'of its payload, or anywhere in it')
+      .option('--since <time>', 'logged by an anchor of this time or later, as 2026-11-21T09:00:00Z')
+      .option('--until <time>', 'logged by an anchor of this time or earlier')
+      .option('--oldest', 'the oldest first')
+      .option('--limit <n>', 'how many', '20')
+      .option('--all', "read every entry instead of asking the log's index"),
+    context,
+    outcome,
+    ['log', 'policy', 'timeout'],
+    search,
+  );
+};
+
+async function search(invocation: Invocation, options: SearchOptions): Promise<undefined> {
+  const { context, report, settings } = invocation;
+  const limit = checkCount(options.limit, '--limit');
+  if (options.digest !== undefined && !/^[0-9a-f]{64}$/.test(options.digest))
+    throw usage(`--digest: expected 64 hex digits in lower case, found ${JSON.stringify(options.digest)}`);
+  if (options.all && (options.since ?? options.until) !== undefined)
+    throw usage('--all reads entries, and times come from anchors: leave out --since and --until');
+  const log = await openLog(context, settings);
+  const found: { index: number; facts: EntryFacts; loggedBy: number | null }[] = [];
+  let indexed = log.checkpoint.size;
+  let more = false;
+  if (options.all) {
+    for await (const { index, entry } of log.reader.entries(0, log.checkpoint.size)) {
+      const facts = factsOf(entry);
+      if (facts === undefined || !fits(options, facts)) continue;
+      found.push({ index, facts, loggedBy: null });
+      if (options.oldest && found.length === limit) break;
+    }
+    if (!options.oldest) found.reverse();
+    more = found.length > limit;
+    found.splice(limit);
+  } else {
+    ({ indexed, more } = await askIndex(invocation, options, limit, log, found));
+  }
+  for (const { index, facts, loggedBy } of found) {
+    const { statement, type, participants, run } = facts;
+    const about = participants[1];
+    const when = loggedBy === null ? 'not anchored yet' : `by ${new Date(loggedBy * 1000).toISOString()}`;
+    const what = [type, run, about && `about ${about}`].filter((part) => part !== undefined).join('  ');
+    const by = statement.predicate.participant;
+    report.line(`${String(index).padStart(8)}  ${by}  ${what}${options.all ? '' : `  ${when}`}`);
+  }
+  report.result({
+    size: log.checkpoint.size,
+    coverage: options.all ? 'all' : 'index',
+    indexed,
+    entries: found.map(({ index, facts, loggedBy }) => ({
+      index,
+      id: facts.id,
+      type: facts.type,
+      participant: facts.statement.predicate.participant,
+      ...(facts.run !== undefined && { run: facts.run }),
+      loggedBy,
+    })),
+    more,
+  });
+  const covered = options.all
+    ? `All ${log.checkpoint.size} entries were read.`
+    : `By the log's own index of ${indexed} of ${log.checkpoint.size} entries: what is shown was verified, what it leaves out cannot be seen. --all reads everything.`;
+  report.say(`${found.length} found${more ? ', and more behind them' : ''}. ${covered}`);
+  return undefined;
+}
+
+/** Pages through the log's index; each entry it names is fetched with its proof and must fit. */
+async function askIndex(
+  { context, settings }: Invocation,
+  options: SearchOptions,
+  limit: number,
+  log: OpenLog,
+  found: { index: number; facts: EntryFacts; loggedBy: number | null }[],
+): Promise<{ indexed: number; more: boolean }> {
+  const url = required(settings, 'log');
+  let indexed = 0;
+  let after: number | undefined;
+  for (;;) {
+    const address = new URL('api/v1/search', url.endsWith('/') ? url : `${url}/`);
+    const ask = (name: string, value: string | number | undefined): void => {
+      if (value !== undefined) address.searchParams.set(name, String(value));
+    };
+    ask('participant', options.by);
+    ask('run', options.run);
+    ask('type', options.type);
+    ask('digest', options.digest);
+    ask('from', options.since && seconds(options.since, '--since'));
+    ask('until', options.until && seconds(options.until, '--until'));
+    ask('order', options.oldest ? 'oldest' : 'newest');
+    ask('limit', Math.min(limit - found.length, 100));
+    ask('after', after);
+    const answer = await context.fetch(address.href, {
+      redirect: 'error',
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(1000 * (settings.timeout ?? 60)),
+    });
+    const text = await readText(answer, address.href);
+    if (answer.status === 404 || answer.status === 400)
+      throw new CliError(
+        EXIT.failed,
+        'not_found',
+        `${url}: expected an index to search, found none that takes this question`,
+        '--all reads every entry instead',
+      );
+    if (answer.status !== 200)
+      throw new CliError(
+        EXIT.network,
+        'bad_status',
+        `${address.href}: expected status 200, found ${answer.status}`,
+        'try again later, or with --all',
+      );
+    const page = parsePage(text, address.href);
+    indexed = page.indexed;
+    for (const { index, loggedBy } of page.hints) {
+      // An index may run ahead of the checkpoint that was read just before.
+      if (index >= log.checkpoint.size) continue;
+      const facts = factsOf(await log.reader.entry(index));
+      if (facts === undefined || !fits(options, facts))
+        throw new CliError(
+          EXIT.network,
+          'bad_reply',
+          `${url}: expected entries that fit, found entry ${index}, which does not`,
+          'the index of this log is wrong: --all does without it, and its operator should hear of it',
+        );
+      found.push({ index, facts, loggedBy });
+    }
+    if (page.next === null) return { indexed, more: false };
+    if (found.length >= limit) return { indexed, more: true };
+    if (page.next === after)
+      throw new CliError(
+        EXIT.network,
+        'bad_reply',
+        `${url}: expected a next page, found the same again`,
+        '--all does without the index',
+      );
+    after = page.next;
+  }
+}
+
+function parsePage(text: string, from: string): { indexed: number; hints: Hint[]; next: number | null } {
+  const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+  const wrong = (): CliError =>
+    new CliError(
+      EXIT.network,
+      'bad_reply',
+      `${from}: expected a page of entries, found something else`,
+      '--all does without the index',
+    );
+  let page: { indexed?: unknown; entries?: unknown; next?: unknown };
+  try {
+    page = JSON.parse(text) as typeof page;
+  } catch {
+    throw wrong();
+  }
+  const { indexed, entries, next } = page;
+  if (!count(indexed) || !Array.isArray(entries) || !(next === null || count(next))) throw wrong();
+  const hints = (entries as { index?: unknown; loggedBy?: unknown }[]).map(({ index, loggedBy }) => {
+    if (!count(index) || !(loggedBy === null || (count(loggedBy) && loggedBy < 8_640_000_000_000)))
+      throw wrong();
+    return { index, loggedBy };
+  });
+  return { indexed, hints, next };
+}
+
+function fits({ by, run, type, digest }: SearchOptions, facts: EntryFacts): boolean {
+  return (
+    (by === undefined || facts.participants.includes(by)) &&
+    (run === undefined || facts.run === run) &&
+    (type === undefined || facts.type === shortType(type)) &&
+    (digest === undefined || facts.digests.includes(digest))
+  );
+}
+
+function seconds(text: string, flag: string): number {
+  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?$/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isNaN(ms))
+    throw usage(`${flag}: expected a UTC time such as 2026-11-21T09:00:00Z, found ${JSON.stringify(text)}`);
+  return Math.floor(ms / 1000);
+}
+
+function usage(message: string): CliError {
+  return new CliError(EXIT.usage, 'usage', message, 'see stele search --help');
+}

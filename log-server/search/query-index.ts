@@ -1,0 +1,281 @@
+// Where to look for entries by participant, run, type, digest and time. It holds indexes only and is made
+// from the published log, so it can be deleted at any time, and nobody need believe it: an entry that it
+// names is fetched with its proof. That it names all of them, only a reader of the whole log can know.
+//
+//   size                          entries looked at
+//   <kind>\0<value>\0<index>      an entry that has this value; index in 16 digits
+//   time\0<seconds>\0<ordinal>    an anchor by its time; the entries it is the first to cover
+import { access, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KEYS, factsOf, shortType, typeUri } from '../../attestation/index.js';
+import type { AnchorRecord, EntryFacts } from '../../attestation/index.js';
+import { SteleError, decodeUtf8, encodeUtf8 } from '../../tlog/index.js';
+import type { Clock } from '../../tlog/index.js';
+import type { Logger } from '../logger.js';
+import { Bell } from '../signal.js';
+import { openDatabase, readKey } from '../storage/database.js';
+import type { Database } from '../storage/database.js';
+import type { LogStorage } from '../storage/types.js';
+import { SubmissionError } from '../errors.js';
+
+/** What is asked for: all that is given must fit. */
+export interface Query {
+  readonly participant?: string;
+  readonly run?: string;
+  /** Short name or URI. */
+  readonly type?: string;
+  /** Hex SHA-256, of the payload or anywhere in the statement. */
+  readonly digest?: string;
+  /** POSIX seconds: entries of which an anchor says that they were logged by then, no earlier, no later. */
+  readonly from?: number;
+  readonly until?: number;
+  /** Newest first. */
+  readonly newestFirst: boolean;
+  /** Index that the page begins behind, in its order. */
+  readonly after?: number;
+  readonly limit: number;
+}
+
+/** A page of what was found. */
+export interface Found {
+  /** Entries [0, size) were looked at. */
+  readonly size: number;
+  readonly entries: readonly { readonly index: number; readonly facts: EntryFacts }[];
+  /** `after` of the next page; undefined where this was the last. */
+  readonly next: number | undefined;
+}
+
+/** Entries looked at for one page: a rare combination of frequent values takes several pages. */
+const LOOKED_AT = 1000;
+/** Entries between two writes. */
+const BATCH = 256;
+/** Anchors between two times that one question may span: five months at ten minutes each. */
+const MAX_ANCHORS = 20_000;
+/** Milliseconds before an index that failed is made anew. */
+const FIRST_PAUSE_MS = 1000;
+const LONGEST_PAUSE_MS = 60_000;
+const SIZE = encodeUtf8('size');
+const VERSION = '1';
+
+type Kind = 'participant' | 'run' | 'type' | 'digest';
+/** The order in which a value narrows the search most. */
+const KINDS: readonly Kind[] = ['digest', 'run', 'participant', 'type'];
+
+/** Opens with what there is; what cannot be read is made anew. */
+export class QueryIndex {
+  readonly #folder: string;
+  readonly #storage: LogStorage;
+  readonly #logger: Logger;
+  readonly #bell = new Bell();
+  readonly #published: () => number;
+  #open: { db: Database; close: () => Promise<void> } | undefined;
+  #size = 0;
+  /** What a search found wrong with it. */
+  #doubt: Error | undefined;
+
+  /** `published` is the size of the published tree: nothing else is shown. */
+  constructor(folder: string, storage: LogStorage, published: () => number, logger: Logger) {
+    this.#folder = folder;
+    this.#storage = storage;
+    this.#published = published;
+    this.#logger = logger;
+  }
+
+  /** Entries looked at. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** There may be more entries. */
+  ring(): void {
+    this.#bell.ring();
+  }
+
+  /** The loop: follows the published log until the signal aborts. An index that fails is made anew. */
+  async run(clock: Clock, signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#bell.ring());
+    let pause = FIRST_PAUSE_MS;
+    for (let anew = false; !signal.aborted; anew = true) {
+      try {
+        await this.#start(anew);
+        while (!signal.aborted) {
+          if (this.#doubt !== undefined) throw this.#doubt;
+          if (this.#size >= this.#published()) await this.#bell.wait();
+          else await this.#advance();
+        }
+      } catch (error) {
+        this.#logger.log('warn', 'query index made anew', { error: String(error) });
+      } finally {
+        const open = this.#open;
+        this.#open = undefined;
+        this.#doubt = undefined;
+        await open?.close().catch(() => undefined);
+      }
+      await clock.sleep(pause, signal).catch(() => undefined);
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+    }
+  }
+
+  /** Throws SubmissionError "index_unavailable" while there is none, and "bad_request". */
+  async search(query: Query): Promise<Found> {
+    const db = this.#open?.db;
+    if (db === undefined) throw new SubmissionError('index_unavailable', 'the index is being made');
+    try {
+      return await this.#search(db, query);
+    } catch (error) {
+      if (error instanceof SteleError) throw error;
+      // Somebody deleted its files, or the disk bent them.
+      this.#doubt = error instanceof Error ? error : new Error(String(error));
+      this.#bell.ring();
+      throw new SubmissionError('index_unavailable', 'the index cannot be read, and is made anew');
+    }
+  }
+
+  async #search(db: Database, query: Query): Promise<Found> {
+    const size = this.#size;
+    const times = await this.#ranges(db, query);
+    const entries: { index: number; facts: EntryFacts }[] = [];
+    let looked = 0;
+    let last: number | undefined;
+    for await (const index of this.#candidates(db, query, size, times)) {
+      if (entries.length >= query.limit || looked >= LOOKED_AT) return { size, entries, next: last };
+      looked++;
+      last = index;
+      const facts = factsOf(await this.#storage.readEntry(index));
+      if (facts !== undefined && fits(query, facts)) entries.push({ index, facts });
+    }
+    return { size, entries, next: undefined };
+  }
+
+  async #start(anew: boolean): Promise<void> {
+    if (anew) await rm(this.#folder, { recursive: true, force: true });
+    this.#open = await openDatabase(this.#folder, true);
+    const stored = await readKey(this.#open.db, SIZE);
+    const [version, size] = stored === undefined ? [VERSION, '0'] : decodeUtf8(stored).split(' ');
+    this.#size = Number(size);
+    // Another version, or an index of a larger log: the folder of the log is another than it was.
+    if (version !== VERSION || !Number.isSafeInteger(this.#size) || this.#size > this.#storage.size)
+      throw new Error(
+        `expected version ${VERSION} and a size up to ${this.#storage.size}, found ${version} ${size}`,
+      );
+  }
+
+  /** The next entries, one write. Not synced: what a power cut takes is looked at again. */
+  async #advance(): Promise<void> {
+    const db = this.#open?.db;
+    if (db === undefined) return;
+    // LevelDB goes on for a long time with files that have been deleted.
+    await access(join(this.#folder, 'CURRENT'));
+    const to = Math.min(this.#size + BATCH, this.#published());
+    const keys: Uint8Array[] = [];
+    const times: [Uint8Array, Uint8Array][] = [];
+    for (let index = this.#size; index < to; index++) {
+      const facts = factsOf(await this.#storage.readEntry(index));
+      if (facts === undefined) continue;
+      keys.push(...keysOf(facts, index));
+      if (facts.statement.predicateType === typeUri('anchor')) times.push(...(await this.#timeOf(index)));
+    }
+    await db.batch([
+      ...[...keys.map((key) => [key, new Uint8Array()] as const), ...times].map(
+        ([key, value]) => ({ type: 'put', key, value }) as const,
+      ),
+      { type: 'put', key: SIZE, value: encodeUtf8(`${VERSION} ${to}`) },
+    ]);
+    this.#size = to;
+  }
+
+  /** Which entries the anchor at `index` is the first to cover, by its time. */
+  async #timeOf(index: number): Promise<[Uint8Array, Uint8Array][]> {
+    const { ledger } = this.#storage;
+    const read = async <T>(key: string): Promise<T | undefined> => {
+      const bytes = await ledger.get(key);
+      return bytes === undefined ? undefined : (JSON.parse(decodeUtf8(bytes)) as T);
+    };
+    const at = await read<{ ordinal: number }>(KEYS.anchorAt(index));
+    const anchor = at && (await read<AnchorRecord>(KEYS.anchor(at.ordinal)));
+    if (anchor === undefined || at === undefined || anchor.upper === null) return [];
+    const before = at.ordinal === 0 ? undefined : await read<AnchorRecord>(KEYS.anchor(at.ordinal - 1));
+    const key = encodeUtf8(`time\0${pad(anchor.upper)}\0${pad(at.ordinal)}`);
+    return [[key, encodeUtf8(`${before?.size ?? 0} ${anchor.size}`)]];
+  }
+
+  /** The ranges of indexes that the question's times allow, ascending; undefined where it names none. */
+  async #ranges(db: Database, { from, until }: Query): Promise<(readonly [number, number])[] | undefined> {
+    if (from === undefined && until === undefined) return undefined;
+    const ranges: [number, number][] = [];
+    const options = {
+      gte: encodeUtf8(`time\0${pad(from ?? 0)}\0`),
+      lt: encodeUtf8(`time\0${pad((until ?? 9_007_199_254_740_990) + 1)}\0`),
+      limit: MAX_ANCHORS + 1,
+    };
+    for await (const value of db.values(options)) {
+      const [first = 0, end = 0] = decodeUtf8(value).split(' ').map(Number);
+      ranges.push([first, end]);
+    }
+    if (ranges.length > MAX_ANCHORS)
+      throw new SubmissionError(
+        'bad_request',
+        `expected times with at most ${MAX_ANCHORS} anchors between them`,
+      );
+    return ranges.sort(([a], [b]) => a - b);
+  }
+
+  /** Indexes of entries that may fit, in the order asked for, behind `after`. */
+  async *#candidates(
+    db: Database,
+    query: Query,
+    size: number,
+    times: readonly (readonly [number, number])[] | undefined,
+  ): AsyncGenerator<number> {
+    const { newestFirst, after } = query;
+    const [low, high] = newestFirst
+      ? [0, Math.min(size, after ?? size)]
+      : [after === undefined ? 0 : after + 1, size];
+    const ranges = (times ?? [[0, size] as const])
+      .map(([from, to]) => [Math.max(from, low), Math.min(to, high)] as const)
+      .filter(([from, to]) => from < to);
+    if (newestFirst) ranges.reverse();
+    const kind = KINDS.find((each) => query[each] !== undefined);
+    for (const [from, to] of ranges) {
+      if (kind === undefined) {
+        for (let i = 0; i < to - from; i++) yield newestFirst ? to - 1 - i : from + i;
+        continue;
+      }
+      const prefix = `${kind}\0${kind === 'type' ? shortType(query.type ?? '') : (query[kind] ?? '')}\0`;
+      const options = {
+        gte: encodeUtf8(prefix + pad(from)),
+        lt: encodeUtf8(prefix + pad(to)),
+        reverse: newestFirst,
+      };
+      for await (const key of db.keys(options)) yield Number(decodeUtf8(key).slice(prefix.length));
+    }
+  }
+}
+
+function keysOf({ participants, run, type, digests }: EntryFacts, index: number): Uint8Array[] {
+  const values: [Kind, string][] = [
+    ...participants.map((value): [Kind, string] => ['participant', value]),
+    ...(run === undefined ? [] : [['run', run] as [Kind, string]]),
+    ['type', type],
+    ...digests.map((value): [Kind, string] => ['digest', value]),
+  ];
+  // Of types that are not ours a value can be anything; what no identifier is, is not looked for either.
+  return values
+    .filter(([, value]) => /^[!-~]{1,200}$/.test(value))
+    .map(([kind, value]) => encodeUtf8(`${kind}\0${value}\0${pad(index)}`));
+}
+
+function fits(query: Query, facts: EntryFacts): boolean {
+  const { participant, run, type, digest } = query;
+  return (
+    (participant === undefined || facts.participants.includes(participant)) &&
+    (run === undefined || facts.run === run) &&
+    (type === undefined || facts.type === shortType(type)) &&
+    (digest === undefined || facts.digests.includes(digest))
+  );
+}
+
+/** Sixteen digits, so that keys sort as their numbers do. */
+function pad(value: number): string {
+  return String(value).padStart(16, '0');
+}

@@ -3,7 +3,7 @@
 import { factsOf, shortType, type EntryFacts } from '../../attestation/index.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
-import { checkCount } from '../identifiers.js';
+import { checkCount, checkTime } from '../identifiers.js';
 import { openLog, type OpenLog } from '../log.js';
 import { required } from '../settings.js';
 import { readText } from '../submission.js';
@@ -53,20 +53,22 @@ export const registerSearch: Register = (program, context, outcome) => {
 async function search(invocation: Invocation, options: SearchOptions): Promise<undefined> {
   const { context, report, settings } = invocation;
   const limit = checkCount(options.limit, '--limit');
+  if (limit === 0) throw usage('--limit: expected at least 1, found 0');
   if (options.digest !== undefined && !/^[0-9a-f]{64}$/.test(options.digest))
     throw usage(`--digest: expected 64 hex digits in lower case, found ${JSON.stringify(options.digest)}`);
   if (options.all && (options.since ?? options.until) !== undefined)
     throw usage('--all reads entries, and times come from anchors: leave out --since and --until');
   const log = await openLog(context, settings);
   const found: { index: number; facts: EntryFacts; loggedBy: number | null }[] = [];
-  let indexed = log.checkpoint.size;
-  let more = false;
+  let indexed: number;
+  let more: boolean;
   if (options.all) {
+    indexed = log.checkpoint.size;
     for await (const { index, entry } of log.reader.entries(0, log.checkpoint.size)) {
       const facts = factsOf(entry);
       if (facts === undefined || !fits(options, facts)) continue;
       found.push({ index, facts, loggedBy: null });
-      if (options.oldest && found.length === limit) break;
+      if (options.oldest && found.length > limit) break;
     }
     if (!options.oldest) found.reverse();
     more = found.length > limit;
@@ -123,8 +125,8 @@ async function askIndex(
     ask('run', options.run);
     ask('type', options.type);
     ask('digest', options.digest);
-    ask('from', options.since && seconds(options.since, '--since'));
-    ask('until', options.until && seconds(options.until, '--until'));
+    ask('from', options.since && checkTime(options.since, '--since'));
+    ask('until', options.until && checkTime(options.until, '--until'));
     ask('order', options.oldest ? 'oldest' : 'newest');
     ask('limit', Math.min(limit - found.length, 100));
     ask('after', after);
@@ -208,13 +210,6 @@ function fits({ by, run, type, digest }: SearchOptions, facts: EntryFacts): bool
     (type === undefined || facts.type === shortType(type)) &&
     (digest === undefined || facts.digests.includes(digest))
   );
-}
-
-function seconds(text: string, flag: string): number {
-  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?$/.test(text) ? Date.parse(text) : NaN;
-  if (Number.isNaN(ms))
-    throw usage(`${flag}: expected a UTC time such as 2026-11-21T09:00:00Z, found ${JSON.stringify(text)}`);
-  return Math.floor(ms / 1000);
 }
 
 function usage(message: string): CliError {

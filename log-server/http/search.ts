@@ -73,11 +73,12 @@ async function follow(log: LogView, outgoing: ServerResponse, next: number): Pro
     gone.abort();
   });
   void beat(clock, outgoing, gone.signal);
-  for (let at = next; !outgoing.destroyed && !signal.aborted;) {
+  const ended = (): boolean => outgoing.destroyed || signal.aborted;
+  for (let at = next; !ended();) {
     // Taken before the look at the size, so that no publication falls between the two.
     const news = log.news();
     const size = log.published()?.size ?? 0;
-    for (; at < size && !outgoing.destroyed; at++) {
+    for (; at < size && !ended(); at++) {
       const facts = factsOf(await log.storage.readEntry(at));
       const data = facts === undefined ? { index: at } : await summary(log, at, facts);
       outgoing.write(`id: ${at}\nevent: entry\ndata: ${JSON.stringify(data)}\n\n`);

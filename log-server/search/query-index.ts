@@ -95,10 +95,11 @@ export class QueryIndex {
   async run(clock: Clock, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.#bell.ring());
     let pause = FIRST_PAUSE_MS;
-    for (let anew = false; !signal.aborted; anew = true) {
+    const ended = (): boolean => signal.aborted;
+    for (let anew = false; !ended(); anew = true) {
       try {
         await this.#start(anew);
-        while (!signal.aborted) {
+        while (!ended()) {
           if (this.#doubt !== undefined) throw this.#doubt;
           if (this.#size >= this.#published()) await this.#bell.wait();
           else await this.#advance();

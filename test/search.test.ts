@@ -1,0 +1,207 @@
+// Searching: the log's index and its news over HTTP, `stele search`, and an index that somebody deletes.
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { introduceLab, startWorld, type Person, type World } from './cli/world.js';
+
+let world: World;
+let acme: Person;
+
+interface Page {
+  indexed: number;
+  published: number;
+  entries: {
+    index: number;
+    id: string;
+    type: string;
+    participant: string;
+    about?: string;
+    run?: string;
+    loggedBy: number | null;
+  }[];
+  next: number | null;
+}
+
+const ask = async (query: string): Promise<Page> => {
+  const answer = await fetch(`${world.log.url}/api/v1/search?${query}`);
+  const text = await answer.text();
+  assert.equal(answer.status, 200, text);
+  return JSON.parse(text) as Page;
+};
+
+/** Asks until the index has caught up with what is published. */
+async function caughtUp(query: string): Promise<Page> {
+  for (;;) {
+    const answer = await fetch(`${world.log.url}/api/v1/search?${query}`);
+    const page = (await answer.json()) as Page;
+    if (answer.status === 200 && page.indexed === (world.log.published()?.size ?? 0)) return page;
+    await delay(20);
+  }
+}
+
+async function declare(lab: Person, run: string): Promise<void> {
+  const words = ['--spec', 'spec.md', '--planned-flop', '10', '--otherwise', 'withheld', '--run', run];
+  assert.equal((await lab.run('attest', 'run-intent', ...words)).status, 0);
+  const done = await lab.run('submit', `records/${run}.intent.dsse.json`);
+  assert.equal(done.status, 0, done.stderr);
+}
+
+before(async () => {
+  world = await startWorld();
+  acme = await introduceLab(world, 'acme');
+  const other = await introduceLab(world, 'other');
+  for (const lab of [acme, other]) lab.write('spec.md', 'a run');
+  for (const run of ['one', 'two', 'three']) await declare(acme, run);
+  await declare(other, 'one');
+});
+after(() => world.close());
+
+test('entries by participant, run, type and digest, oldest or newest first, in pages', async () => {
+  const all = await caughtUp('participant=acme');
+  assert.deepEqual(
+    all.entries.map(({ type, run }) => [type, run]),
+    [
+      ['participant', undefined],
+      ['run-intent', 'one'],
+      ['run-intent', 'two'],
+      ['run-intent', 'three'],
+    ],
+  );
+  assert.equal(all.entries.at(0)?.about, 'acme');
+  assert.equal(all.entries.at(0)?.participant, 'office');
+  assert.equal(all.next, null);
+
+  assert.deepEqual(
+    (await ask('run=one')).entries.map(({ participant }) => participant),
+    ['acme', 'other'],
+  );
+  assert.deepEqual((await ask('run=one&participant=other')).entries.length, 1);
+  assert.deepEqual(
+    (await ask('type=charter')).entries.map(({ index }) => index),
+    [0],
+  );
+  const { id, index } = all.entries[2] ?? { id: '', index: -1 };
+  assert.equal((await ask(`digest=${id}`)).entries[0]?.index, index);
+  assert.deepEqual((await ask('participant=nobody')).entries, []);
+
+  const pages: number[] = [];
+  let next: number | null = null;
+  do {
+    const page = await ask(`participant=acme&order=newest&limit=1${next === null ? '' : `&after=${next}`}`);
+    pages.push(...page.entries.map((entry) => entry.index));
+    next = page.next;
+  } while (next !== null);
+  assert.deepEqual(pages, all.entries.map((entry) => entry.index).reverse());
+});
+
+test('questions that are none are refused', async () => {
+  for (const query of [
+    'participants=acme',
+    'limit=0',
+    'limit=1001',
+    'digest=xy',
+    'order=up',
+    'from=-1',
+    'run=a&run=b',
+    'participant=%00',
+  ]) {
+    const answer = await fetch(`${world.log.url}/api/v1/search?${query}`);
+    assert.equal(answer.status, 400, query);
+    await answer.body?.cancel();
+  }
+});
+
+test('times are those of anchors', async () => {
+  const { entries } = await caughtUp('limit=3');
+  // Entry 0 is covered by the first anchor; what comes after it waits for the next.
+  const [charter, , later] = entries;
+  assert.ok(charter?.loggedBy != null);
+  assert.equal(later?.loggedBy, null);
+  const by = charter.loggedBy;
+  assert.deepEqual(
+    (await ask(`from=${by}&until=${by}`)).entries.map(({ index }) => index),
+    [0],
+  );
+  assert.deepEqual((await ask(`until=${by - 1}`)).entries, []);
+  assert.deepEqual((await ask(`from=${by + 1}`)).entries, []);
+});
+
+test('stele search shows what it has verified, and says what it rests on', async () => {
+  await caughtUp('limit=1');
+  const answer = await acme.run('search', '--by', 'acme', '--type', 'run-intent');
+  assert.equal(answer.status, 0, answer.stderr);
+  assert.deepEqual(
+    [...answer.stdout.matchAll(/run-intent {2}(\S+)/g)].map(([, run]) => run),
+    ['three', 'two', 'one'],
+  );
+  assert.match(answer.stderr, /3 found.*own index.*cannot be seen/s);
+  const whole = await acme.run('search', '--by', 'acme', '--type', 'run-intent', '--all', '--json');
+  assert.deepEqual(
+    (whole.json.result['entries'] as { run: string }[]).map(({ run }) => run),
+    ['three', 'two', 'one'],
+  );
+  const first = await acme.run('search', '--by', 'acme', '--oldest', '--limit', '2', '--json');
+  assert.deepEqual(
+    (first.json.result['entries'] as { type: string }[]).map(({ type }) => type),
+    ['participant', 'run-intent'],
+  );
+  assert.equal(first.json.result['more'], true);
+  assert.equal((await acme.run('search', '--digest', 'XY')).status, 2);
+  assert.equal((await acme.run('search', '--all', '--since', '2026-01-01T00:00:00Z')).status, 2);
+});
+
+test('an index that names what does not fit is not believed', async () => {
+  // In front of the log: everything is the log's own but the index.
+  const liar = createServer((request, response) => {
+    if (request.url?.startsWith('/api/v1/search') === true) {
+      response.end(
+        JSON.stringify({ indexed: 9, published: 9, entries: [{ index: 1, loggedBy: null }], next: null }),
+      );
+      return;
+    }
+    void fetch(world.log.url + (request.url ?? '')).then(async (answer) => {
+      response.writeHead(answer.status).end(new Uint8Array(await answer.arrayBuffer()));
+    });
+  });
+  await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`;
+  const answer = await acme.run('search', '--by', 'acme', '--log', url);
+  assert.equal(answer.status, 3);
+  assert.match(answer.stderr, /entry 1, which does not \(bad_reply\)/);
+  assert.equal(answer.stdout, '');
+  liar.closeAllConnections();
+  liar.close();
+});
+
+test('news of entries come as they are published, and go on where a reader left off', async () => {
+  const size = world.log.published()?.size ?? 0;
+  const leave = new AbortController();
+  const answer = await fetch(`${world.log.url}/api/v1/events`, {
+    headers: { 'last-event-id': String(size - 2) },
+    signal: leave.signal,
+  });
+  assert.equal(answer.headers.get('content-type'), 'text/event-stream');
+  let text = '';
+  const reading = (async () => {
+    for await (const chunk of answer.body ?? []) text += Buffer.from(chunk as Uint8Array).toString();
+  })().catch(() => undefined);
+  await declare(acme, 'news');
+  while (!text.includes('"run":"news"')) await delay(20);
+  leave.abort();
+  await reading;
+  const ids = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+  assert.deepEqual(ids, [size - 1, size]);
+});
+
+test('an index that is deleted under load is made anew, and the log goes on', async () => {
+  const folder = join(world.logFolder, 'search');
+  rmSync(folder, { recursive: true });
+  await declare(acme, 'after-deletion');
+  const page = await caughtUp('run=after-deletion');
+  assert.equal(page.entries.length, 1);
+  assert.equal((await ask('participant=acme')).entries[0]?.type, 'participant');
+});

@@ -114,7 +114,6 @@ async function askIndex(
   found: { index: number; facts: EntryFacts; loggedBy: number | null }[],
 ): Promise<{ indexed: number; more: boolean }> {
   const url = required(settings, 'log');
-  let indexed = 0;
   let after: number | undefined;
   for (;;) {
     const address = new URL('api/v1/search', url.endsWith('/') ? url : `${url}/`);
@@ -151,7 +150,7 @@ async function askIndex(
         'try again later, or with --all',
       );
     const page = parsePage(text, address.href);
-    indexed = page.indexed;
+    const { indexed } = page;
     for (const { index, loggedBy } of page.hints) {
       // An index may run ahead of the checkpoint that was read just before.
       if (index >= log.checkpoint.size) continue;

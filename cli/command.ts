@@ -29,7 +29,7 @@ export type Work<Options> = (
 
 /**
  * Gives `command` the flags of these settings and --json, and `work` as what it does. Where `policyArgument`
- * says so, its arguments name policies, and the setting counts only without any.
+ * says so, the command line names policies in another way, and the setting does not count.
  */
 export function define<Options>(
   command: Command,
@@ -37,7 +37,9 @@ export function define<Options>(
   outcome: Outcome,
   settings: readonly (keyof Settings)[],
   work: Work<Options>,
-  { policyArgument = false }: { policyArgument?: boolean } = {},
+  {
+    policyArgument = () => false,
+  }: { policyArgument?: (options: object, args: readonly string[]) => boolean } = {},
 ): Command {
   for (const name of settings) {
     const { placeholder, description } = SETTINGS[name];
@@ -50,7 +52,7 @@ export function define<Options>(
     try {
       const { settings: inForce, from } = loadSettings(context, options);
       // Whoever sent a folder may have put settings into it: the reader must see whose policy judges.
-      const bySetting = settings.includes('policy') && !(policyArgument && command.args.length > 0);
+      const bySetting = settings.includes('policy') && !policyArgument(options, command.args);
       if (bySetting && inForce.policy !== undefined && from.policy !== undefined) {
         report.say(`Policy: ${inForce.policy} (from ${from.policy})`);
         report.result({ policy: { file: inForce.policy, from: from.policy } });

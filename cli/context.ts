@@ -18,8 +18,11 @@ export interface Context {
   readonly fetch: Fetch;
   /** Milliseconds since 1970-01-01T00:00:00Z. It dates statements and decides nothing. */
   readonly now: () => number;
-  readonly sleep: (milliseconds: number) => Promise<void>;
+  /** Rejects when the signal aborts. */
+  readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   readonly random: (bytes: number) => Uint8Array;
+  /** Calls `stop` once, when the process is asked to end. Gives what takes that back. */
+  readonly onStop: (stop: () => void) => () => void;
 }
 
 /** The real world. */
@@ -33,7 +36,14 @@ export function processContext(): Context {
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
     fetch: (url, init) => globalThis.fetch(url, init),
     now: () => Date.now(),
-    sleep: (milliseconds) => sleep(milliseconds),
+    sleep: (milliseconds, signal) => sleep(milliseconds, undefined, signal && { signal }),
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
+    onStop: (stop) => {
+      const signals = ['SIGINT', 'SIGTERM'] as const;
+      for (const signal of signals) process.once(signal, stop);
+      return () => {
+        for (const signal of signals) process.off(signal, stop);
+      };
+    },
   };
 }

@@ -117,9 +117,14 @@ function keep(context: Context, { evidence }: Comparison, cause: Error): CliErro
   );
 }
 
-function write(context: Context, bytes: Uint8Array, ending: string): string {
+function write(context: Context, bytes: Uint8Array, ending: 'evidence' | 'note'): string {
+  return writeFound(join(stateFolder(context), 'evidence'), bytes, ending);
+}
+
+/** Writes what was found into a folder, under its digest. Durable when it returns; gives the path. */
+export function writeFound(folder: string, bytes: Uint8Array, ending: 'evidence' | 'note'): string {
   const name = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  const path = join(stateFolder(context), 'evidence', `${name}.${ending}`);
+  const path = join(folder, `${name}.${ending}`);
   writeDurably(path, bytes);
   return path;
 }

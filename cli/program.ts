@@ -8,6 +8,7 @@ import { registerEvidence } from './commands/evidence.js';
 import { registerGet } from './commands/get.js';
 import { registerInit } from './commands/init.js';
 import { registerKeygen } from './commands/keygen.js';
+import { registerMonitor } from './commands/monitor.js';
 import { registerPolicy } from './commands/policy.js';
 import { registerProve } from './commands/prove.js';
 import { registerSearch } from './commands/search.js';
@@ -27,6 +28,7 @@ const COMMANDS: readonly Register[] = [
   registerProve,
   registerGet,
   registerSearch,
+  registerMonitor,
   registerEvidence,
   registerPolicy,
   registerDoctor,

@@ -22,6 +22,7 @@ export class Report {
   readonly #context: Context;
   readonly #json: boolean;
   #lines: string[] = [];
+  #after: (() => void)[] = [];
   #result: Record<string, unknown> = {};
 
   constructor(context: Context, json: boolean) {
@@ -55,6 +56,11 @@ export class Report {
     if (!this.#json) this.#context.stderr(`${escapeForTerminal(text)}\n`);
   }
 
+  /** Done once everything has been printed. */
+  afterwards(work: () => void): void {
+    this.#after.push(work);
+  }
+
   /** Whether nothing that was checked failed. */
   get passed(): boolean {
     return this.checks.every(({ status }) => status !== 'fail');
@@ -85,6 +91,7 @@ export class Report {
     }
     this.#lines = [];
     this.#result = {};
+    for (const work of this.#after.splice(0)) work();
     return final;
   }
 }

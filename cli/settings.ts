@@ -22,6 +22,8 @@ export interface Settings {
   records?: string;
   /** Seconds that a command waits for a log. */
   timeout?: number;
+  /** URL prefixes of witnesses that are told of a log that contradicts itself. */
+  report?: string[];
 }
 
 /** What each setting is, for help and for the check of a settings file. */
@@ -42,6 +44,11 @@ export const SETTINGS: Readonly<
     placeholder: 'folder',
   },
   timeout: { path: false, description: 'seconds to wait for the log (60)', placeholder: 'seconds' },
+  report: {
+    path: false,
+    description: 'witnesses to tell if the log contradicts itself, with commas (nobody)',
+    placeholder: 'urls',
+  },
 };
 
 const NAMES = Object.keys(SETTINGS) as (keyof Settings)[];
@@ -159,11 +166,17 @@ function set(settings: Settings, name: keyof Settings, value: unknown, from: str
   if (typeof value !== 'string' || value === '') {
     throw bad(`${from}: expected text, found ${JSON.stringify(value)}`, 'put it in quotes');
   }
+  if (name === 'report') {
+    settings.report = value.split(',').map((url) => url.trim());
+    for (const url of settings.report) checkUrl(url, from);
+    return;
+  }
   if (name === 'log') checkUrl(value, from);
   settings[name] = SETTINGS[name].path ? resolve(folder, value) : value;
 }
 
-function checkUrl(value: string, from: string): void {
+/** Throws CliError "bad_settings" for anything but an http or https URL. */
+export function checkUrl(value: string, from: string): void {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
     throw bad(

@@ -1,6 +1,14 @@
 /** Reads logs and talks to witnesses; believes nothing it has not verified. Runs in a browser. */
 export * from './errors.js';
-export { systemTimer, type Fetch, type Timer } from './http.js';
+export {
+  exchange,
+  joinUrl,
+  systemTimer,
+  type Answer,
+  type ExchangeOptions,
+  type Fetch,
+  type Timer,
+} from './http.js';
 export * from './source.js';
 export { VerifiedTiles, type TileCache, type VerifiedBundle } from './verified-tiles.js';
 export * from './log-reader.js';

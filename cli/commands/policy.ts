@@ -61,7 +61,7 @@ export const registerPolicy: Register = (program, context, outcome) => {
       invocation.report.result({ wanted, policies: [one, two], shared });
       return undefined;
     },
-    { policyArgument: true },
+    { policyArgument: (_options, args) => args.length > 0 },
   );
   define(
     policy
@@ -75,7 +75,7 @@ export const registerPolicy: Register = (program, context, outcome) => {
       show(invocation, read(invocation, file).policy);
       return undefined;
     },
-    { policyArgument: true },
+    { policyArgument: (_options, args) => args.length > 0 },
   );
 };
 

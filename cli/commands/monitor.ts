@@ -1,0 +1,220 @@
+// stele monitor: follows logs and their witnesses, and tells what is wrong and what fits a filter.
+import { join } from 'node:path';
+import { define, type Invocation, type Register } from '../command.js';
+import { CliError, EXIT, type ExitStatus } from '../errors.js';
+import { readConfig, type MonitorConfig, type MonitorFlags } from '../monitor/config.js';
+import type { Coverage } from '../monitor/coverage.js';
+import { eventInWords, showAge, showInstant, type MonitorEvent } from '../monitor/events.js';
+import { LogFollower } from '../monitor/follower.js';
+import { takeLock } from '../monitor/lock.js';
+import { followAll, lookOnce, statusOfLook } from '../monitor/run.js';
+import { Webhook } from '../monitor/webhook.js';
+import { reportNotes } from '../report-notes.js';
+import { printableJson } from '../terminal.js';
+
+interface Options extends MonitorFlags {
+  readonly config?: string;
+  readonly once?: true;
+  readonly json?: true;
+  readonly log?: string;
+  readonly policy?: string;
+}
+
+/** Events that one `--once` tells; the rest is for the next. */
+const MOST_AT_ONCE = 10_000;
+
+const AFTER_HELP = `
+Without --once it goes on until it is stopped: events on stdout, one JSON object per line, prose on
+stderr. With --once: what was looked at, alarms, matches; exit status 5 where misbehaviour is proven, 1
+for any other alarm, 4 where only the quorum is missing, 3 where a log could not be asked.`;
+
+/** Registers the command. */
+export const registerMonitor: Register = (program, context, outcome) => {
+  define<Options>(
+    program
+      .command('monitor')
+      .description('follow logs and their witnesses; tell what is wrong, and entries that match')
+      .option('--config <file>', 'TOML file that lists logs, filters and limits')
+      .option('--once', 'look once, answer, and end')
+      .option('--match <what=value...>', 'tell entries by participant=, run=, digest= or type=')
+      .option('--webhook <url>', 'POST each event there as JSON, too')
+      .option('--interval <seconds>', 'between looks (60)')
+      .option('--quiet-log <seconds>', 'alarm when its newest checkpoint is older; 0: never (3600)')
+      .option('--quiet-witness <seconds>', 'alarm when its newest cosignature is older; 0: never (7200)')
+      .option('--quiet-anchors <seconds>', 'alarm when the newest anchor is older; 0: never (3600)')
+      .option('--lag <seconds>', 'how long a signed tree may be missing from what the log shows (300)')
+      .option('--folder <folder>', 'where it remembers ($XDG_STATE_HOME/stele/monitor)')
+      .addHelpText('after', AFTER_HELP),
+    context,
+    outcome,
+    ['log', 'policy', 'timeout', 'report'],
+    async (invocation, options) => {
+      const config = configure(invocation, options);
+      const release = await takeLock(join(config.folder, 'lock'));
+      try {
+        return options.once === true ? await once(invocation, config) : await follow(invocation, config);
+      } finally {
+        await release();
+      }
+    },
+    { policyArgument: (options) => (options as Options).config !== undefined },
+  );
+};
+
+function configure({ context, settings }: Invocation, options: Options): MonitorConfig {
+  if (options.json === true && options.once !== true)
+    throw usage(
+      'expected --once beside --json',
+      'without --once, stdout is one JSON object per event as it is',
+    );
+  const { config, log, policy } = options;
+  if (config !== undefined && (log !== undefined || policy !== undefined))
+    throw usage(
+      'expected --log and --policy, or --config, found both',
+      'put the log into the file: [[log]] with policy and url',
+    );
+  return readConfig(context, config, options, config === undefined ? settings : pick(settings));
+}
+
+function pick({
+  report,
+  timeout,
+}: Invocation['settings']): Pick<Invocation['settings'], 'report' | 'timeout'> {
+  return { ...(report && { report }), ...(timeout !== undefined && { timeout }) };
+}
+
+function usage(message: string, hint: string): CliError {
+  return new CliError(EXIT.usage, 'usage', message, hint);
+}
+
+async function once({ context, report }: Invocation, config: MonitorConfig): Promise<ExitStatus> {
+  const events = new Map<string, MonitorEvent>();
+  const reports: Promise<void>[] = [];
+  const say = (text: string): void => report.say(text);
+  const webhook = webhookOf({ context, report }, config);
+  const followers = followersOf({ context }, config, {
+    deliver: (found) => {
+      webhook?.take(found);
+      for (const event of found) events.set(event.id, event);
+      return false;
+    },
+    room: () => events.size < MOST_AT_ONCE && webhook?.room !== false,
+    report: (notes) => void reports.push(reportNotes(context, config.report, notes, say)),
+  });
+  const coverage = await lookOnce(followers);
+  await Promise.all(reports);
+  if (webhook !== undefined && !(await webhook.flush(new AbortController().signal)))
+    report.say(`webhook: ${webhook.waiting} events wait for it in ${config.folder}`);
+  const told = [...events.values()];
+  for (const [i, follower] of followers.entries())
+    tell({ context, report }, config, follower, coverage[i] ?? [], told);
+  report.result({
+    logs: followers.map((follower, i) => ({
+      log: follower.origin,
+      coverage: coverage[i]?.map(({ name, status, detail }) => ({ name, status, detail })),
+      alarms: follower.alarms.raised,
+    })),
+    events: told,
+  });
+  report.afterwards(() => {
+    for (const follower of followers) follower.delivered();
+  });
+  return statusOfLook(followers, coverage);
+}
+
+/** What was looked at comes first: an empty list of alarms says nothing by itself. */
+function tell(
+  { context, report }: Pick<Invocation, 'context' | 'report'>,
+  config: MonitorConfig,
+  follower: LogFollower,
+  coverage: readonly Coverage[],
+  events: readonly MonitorEvent[],
+): void {
+  const log = config.logs.find(({ origin }) => origin === follower.origin);
+  report.line(`${follower.origin}, by ${log?.policyFile ?? ''}`);
+  for (const { name, status, detail } of coverage) report.check(name, status, detail);
+  const { raised } = follower.alarms;
+  const unchecked = coverage.filter(({ status }) => status === 'not-checkable').length;
+  report.line(
+    raised.length > 0
+      ? `  ${raised.length} alarm${raised.length === 1 ? '' : 's'}:`
+      : `  no alarm stands${unchecked > 0 ? `, which says nothing of the ${unchecked} that could not be checked` : ''}`,
+  );
+  const now = context.now();
+  for (const { kind, about, since, detail, evidence } of raised) {
+    const isNew = events.some(
+      (event) =>
+        event.event === 'raised' &&
+        event.kind === kind &&
+        event.about === about &&
+        event.log === follower.origin,
+    );
+    report.line(
+      `  ${isNew ? 'new' : '   '}  ${kind}${about === '' || kind === 'proven' ? '' : ` ${about}`}, since ${showInstant(since)} (${showAge((now - since) / 1000)}): ${detail}`,
+    );
+    for (const path of evidence ?? []) report.line(`       evidence: ${path}`);
+  }
+  for (const event of events)
+    if (event.log === follower.origin && event.event !== 'raised') report.line(`  ${eventInWords(event)}`);
+}
+
+async function follow({ context, report }: Invocation, config: MonitorConfig): Promise<ExitStatus> {
+  const stop = new AbortController();
+  const forget = context.onStop(() => stop.abort());
+  const say = (text: string): void => report.say(text);
+  const webhook = webhookOf({ context, report }, config);
+  const followers = followersOf({ context }, config, {
+    deliver: (events) => {
+      webhook?.take(events);
+      for (const event of events) {
+        context.stdout(`${printableJson(event, 0)}\n`);
+        report.say(eventInWords(event));
+      }
+      return true;
+    },
+    room: () => webhook?.room !== false,
+    report: (notes) => void reportNotes(context, config.report, notes, say),
+  });
+  try {
+    await Promise.all([
+      followAll(followers, {
+        context,
+        intervalMs: config.intervalMs,
+        stop: stop.signal,
+        onCoverage: ({ origin }, coverage) => {
+          report.say(`${origin}: looked at`);
+          for (const { name, status, detail } of coverage)
+            report.say(`  ${status.padEnd(13)}  ${name.padEnd(13)}  ${detail}`);
+        },
+        onTrouble: ({ origin }, error) =>
+          report.say(`${origin}: ${error.message} (${error.code}); trying again`),
+      }),
+      webhook?.run(stop.signal),
+    ]);
+  } finally {
+    stop.abort();
+    forget();
+  }
+  return EXIT.ok;
+}
+
+function webhookOf(
+  { context, report }: Pick<Invocation, 'context' | 'report'>,
+  { webhook: url, folder, timeoutMs }: MonitorConfig,
+): Webhook | undefined {
+  return url === undefined
+    ? undefined
+    : new Webhook({ url, folder, timeoutMs, context, say: (text) => report.say(text) });
+}
+
+function followersOf(
+  { context }: Pick<Invocation, 'context'>,
+  { logs, folder, filters, limits, timeoutMs }: MonitorConfig,
+  sinks: {
+    deliver: (events: readonly MonitorEvent[]) => boolean;
+    room: () => boolean;
+    report: (notes: readonly Uint8Array[]) => void;
+  },
+): LogFollower[] {
+  return logs.map((log) => new LogFollower({ log, folder, filters, limits, timeoutMs, context, ...sinks }));
+}

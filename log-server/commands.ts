@@ -75,6 +75,7 @@ interface InitFlags {
   registrarThreshold?: number;
   anchorInterval?: number;
   sizeLimit?: number;
+  mlDsa?: true;
 }
 
 interface OfficerName {
@@ -93,7 +94,8 @@ function addInit(program: Command): void {
       setting('--origin <origin>', "the log's name, for good: a schema-less URL such as example.com/log42"),
     )
     .addOption(admissionOption())
-    .addOption(setting('--policy <file>', "tlog-policy: witnesses and quorum; the log's own line is added"))
+    .addOption(setting('--policy <file>', "tlog-policy: witnesses and quorum; the log's own lines are added"))
+    .addOption(setting('--ml-dsa', 'sign checkpoints with ML-DSA-44 as well as with Ed25519'))
     .addOption(
       setting('--operator-key <file>', "the operator's signing key; a new one is made where none is given"),
     )
@@ -124,6 +126,7 @@ function addInit(program: Command): void {
         registrarThreshold,
         anchorInterval,
         sizeLimit,
+        mlDsa,
       } = flags;
       const made = await initLog({
         folder: resolve(needed(flags.folder, '--folder')),
@@ -137,8 +140,9 @@ function addInit(program: Command): void {
         ...(registrarThreshold !== undefined && { registrarThreshold }),
         ...(anchorInterval !== undefined && { anchorInterval }),
         ...(sizeLimit !== undefined && { sizeLimit }),
+        ...(mlDsa && { mlDsa }),
       });
-      process.stdout.write(`${made.vkey}\n`);
+      for (const vkey of made.vkeys) process.stdout.write(`${vkey}\n`);
       process.stderr.write(
         'Give this vkey to the witnesses of the policy, and start the log with stele-log serve.\n',
       );

@@ -5,6 +5,7 @@ import { LogError } from './errors.js';
 /** The names in a log's folder. Keys lie beside the data, never in it: a copy of the data holds no key. */
 export const FILES = {
   logKey: 'log.key',
+  logMldsaKey: 'log-mldsa.key',
   anchorKey: 'anchor.key',
   operatorKey: 'operator.key',
   policy: 'policy',

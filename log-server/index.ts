@@ -3,13 +3,23 @@ import { join } from 'node:path';
 import { parseStatement, parseEnvelope, termsInForce } from '../attestation/index.js';
 import type { Charter, Terms } from '../attestation/index.js';
 import { readKeyFile } from '../system/index.js';
-import { encodeHex, encodeUtf8, equalBytes, formatVkey, parsePolicy } from '../tlog/index.js';
-import type { SigningKey } from '../tlog/index.js';
+import {
+  encodeHex,
+  encodeUtf8,
+  equalBytes,
+  formatKeyId,
+  formatVkey,
+  parsePolicy,
+  parseVkey,
+} from '../tlog/index.js';
 import { CharterAdmission } from './admission-charter.js';
 import { admitAnything } from './admission.js';
 import { CharterCompanion } from './charter-companion.js';
 import { LogError } from './errors.js';
 import { FILES, readCharterFile, readPolicyFile } from './folder.js';
+import { localSigner } from './head-signer.js';
+import { readLogKeys, vkeysOf } from './log-keys.js';
+import type { LogKeys } from './log-keys.js';
 import { silentLogger } from './logger.js';
 import { RateLimiter } from './rate.js';
 import { runLog } from './running.js';
@@ -41,12 +51,12 @@ export type { LogStep, LogStepHook } from './steps.js';
  */
 export async function startLog(settings: LogSettings): Promise<RunningLog> {
   const { folder, logger = silentLogger, step = () => undefined } = settings;
-  const logKey = readKeyFile(join(folder, FILES.logKey));
+  const keys = await readLogKeys(folder);
   const storage = await openLogStorage({
     folder: join(folder, FILES.data),
     keyFolder: folder,
-    origin: logKey.name,
-    logKeys: [logKey.vkey],
+    origin: keys[0].name,
+    logKeys: vkeysOf(keys),
     publishPartials: settings.publishPartials ?? false,
     ...(settings.reserveBytes !== undefined && { reserveBytes: settings.reserveBytes }),
     step: storageHook(step),
@@ -55,18 +65,18 @@ export async function startLog(settings: LogSettings): Promise<RunningLog> {
     for (const what of storage.mended) logger.log('warn', 'mended', { what });
     const parts =
       settings.admission === 'none'
-        ? await openPlain(settings, storage)
-        : await openCharter(settings, storage, logKey);
-    return await runLog({ storage, keys: [logKey], ...parts }, settings);
+        ? await openPlain(settings, storage, keys)
+        : await openCharter(settings, storage, keys);
+    return await runLog({ storage, signer: localSigner(keys), ...parts }, settings);
   } catch (error) {
     await storage.close();
     throw error;
   }
 }
 
-type Parts = Omit<OpenedLog, 'storage' | 'keys'>;
+type Parts = Omit<OpenedLog, 'storage' | 'signer'>;
 
-async function openPlain(settings: LogSettings, storage: LogStorage): Promise<Parts> {
+async function openPlain(settings: LogSettings, storage: LogStorage, keys: LogKeys): Promise<Parts> {
   if (
     (await readCharterFile(settings.folder)) !== undefined ||
     (await termsInForce(storage.ledger)) !== undefined
@@ -78,10 +88,12 @@ async function openPlain(settings: LogSettings, storage: LogStorage): Promise<Pa
     );
   }
   const policy = parsePolicy(settings.policy ?? (await readPolicyFile(settings.folder)));
+  const named = policy.logs.flatMap(({ vkey }) => (vkey.name === storage.origin ? [formatVkey(vkey)] : []));
+  checkHeld(keys, named, 'the policy');
   return { policy, admission: admitAnything };
 }
 
-async function openCharter(settings: LogSettings, storage: LogStorage, logKey: SigningKey): Promise<Parts> {
+async function openCharter(settings: LogSettings, storage: LogStorage, keys: LogKeys): Promise<Parts> {
   const { folder, clock, logger = silentLogger } = settings;
   const charter = await readCharterFile(folder);
   const terms = (await termsInForce(storage.ledger))?.terms ?? termsOf(charter);
@@ -109,13 +121,8 @@ async function openCharter(settings: LogSettings, storage: LogStorage, logKey: S
       'restore it from its backup',
     );
   }
-  if (!terms.logKeys.includes(formatVkey(logKey.vkey))) {
-    throw new LogError(
-      'wrong_log_key',
-      'log.key is not a log key of the charter in force',
-      'restore it from its backup',
-    );
-  }
+  checkListed(keys, terms.logKeys);
+  checkHeld(keys, terms.logKeys, 'the charter in force');
   const { ratePerKey, burstPerKey } = { ...DEFAULT_LIMITS, ...settings.limits };
   return {
     policy: parsePolicy(configured),
@@ -130,6 +137,30 @@ async function openCharter(settings: LogSettings, storage: LogStorage, logKey: S
       logger,
     }),
   };
+}
+
+function checkListed(keys: LogKeys, listed: readonly string[]): void {
+  const other = keys.find(({ vkey }) => !listed.includes(formatVkey(vkey)));
+  if (other === undefined) return;
+  const file = other === keys[0] ? FILES.logKey : FILES.logMldsaKey;
+  throw new LogError(
+    'wrong_log_key',
+    `${file} is not a log key of the charter in force`,
+    'restore it from its backup',
+  );
+}
+
+/** Every checkpoint carries a line by each key that readers were told of. */
+function checkHeld(keys: LogKeys, listed: readonly string[], where: string): void {
+  const held = keys.map(({ vkey }) => formatVkey(vkey));
+  const missing = listed.map(parseVkey).find((vkey) => !held.includes(formatVkey(vkey)));
+  if (missing === undefined) return;
+  const found = keys.map(({ keyId }) => formatKeyId(keyId)).join(' and ');
+  throw new LogError(
+    'wrong_log_key',
+    `expected the log key ${formatKeyId(missing.keyId)} (type ${missing.type}), which ${where} names, found ${found}`,
+    `restore ${FILES.logKey} and ${FILES.logMldsaKey} from their backup`,
+  );
 }
 
 function termsOf(charter: Uint8Array | undefined): Terms | undefined {

@@ -5,6 +5,8 @@ import { buildCharter, buildTerms, checkTerms, formatEnvelope, sign } from '../a
 import type { Terms } from '../attestation/index.js';
 import { createFile } from '../system/index.js';
 import {
+  COSIGNATURE_MLDSA44,
+  NOTE_ED25519,
   concatBytes,
   decodeUtf8,
   emptyRoot,
@@ -15,14 +17,13 @@ import {
   formatVkey,
   newSigningKey,
   parsePolicy,
-  signNote,
 } from '../tlog/index.js';
 import type { Clock, SigningKey } from '../tlog/index.js';
 import { LogError } from './errors.js';
 import { FILES } from './folder.js';
+import { signHead, vkeysOf } from './log-keys.js';
+import type { LogKeys } from './log-keys.js';
 import { initLogStorage } from './storage/index.js';
-
-const NOTE_ED25519 = 1;
 
 /** Who acts for the log. */
 export interface OfficerOptions {
@@ -40,8 +41,10 @@ export interface InitOptions {
   /** The log's name for ever: its checkpoints' first line. A schema-less URL such as example.com/log42. */
   readonly origin: string;
   readonly admission: 'none' | 'charter';
-  /** A tlog-policy, with or without the log's own line, which is put in front where it is missing. */
+  /** A tlog-policy, with or without the log's own lines, which are put in front where they are missing. */
   readonly policy: Uint8Array;
+  /** Sign checkpoints with ML-DSA-44 beside Ed25519. */
+  readonly mlDsa?: boolean;
   readonly clock: Pick<Clock, 'now'>;
   /** `count` bytes nobody can guess; the system's unless a test says otherwise. */
   readonly random?: (count: number) => Uint8Array;
@@ -61,8 +64,11 @@ export interface InitOptions {
 
 /** What was made. */
 export interface InitResult {
+  /** The log's Ed25519 key. */
   readonly vkey: string;
-  /** The policy as it is now in force, the log's line included. */
+  /** All keys of the log, that one first. */
+  readonly vkeys: readonly string[];
+  /** The policy as it is now in force, the log's lines included. */
   readonly policy: Uint8Array;
   readonly charter: Uint8Array | undefined;
 }
@@ -83,16 +89,19 @@ export async function initLog(options: InitOptions): Promise<InitResult> {
       'choose another folder',
     );
   }
-  const newKey = (name: string): SigningKey => newSigningKey(name, NOTE_ED25519, random(32));
-  const logKey = newKey(origin);
-  const policy = withLogLine(options.policy, logKey);
+  const newKey = (name: string, type: number = NOTE_ED25519): SigningKey =>
+    newSigningKey(name, type, random(32));
+  const logKeys: LogKeys = [newKey(origin), ...(options.mlDsa ? [newKey(origin, COSIGNATURE_MLDSA44)] : [])];
+  const policy = withLogLines(options.policy, logKeys);
   // Everything that can be refused is refused before anything is written.
   parsePolicy(policy);
+  const empty = formatCheckpoint({ origin, size: 0, rootHash: emptyRoot(), extensions: [] });
+  const firstNote = signHead(empty, logKeys);
   let charter: Uint8Array | undefined;
   if (admission === 'charter') {
     const anchorKey = newKey('anchor');
     const operatorKey = options.operatorKey ?? newKey('operator');
-    const terms = termsOf(options, { logKey, anchorKey, operatorKey }, policy);
+    const terms = termsOf(options, { logKeys, anchorKey, operatorKey }, policy);
     checkTerms(terms);
     charter = formatEnvelope(sign(buildCharter(terms, Math.floor(clock.now() / 1000)), operatorKey.secret));
     // Never over a file that is there: a key lost is a log lost.
@@ -102,24 +111,31 @@ export async function initLog(options: InitOptions): Promise<InitResult> {
     await createFile(join(folder, FILES.charter), charter, 0o644);
   }
   await createFile(join(folder, FILES.policy), policy, 0o644);
+  const [logKey, mldsaKey] = logKeys;
+  if (mldsaKey !== undefined) await createFile(join(folder, FILES.logMldsaKey), keyFile(mldsaKey));
+  // Last of the keys: it is what makes the folder a log's.
   await createFile(join(folder, FILES.logKey), keyFile(logKey));
   const storage = await initLogStorage({
     folder: join(folder, FILES.data),
     keyFolder: folder,
     origin,
-    logKeys: [logKey.vkey],
+    logKeys: vkeysOf(logKeys),
   });
   try {
-    const text = formatCheckpoint({ origin, size: 0, rootHash: emptyRoot(), extensions: [] });
-    await storage.writeSigned(signNote(text, [logKey]));
+    await storage.writeSigned(firstNote);
   } finally {
     await storage.close();
   }
-  return { vkey: formatVkey(logKey.vkey), policy, charter };
+  return {
+    vkey: formatVkey(logKey.vkey),
+    vkeys: logKeys.map(({ vkey }) => formatVkey(vkey)),
+    policy,
+    charter,
+  };
 }
 
 interface Keys {
-  readonly logKey: SigningKey;
+  readonly logKeys: LogKeys;
   readonly anchorKey: SigningKey;
   readonly operatorKey: SigningKey;
 }
@@ -135,7 +151,7 @@ function termsOf(options: InitOptions, keys: Keys, policy: Uint8Array): Terms {
     origin,
     operator: officer,
     anchorKey: encodeHex(keys.anchorKey.vkey.publicKey),
-    logKeys: [formatVkey(keys.logKey.vkey)],
+    logKeys: keys.logKeys.map(({ vkey }) => formatVkey(vkey)),
     policy: decodeUtf8(policy, 'policy'),
     registrars: { threshold: registrarThreshold ?? members.length, members },
     ...(anchorInterval === undefined ? {} : { anchorInterval }),
@@ -144,10 +160,11 @@ function termsOf(options: InitOptions, keys: Keys, policy: Uint8Array): Terms {
   });
 }
 
-/** A policy names its log; whoever makes the log cannot know the key before. */
-function withLogLine(policy: Uint8Array, logKey: SigningKey): Uint8Array {
+/** A policy names its log; whoever makes the log cannot know the keys before. */
+function withLogLines(policy: Uint8Array, logKeys: LogKeys): Uint8Array {
   const named = parsePolicy(policy).logs.length > 0;
-  return named ? policy : concatBytes(encodeUtf8(`log ${formatVkey(logKey.vkey)}\n`), policy);
+  const lines = logKeys.map(({ vkey }) => encodeUtf8(`log ${formatVkey(vkey)}\n`));
+  return named ? policy : concatBytes(...lines, policy);
 }
 
 function keyFile(key: SigningKey): Uint8Array {

@@ -6,12 +6,12 @@ import {
   parseCheckpoint,
   parseNote,
   quorumMet,
-  signNote,
 } from '../tlog/index.js';
-import type { Clock, Policy, SigningKey } from '../tlog/index.js';
+import type { Clock, Policy } from '../tlog/index.js';
 import { SubmissionError } from './errors.js';
 import { Collection } from './head.js';
 import type { CosignatureLine, PublishedHead } from './head.js';
+import type { HeadSigner } from './head-signer.js';
 import type { Logger } from './logger.js';
 import { Bell, Turnstile, deferred } from './signal.js';
 import type { Deferred } from './signal.js';
@@ -21,8 +21,7 @@ import type { LogStorage } from './storage/types.js';
 /** What a publisher is made of. */
 export interface PublisherOptions {
   readonly storage: LogStorage;
-  /** The log's keys, the first an Ed25519 note key (tlog-tiles demands one of public logs). */
-  readonly keys: readonly SigningKey[];
+  readonly signer: HeadSigner;
   readonly policy: Policy;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -199,14 +198,16 @@ export class Publisher {
   }
 
   async #sign(): Promise<void> {
-    const { storage, clock, keys, step, publishIntervalMs, signal } = this.#o;
+    const { storage, clock, signer, step, publishIntervalMs, signal } = this.#o;
     const wait = this.#lastSignedAt + publishIntervalMs - clock.monotonic();
     if (wait > 0) await Promise.race([clock.sleep(wait, signal), this.#drained.promise]);
     if (signal.aborted || this.#stopped !== undefined) return;
     const size = storage.readableSize;
     const rootHash = await storage.rootAt(size);
     const text = formatCheckpoint({ origin: storage.origin, size, rootHash, extensions: [] });
-    const note = signNote(text, [...keys], Math.floor(clock.now() / 1000));
+    const note = await signer.sign(text);
+    // Signing takes a while; whoever has stopped it meanwhile sees nothing new signed.
+    if (signal.aborted || this.#stopped !== undefined) return;
     await step('sign:before');
     await this.#write('signed', () => storage.writeSigned(note));
     await step('sign:after');
@@ -311,10 +312,10 @@ export class Publisher {
   /** Cosignature lines of the policy's witnesses in a published note, if it is of the same head. */
   #linesOf(published: Uint8Array | undefined, signed: Uint8Array): CosignatureLine[] {
     if (published === undefined) return [];
-    const { policy, keys } = this.#o;
+    const { policy, signer } = this.#o;
     const opened = openCheckpoint(
       published,
-      keys.map((key) => key.vkey),
+      signer.vkeys,
       policy.witnesses.map((witness) => witness.vkey),
     );
     if (opened.text !== parseNote(signed).text) return [];

@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { parsePolicy } from '../tlog/index.js';
-import type { Policy, SigningKey } from '../tlog/index.js';
+import type { Policy } from '../tlog/index.js';
 import type { Admission } from './admission.js';
 import type { PublishedHead } from './head.js';
+import type { HeadSigner } from './head-signer.js';
 import { createApp } from './http/app.js';
 import { listen } from './http/listen.js';
 import type { Readiness } from './http/view.js';
@@ -17,7 +18,7 @@ import { DEFAULT_LIMITS } from './settings.js';
 import type { LogLimits, LogSettings } from './settings.js';
 import type { Companion } from './companion.js';
 import type { LogStorage } from './storage/types.js';
-import { Witnesses } from './witnesses.js';
+import { Witnesses } from './cosigning/witnesses.js';
 
 /** A log that has started. */
 export interface RunningLog {
@@ -34,7 +35,7 @@ export interface RunningLog {
 /** What starting has opened and read. */
 export interface OpenedLog {
   readonly storage: LogStorage;
-  readonly keys: readonly SigningKey[];
+  readonly signer: HeadSigner;
   /** The policy in force. */
   readonly policy: Policy;
   readonly admission: Admission;
@@ -46,7 +47,7 @@ export interface OpenedLog {
 
 /** Starts the pipeline and the HTTP side over an opened log. */
 export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<RunningLog> {
-  const { storage, keys, policy, admission, companion } = opened;
+  const { storage, signer, policy, admission, companion } = opened;
   const { clock, step = () => undefined, fetch = globalThis.fetch } = settings;
   const limits = withDefaults(settings.limits, policy);
   const ending = new AbortController();
@@ -65,7 +66,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
 
   const publisher = new Publisher({
     storage,
-    keys,
+    signer,
     policy,
     clock,
     logger,
@@ -84,7 +85,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     storage,
     policy,
     lastPolicy: lastPolicy === undefined ? undefined : parsePolicy(lastPolicy),
-    logKeys: keys.map((key) => key.vkey),
+    logKeys: signer.vkeys,
     leftOut: new Set(settings.leaveOut),
     addAnew: new Set(settings.addAnew),
     fetch,
@@ -203,6 +204,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     sequencer.drain();
     await Promise.all([sequencing, publishing, ...others]);
     await server.close(CLOSE_GRACE_MS);
+    await signer.close();
     await storage.close();
     metrics.close();
     logger.log('info', 'closed');

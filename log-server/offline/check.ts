@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import type { Fetch } from '../../client/index.js';
 import { httpSource } from '../../client/index.js';
-import { readKeyFile } from '../../system/index.js';
-import { encodeBase64, parseVkey, signNote } from '../../tlog/index.js';
-import type { Vkey } from '../../tlog/index.js';
+import { encodeBase64, parseVkey } from '../../tlog/index.js';
 import { charterEffects } from '../admission-charter.js';
 import { LogError } from '../errors.js';
 import { FILES, readCharterFile } from '../folder.js';
+import { readLogKeys, signHead, vkeysOf } from '../log-keys.js';
+import type { LogKeys } from '../log-keys.js';
 import { fsckFolder, fsckSource } from './fsck.js';
 import type { FsckReport } from './fsck.js';
 import { recover } from './recover.js';
@@ -44,7 +44,7 @@ export async function check(options: CheckOptions): Promise<FsckReport> {
       'name one',
     );
   }
-  return fsckFolder(await layoutOf(folder));
+  return fsckFolder(await layoutOf(folder, await readLogKeys(folder)));
 }
 
 /** What `stele-log recover` is told. */
@@ -59,22 +59,27 @@ export interface RecoverFlags {
 /** Rebuilds a log's data folder. Throws as `recover` does. */
 export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult> {
   const { folder, from, now, fetch, onProgress } = flags;
-  const logKey = readKeyFile(join(folder, FILES.logKey));
-  const signHead = (text: string): Uint8Array => signNote(text, [logKey]);
-  return recover({ ...(await layoutOf(folder)), from, now, fetch, onProgress, signHead });
+  const keys = await readLogKeys(folder);
+  return recover({
+    ...(await layoutOf(folder, keys)),
+    from,
+    now,
+    fetch,
+    onProgress,
+    signHead: (text) => signHead(text, keys),
+  });
 }
 
 type Layout = Omit<LogStorageOptions, 'step'> & { readonly effects?: EffectsOf };
 
-async function layoutOf(folder: string): Promise<Layout> {
-  const { name, vkey } = readKeyFile(join(folder, FILES.logKey));
+async function layoutOf(folder: string, keys: LogKeys): Promise<Layout> {
+  const { name } = keys[0];
   const charter = await readCharterFile(folder);
-  const logKeys: [Vkey] = [vkey];
   return {
     folder: join(folder, FILES.data),
     keyFolder: folder,
     origin: name,
-    logKeys,
+    logKeys: vkeysOf(keys),
     ...(charter !== undefined && { effects: charterEffects(name) }),
   };
 }

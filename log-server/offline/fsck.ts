@@ -18,6 +18,7 @@ import { FolderDisk } from '../storage/disk.js';
 import { FolderSource } from '../storage/folder-source.js';
 import { LevelTreeState } from '../storage/level-state.js';
 import { PUBLIC } from '../storage/log-storage.js';
+import { keysMissing } from '../storage/note-check.js';
 import { parseNoteFile } from '../storage/note-file.js';
 import { checkFormat } from '../storage/open.js';
 import { withStateCopy } from '../storage/salvage.js';
@@ -50,13 +51,18 @@ export interface FsckReport {
 /** The checkpoint and who is to have signed it, then everything beneath it. */
 export async function fsckSource(
   source: TileSource,
-  options: { logKeys: readonly Vkey[]; origin?: string; folder?: string },
+  options: { logKeys: readonly Vkey[]; origin?: string },
 ): Promise<FsckReport> {
   const problems: Problem[] = [];
   const report = (problem: Problem): void => void problems.push(problem);
   let opened: OpenedCheckpoint['checkpoint'] | undefined;
+  const notChecked: string[] = [];
   try {
-    opened = openCheckpoint(await source.checkpoint(), options.logKeys, [], options.origin).checkpoint;
+    const found = openCheckpoint(await source.checkpoint(), options.logKeys, [], options.origin);
+    opened = found.checkpoint;
+    for (const id of keysMissing(found, options.logKeys)) {
+      notChecked.push(`key ${id}: the checkpoint has no line by it`);
+    }
   } catch (cause) {
     if (cause instanceof ClientError && cause.code !== 'not_found') throw cause;
     report({ file: 'checkpoint', expected: 'a checkpoint signed by the log', found: reason(cause) });
@@ -83,7 +89,7 @@ export async function fsckSource(
     ledger: undefined,
     problems,
     remarks: [],
-    notChecked: stopped(walk.stoppedAt),
+    notChecked: [...notChecked, ...stopped(walk.stoppedAt)],
   };
 }
 
@@ -221,12 +227,20 @@ async function readHeads(
   report: (problem: Problem) => void,
 ): Promise<Map<string, { size: number; rootHash: Uint8Array }>> {
   const heads = new Map<string, { size: number; rootHash: Uint8Array }>();
+  /** What the log signed itself carries a line by each of its keys. */
+  const openOwn = (file: string, note: Uint8Array): OpenedCheckpoint['checkpoint'] => {
+    const opened = openCheckpoint(note, options.logKeys, [], options.origin);
+    for (const id of keysMissing(opened, options.logKeys)) {
+      report({ file, expected: `a line by the log key ${id}`, found: 'none' });
+    }
+    return opened.checkpoint;
+  };
   for (const name of ['signed', 'published']) {
     try {
       const bytes = await fileOf(folder, name);
       if (bytes) {
         const { note } = parseNoteFile(bytes, name);
-        heads.set(name, openCheckpoint(note, options.logKeys, [], options.origin).checkpoint);
+        heads.set(name, openOwn(name, note));
       } else if (name === 'signed') {
         report({ file: name, expected: 'the note signed last', found: 'no file' });
       }
@@ -237,8 +251,7 @@ async function readHeads(
   const inPublic = await fileOf(folder, `${PUBLIC}/checkpoint`);
   if (inPublic) {
     try {
-      const { checkpoint } = openCheckpoint(inPublic, options.logKeys, [], options.origin);
-      heads.set('public/checkpoint', checkpoint);
+      heads.set(`${PUBLIC}/checkpoint`, openOwn(`${PUBLIC}/checkpoint`, inPublic));
     } catch (error) {
       report({ file: `${PUBLIC}/checkpoint`, expected: 'a note of this log', found: reason(error) });
     }

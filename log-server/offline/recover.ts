@@ -6,7 +6,10 @@ import {
   encodeHex,
   equalBytes,
   formatCheckpoint,
+  formatNote,
   leafHash,
+  openCheckpoint,
+  parseNote,
   tileWidth,
 } from '../../tlog/index.js';
 import { type KeyLock, acquireKeyLock } from '../lock.js';
@@ -27,8 +30,8 @@ export interface RecoverOptions extends Omit<LogStorageOptions, 'step'> {
   /** For the name of the folder that is kept. */
   readonly now: Date;
   /**
-   * Signs the head that the mark beside the key remembers, if its note is gone: the same text again,
-   * with a deterministic signature, so nothing new is signed.
+   * Signs the head that the mark beside the key remembers, if its note is gone or lacks a line: the same
+   * text again, with deterministic signatures, so nothing new is signed.
    */
   readonly signHead?: (text: string) => Uint8Array;
   readonly fetch?: Fetch;
@@ -187,10 +190,14 @@ async function build(folder: string, options: RecoverOptions, plan: Plan): Promi
     }
     const unsigned = await appendUnsigned(storage, own, options.effects, remarks);
     await storage.makeReadable();
-    await storage.writeSigned(noteOf(head, options));
+    await storage.writeSigned(ownNote(head, options));
     const published = publishedOf(plan.heads);
-    if (published?.note) await storage.writePublished(published.note, published.policy ?? new Uint8Array(0));
-    else remarks.push('no published note was found: the log publishes anew once a quorum cosigns');
+    if (published?.note) {
+      const note = withOwnLines(published, published.note, options);
+      await storage.writePublished(note, published.policy ?? new Uint8Array(0));
+    } else {
+      remarks.push('no published note was found: the log publishes anew once a quorum cosigns');
+    }
     if (own.salvage.witnesses.size > 0) await storage.putWitnessSizes(own.salvage.witnesses);
     await storage.close();
     await rename(work, `${folder}.recovered`);
@@ -202,16 +209,30 @@ async function build(folder: string, options: RecoverOptions, plan: Plan): Promi
   }
 }
 
-function noteOf(head: SignedHead, options: RecoverOptions): Uint8Array {
-  if (head.note) return head.note;
+/** The head as the log signed it: a line by each of its keys, and no others. */
+function ownNote(head: SignedHead, options: RecoverOptions): Uint8Array {
+  const { origin, logKeys } = options;
+  if (head.note) {
+    const { text, logSignatures } = openCheckpoint(head.note, logKeys, [], origin);
+    if (logSignatures.length === logKeys.length) return formatNote({ text, signatures: logSignatures });
+  }
   const { size, rootHash } = head;
-  const text = formatCheckpoint({ origin: options.origin, size, rootHash, extensions: [] });
+  const text = formatCheckpoint({ origin, size, rootHash, extensions: [] });
   const note = options.signHead?.(text);
   if (!note)
     throw refuse(
-      `the note of the last signed head, size ${size}, is gone; the log key is needed to sign it again`,
+      `the note of the last signed head, size ${size}, is gone or lacks a line; the log's keys are needed to sign it again`,
     );
   return note;
+}
+
+/** A published note in which a line of the log's own is missing (a witness keeps those it knows) gets it back. */
+function withOwnLines(head: SignedHead, note: Uint8Array, options: RecoverOptions): Uint8Array {
+  const { text, signatures } = parseNote(note);
+  const own = parseNote(ownNote(head, options)).signatures;
+  const isOwn = ({ name, keyId }: { name: string; keyId: number }): boolean =>
+    own.some((line) => line.name === name && line.keyId === keyId);
+  return formatNote({ text, signatures: [...own, ...signatures.filter((line) => !isOwn(line))] });
 }
 
 /** The largest published note, the one with a policy if there is a choice. */

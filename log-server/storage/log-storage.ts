@@ -323,7 +323,12 @@ export class SeamStorage implements LogStorage {
     return openCheckpoint(note, this.#parts.options.logKeys, [], this.origin);
   }
 
-  #checkNote(note: Uint8Array, what: string, least: number, most: number): Promise<Checkpoint> {
+  #checkNote(
+    note: Uint8Array,
+    what: 'signed' | 'published',
+    least: number,
+    most: number,
+  ): Promise<Checkpoint> {
     return checkNote({ note, what, least, most }, this.#parts.options, (size) => this.rootAt(size));
   }
 

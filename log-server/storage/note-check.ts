@@ -1,13 +1,30 @@
-import { type Checkpoint, encodeHex, equalBytes, openCheckpoint } from '../../tlog/index.js';
+import {
+  type Checkpoint,
+  type OpenedCheckpoint,
+  encodeHex,
+  equalBytes,
+  formatKeyId,
+  openCheckpoint,
+  type Vkey,
+} from '../../tlog/index.js';
 import { StorageError, reason } from './error.js';
 import type { LogStorageOptions } from './types.js';
 
+/** IDs of the log's keys of which a note has no line, and should. */
+export function keysMissing(
+  { logSignatures }: Pick<OpenedCheckpoint, 'logSignatures'>,
+  logKeys: readonly Vkey[],
+): string[] {
+  const signed = new Set(logSignatures.map(({ vkey }) => vkey));
+  return logKeys.filter((vkey) => !signed.has(vkey)).map(({ keyId }) => formatKeyId(keyId));
+}
+
 /**
  * What is signed or published must be signed by the log, of a size between two bounds and of this very
- * tree. Throws StorageError "not_allowed".
+ * tree; what is signed, by all of the log's keys. Throws StorageError "not_allowed".
  */
 export async function checkNote(
-  claim: { note: Uint8Array; what: string; least: number; most: number },
+  claim: { note: Uint8Array; what: 'signed' | 'published'; least: number; most: number },
   { logKeys, origin }: LogStorageOptions,
   rootAt: (size: number) => Promise<Uint8Array>,
 ): Promise<Checkpoint> {
@@ -18,13 +35,17 @@ export async function checkNote(
       'a bug of the caller; nothing was written',
       { cause },
     );
-  let checkpoint: Checkpoint;
+  let opened: OpenedCheckpoint;
   try {
-    ({ checkpoint } = openCheckpoint(claim.note, logKeys, [], origin));
+    opened = openCheckpoint(claim.note, logKeys, [], origin);
   } catch (cause) {
     throw refuse(reason(cause), cause);
   }
-  const { size, rootHash } = checkpoint;
+  const missing = keysMissing(opened, logKeys);
+  if (claim.what === 'signed' && missing.length > 0) {
+    throw refuse(`expected a line by each key of the log, found none by ${missing.join(', ')}`);
+  }
+  const { size, rootHash } = opened.checkpoint;
   if (size < claim.least || size > claim.most) {
     throw refuse(`expected a size from ${claim.least} to ${claim.most}, found ${size}`);
   }
@@ -32,5 +53,5 @@ export async function checkNote(
   if (!equalBytes(rootHash, expected)) {
     throw refuse(`expected root ${encodeHex(expected)} at ${size}, found ${encodeHex(rootHash)}`);
   }
-  return checkpoint;
+  return opened.checkpoint;
 }

@@ -173,14 +173,14 @@ export interface LogStorage {
   /** The note signed last, fsynced before this returns; undefined before the first. */
   readonly signed: Uint8Array | undefined;
   /**
-   * Throws `not_allowed` unless a log key signed it for this origin, with the tree's root at its size, not smaller
+   * Throws `not_allowed` unless every log key signed it for this origin, with the tree's root at its size, not smaller
    * than the last signed and not above {@link readableSize}.
    */
   writeSigned(note: Uint8Array): Promise<void>;
   /** The note published last, with the policy it was published under. */
   readonly published: { readonly note: Uint8Array; readonly policy: Uint8Array } | undefined;
   /**
-   * The same rules as {@link writeSigned}, with the signed size as the limit. Called again with more
+   * The same rules as {@link writeSigned}, one log key being enough, with the signed size as the limit. Called again with more
    * cosignatures for the same size. With `publishPartials` also writes `checkpoint` of the static folder.
    */
   writePublished(note: Uint8Array, policy: Uint8Array): Promise<void>;
@@ -249,7 +249,7 @@ export interface LogStorageOptions {
   readonly keyFolder: string;
   /** The log's origin, which is its key's name. */
   readonly origin: string;
-  /** The log's own keys: every note written or found must be signed by one. The first one's ID names the lock. */
+  /** The log's own keys: every note found must be signed by one, every note signed by all. The first one's ID names the lock. */
   readonly logKeys: readonly [Vkey, ...Vkey[]];
   /** Also write partial tiles and bundles and `checkpoint`, so that a static server can serve `public/`. */
   readonly publishPartials?: boolean;

@@ -2,6 +2,7 @@ import { after } from 'node:test';
 import { newSigningKey, encodeUtf8, formatVkey, parsePolicy } from '../../tlog/index.js';
 import type { Policy, SigningKey } from '../../tlog/index.js';
 import { admitAnything } from '../admission.js';
+import { localSigner } from '../head-signer.js';
 import type { Level, Logger } from '../logger.js';
 import { runLog } from '../running.js';
 import type { OpenedLog, RunningLog } from '../running.js';
@@ -59,7 +60,13 @@ export async function startFixture(
   const clock = options.clock ?? new ManualClock();
   const logger = new RecordingLogger();
   const log = await runLog(
-    { storage, keys: [LOG_KEY], policy: testPolicy(), admission: admitAnything, ...options.opened },
+    {
+      storage,
+      signer: localSigner([LOG_KEY]),
+      policy: testPolicy(),
+      admission: admitAnything,
+      ...options.opened,
+    },
     {
       folder: '/nowhere',
       listen: { host: '127.0.0.1', port: 0 },

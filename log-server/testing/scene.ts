@@ -1,11 +1,14 @@
-import { encodeUtf8, formatCheckpoint, signNote } from '../../tlog/index.js';
+import assert from 'node:assert/strict';
+import { encodeUtf8, evaluatePolicy, formatCheckpoint, signNote } from '../../tlog/index.js';
 import type { Policy } from '../../tlog/index.js';
+import type { PublishedHead } from '../head.js';
 import type { LogSettings } from '../settings.js';
 import { LOG_KEY, ORIGIN, startFixture, testPolicy } from './fixture.js';
 import type { Fixture } from './fixture.js';
 import { ManualClock } from './manual-clock.js';
 import { MemoryStorage } from './memory-storage.js';
 import { ScriptedWitness, networkOf } from './scripted-witness.js';
+import { until } from './until.js';
 
 /** A log with four witnesses, three of which are a quorum, so that one may lie. */
 export interface Scene extends Fixture {
@@ -52,4 +55,24 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
 export async function noteAt(storage: MemoryStorage, size: number): Promise<Uint8Array> {
   const rootHash = await storage.rootAt(size);
   return signNote(formatCheckpoint({ origin: ORIGIN, size, rootHash, extensions: [] }), [LOG_KEY]);
+}
+
+/** The leaf data of entry `i` of a scene. */
+export function entry(i: number): Uint8Array {
+  return encodeUtf8(`entry ${i}`);
+}
+
+/** Resolves when the log takes entries. */
+export function ready(scene: Fixture): Promise<void> {
+  return until(() => scene.log.readiness().ready);
+}
+
+/** What is published; a test that finds nothing fails. */
+export function publishedOf(scene: Fixture): PublishedHead {
+  return scene.log.published() ?? assert.fail('nothing is published');
+}
+
+/** The policy's names of those who cosigned a note. */
+export function cosignersOf(policy: Policy, note: Uint8Array): string[] {
+  return evaluatePolicy(policy, note).cosignatures.map((each) => each.witness.name);
 }

@@ -16,7 +16,7 @@ const model = (name: string): { test: string; name: string } => ({
 export const durabilityMutants: readonly Mutant[] = [
   {
     desc: 'the age of a cosignature by which the gate is passed',
-    file: 'log-server/verdict.ts',
+    file: 'log-server/cosigning/verdict.ts',
     find: 'if (asked.gate && stale !== undefined) {',
     replace: 'if (asked.gate && stale === null) {',
     ...clocks('a log server whose clock is ahead'),

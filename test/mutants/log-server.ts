@@ -4,7 +4,18 @@ const pipeline = (name: string): { test: string; name: string } => ({
   test: 'log-server/pipeline.test.ts',
   name,
 });
-const gate = (name: string): { test: string; name: string } => ({ test: 'log-server/gate.test.ts', name });
+const publisher = (name: string): { test: string; name: string } => ({
+  test: 'log-server/publisher.test.ts',
+  name,
+});
+const witnesses = (name: string): { test: string; name: string } => ({
+  test: 'log-server/cosigning/witnesses.test.ts',
+  name,
+});
+const gate = (name: string): { test: string; name: string } => ({
+  test: 'log-server/cosigning/gate.test.ts',
+  name,
+});
 const http = (name: string): { test: string; name: string } => ({ test: 'log-server/http.test.ts', name });
 const start = (name: string): { test: string; name: string } => ({ test: 'log-server/start.test.ts', name });
 
@@ -22,21 +33,21 @@ export const logServerMutants: readonly Mutant[] = [
     file: 'log-server/publisher.ts',
     find: 'return quorumMet(this.#o.policy, collection.witnesses);',
     replace: 'return quorumMet(this.#o.policy, collection.witnesses) || collection.witnesses.size >= 2;',
-    ...pipeline('whichever collection ends last'),
+    ...publisher('whichever collection ends last'),
   },
   {
     desc: 'a published size that never falls',
     file: 'log-server/publisher.ts',
     find: 'if (this.#published !== undefined && collection.head.size < this.#published.size) return;',
     replace: '',
-    ...pipeline('a smaller head that has its quorum after'),
+    ...publisher('a smaller head that has its quorum after'),
   },
   {
     desc: 'the merging of late cosignatures',
     file: 'log-server/publisher.ts',
     find: 'else this.#publish(collection).catch((error: unknown) => this.#failed(error));',
     replace: '',
-    ...pipeline('a late cosignature'),
+    ...publisher('a late cosignature'),
   },
   {
     desc: 'the stop after an unknown outcome',
@@ -75,66 +86,66 @@ export const logServerMutants: readonly Mutant[] = [
   },
   {
     desc: 'the gate',
-    file: 'log-server/gate.ts',
+    file: 'log-server/cosigning/gate.ts',
     find: 'return { open, awaited: open ? [] : silent };',
     replace: 'return { open: true, awaited: [] };',
     ...gate('two silent: closed'),
   },
   {
     desc: 'f, at the gate',
-    file: 'log-server/gate.ts',
+    file: 'log-server/cosigning/gate.ts',
     find: 'policyFaults(policy));',
     replace: '0);',
     ...gate('two silent: closed'),
   },
   {
     desc: 'the policy last published with, at the gate',
-    file: 'log-server/witnesses.ts',
+    file: 'log-server/cosigning/witnesses.ts',
     find: 'return this.#o.lastPolicy === undefined ? [this.#o.policy] : [this.#o.policy, this.#o.lastPolicy];',
     replace: 'return [this.#o.policy];',
     ...gate('the last published policy'),
   },
   {
     desc: 'the date of a cosignature, at the gate',
-    file: 'log-server/verdict.ts',
+    file: 'log-server/cosigning/verdict.ts',
     find: 'if (asked.gate && stale !== undefined) {',
     replace: 'if (asked.gate && stale === null) {',
     ...gate('more than 5 minutes back'),
   },
   {
     desc: 'the refusal of a witness that has seen more than was signed',
-    file: 'log-server/verdict.ts',
+    file: 'log-server/cosigning/verdict.ts',
     find: "if (size > asked.lastSigned) return { kind: 'behind_witness', size };",
     replace: "if (size > asked.lastSigned) return { kind: 'silent', why: 'ahead' };",
     ...gate('409 above the last signed size'),
   },
   {
     desc: 'the refusal of a witness that holds another history',
-    file: 'log-server/verdict.ts',
+    file: 'log-server/cosigning/verdict.ts',
     find: "if (size === undefined) return { kind: 'forked', how: '409 without a size' };",
     replace: "if (size === undefined) return { kind: 'silent', why: 'no size' };",
     ...gate('409 without a size'),
   },
   {
     desc: 'the alarm about a witness that went back',
-    file: 'log-server/verdict.ts',
+    file: 'log-server/cosigning/verdict.ts',
     find: 'if (asked.remembered !== undefined && size < asked.remembered)',
     replace: 'if (asked.remembered !== undefined && size < 0)',
     ...gate('409 below what is remembered'),
   },
   {
     desc: 'the count of liars at run time',
-    file: 'log-server/witnesses.ts',
+    file: 'log-server/cosigning/witnesses.ts',
     find: 'if (this.#contradicting.size > faults) {',
     replace: 'if (this.#contradicting.size > faults + 1) {',
-    ...pipeline('one liar is set aside'),
+    ...witnesses('one liar is set aside'),
   },
   {
     desc: 'the one liar that must not stop a log',
-    file: 'log-server/witnesses.ts',
+    file: 'log-server/cosigning/witnesses.ts',
     find: 'const faults = Math.max(0, policyFaults(policy));',
     replace: 'const faults = 0;',
-    ...pipeline('one liar is set aside'),
+    ...witnesses('one liar is set aside'),
   },
   {
     desc: 'the bound on a body that does not say its length',
@@ -173,11 +184,11 @@ export const logServerMutants: readonly Mutant[] = [
   },
   {
     desc: 'what a contradicting witness shows is held against all that was signed by then',
-    file: 'log-server/contradiction.ts',
+    file: 'log-server/cosigning/contradiction.ts',
     find: 'const { checkpoint } = openCheckpoint(await held.checkpoint(), logKeys);',
     replace:
       'const early = query.lastSigned(); const { checkpoint } = openCheckpoint(await held.checkpoint(), logKeys); if (checkpoint.size > early) return "more";',
-    ...pipeline('shows what this log has signed meanwhile'),
+    ...witnesses('shows what this log has signed meanwhile'),
   },
   {
     desc: 'entries sent again cost their signer nothing',
@@ -212,14 +223,14 @@ export const logServerMutants: readonly Mutant[] = [
     file: 'log-server/publisher.ts',
     find: "if (codeOf(error) === 'storage_failed') this.#unwritten.set(",
     replace: "if (codeOf(error) === '') this.#unwritten.set(",
-    ...pipeline('while notes cannot be written'),
+    ...publisher('while notes cannot be written'),
   },
   {
     desc: 'another attempt at a late cosignature that could not be written',
     file: 'log-server/publisher.ts',
     find: '|| !merged;',
     replace: '|| (merged && false);',
-    ...pipeline('a late cosignature that could not be written'),
+    ...publisher('a late cosignature that could not be written'),
   },
   {
     desc: 'replays answered before the queue',

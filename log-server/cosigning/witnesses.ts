@@ -1,15 +1,15 @@
-import { formatVkey, policyFaults } from '../tlog/index.js';
-import type { Clock, Policy, Vkey } from '../tlog/index.js';
-import { WitnessClient } from '../client/index.js';
-import type { Fetch } from '../client/index.js';
+import { formatVkey, policyFaults } from '../../tlog/index.js';
+import type { Clock, Policy, Vkey } from '../../tlog/index.js';
+import { WitnessClient } from '../../client/index.js';
+import type { Fetch } from '../../client/index.js';
 import { showsConflict } from './contradiction.js';
 import { decideGate } from './gate.js';
 import type { Standing } from './gate.js';
-import type { Collection, CosignatureLine } from './head.js';
-import type { Logger } from './logger.js';
-import { deferred } from './signal.js';
-import type { Deferred } from './signal.js';
-import type { LogStorage } from './storage/types.js';
+import type { Collection, CosignatureLine } from '../head.js';
+import type { Logger } from '../logger.js';
+import { deferred } from '../signal.js';
+import type { Deferred } from '../signal.js';
+import type { LogStorage } from '../storage/types.js';
 import type { Contradiction, Verdict } from './verdict.js';
 import { WitnessLink } from './witness-link.js';
 

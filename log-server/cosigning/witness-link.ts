@@ -1,10 +1,10 @@
-import { formatVkey, proveConsistency } from '../tlog/index.js';
-import type { Clock, Vkey } from '../tlog/index.js';
-import type { WitnessClient } from '../client/index.js';
-import type { Collection } from './head.js';
-import type { Logger } from './logger.js';
-import { Bell } from './signal.js';
-import type { LogStorage } from './storage/types.js';
+import { formatVkey, proveConsistency } from '../../tlog/index.js';
+import type { Clock, Vkey } from '../../tlog/index.js';
+import type { WitnessClient } from '../../client/index.js';
+import type { Collection } from '../head.js';
+import type { Logger } from '../logger.js';
+import { Bell } from '../signal.js';
+import type { LogStorage } from '../storage/types.js';
 import { judge } from './verdict.js';
 import type { Verdict } from './verdict.js';
 

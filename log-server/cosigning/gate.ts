@@ -1,5 +1,5 @@
-import { couldFormQuorumWithFaults, policyFaults } from '../tlog/index.js';
-import type { Policy } from '../tlog/index.js';
+import { couldFormQuorumWithFaults, policyFaults } from '../../tlog/index.js';
+import type { Policy } from '../../tlog/index.js';
 
 /** Where a witness of a policy stands, as far as the gate is concerned. */
 export type Standing = 'in-step' | 'silent' | 'left-out';

@@ -1,8 +1,8 @@
-import { SteleError, encodeHex, encodeUtf8, equalBytes, openCheckpoint, sha256 } from '../tlog/index.js';
-import type { Clock, Vkey } from '../tlog/index.js';
-import { httpSource } from '../client/index.js';
-import type { Fetch } from '../client/index.js';
-import type { LogStorage } from './storage/types.js';
+import { SteleError, encodeHex, encodeUtf8, equalBytes, openCheckpoint, sha256 } from '../../tlog/index.js';
+import type { Clock, Vkey } from '../../tlog/index.js';
+import { httpSource } from '../../client/index.js';
+import type { Fetch } from '../../client/index.js';
+import type { LogStorage } from '../storage/types.js';
 
 /** What is needed to ask a witness for the checkpoint it holds of this log. */
 export interface ConflictQuery {

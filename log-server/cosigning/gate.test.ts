@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { encodeUtf8, formatVkey } from '../tlog/index.js';
-import type { RunningLog } from './running.js';
-import { ORIGIN, startFixture, testPolicy } from './testing/fixture.js';
-import { ManualClock } from './testing/manual-clock.js';
-import { MemoryStorage } from './testing/memory-storage.js';
-import { ScriptedWitness, conflict, hang, networkOf } from './testing/scripted-witness.js';
-import { noteAt, startScene } from './testing/scene.js';
-import type { Scene, SceneOptions } from './testing/scene.js';
-import { until, untilInTime } from './testing/until.js';
+import { encodeUtf8, formatVkey } from '../../tlog/index.js';
+import type { RunningLog } from '../running.js';
+import { ORIGIN, startFixture, testPolicy } from '../testing/fixture.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { MemoryStorage } from '../testing/memory-storage.js';
+import { ScriptedWitness, conflict, hang, networkOf } from '../testing/scripted-witness.js';
+import { noteAt, startScene } from '../testing/scene.js';
+import type { Scene, SceneOptions } from '../testing/scene.js';
+import { until, untilInTime } from '../testing/until.js';
 
 /** A log of five entries and four witnesses that hold it, 3-of-4. */
 function scene(prepare?: SceneOptions['prepare'], leaveOut: string[] = []): Promise<Scene> {

@@ -1,4 +1,4 @@
-import type { AddCheckpointResult, VerifiedCosignature } from '../client/index.js';
+import type { AddCheckpointResult, VerifiedCosignature } from '../../client/index.js';
 
 /** How old a cosignature may be, before the request that it answers, and still show that the witness is in step. */
 export const MAX_COSIGNATURE_AGE_S = 300;

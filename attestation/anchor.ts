@@ -1,6 +1,7 @@
 // Anchors: the last published checkpoint with its cosignatures, as an entry. The server makes one at
 // the charter's interval; spec/attestations.md "The other types".
 import {
+  NOTE_ED25519,
   decodeHex,
   decodeUtf8,
   encodeUtf8,
@@ -19,8 +20,8 @@ import { anchorStatement, termsDigest } from './statement.js';
 import { checkTermsOnce, preferredWitnesses } from './terms.js';
 
 /**
- * The anchor of a published checkpoint: of its lines the log's own and one cosignature per operator,
- * Ed25519 where there is one, more only where the quorum wants them. The same note gives the same
+ * The anchor of a published checkpoint: of its lines one of the log's own and one cosignature per operator,
+ * Ed25519 where there is one, more cosignatures only where the quorum wants them. The same note gives the same
  * payload. Throws AttestationError "anchor_quorum" where the note's cosignatures are no quorum,
  * "anchor_key" where the seed is not the charter's anchor key's, "entry_too_large"; TlogError where
  * the note does not verify.
@@ -80,7 +81,8 @@ function chooseLines(policy: Policy, { logSignatures, cosignatures }: PolicyEval
     chosen.set(witness.name, line);
   }
   const lines = new Set(chosen.values());
-  return [...logSignatures, ...cosignatures.filter(({ line }) => lines.has(line))];
+  const own = logSignatures.find(({ vkey }) => vkey.type === NOTE_ED25519);
+  return [...(own ? [own] : logSignatures), ...cosignatures.filter(({ line }) => lines.has(line))];
 }
 
 function operatorOf(policy: Policy, name: string): string | undefined {

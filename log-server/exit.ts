@@ -15,6 +15,7 @@ const STATUS: Readonly<Record<string, number>> = {
   terms_registrars: EXIT.usage,
   bad_statement: EXIT.usage,
   not_empty: EXIT.usage,
+  bad_origin: EXIT.usage,
   no_key: EXIT.usage,
   key_exposed: EXIT.usage,
   no_policy: EXIT.usage,

@@ -76,7 +76,7 @@ export interface InitResult {
 /**
  * Makes the folder of a new log: keys (0600), policy, charter, data folder, and a signed checkpoint of
  * size 0, which the gate of the first start sends to the witnesses. Throws LogError "not_empty",
- * AttestationError for a policy or names that a charter cannot have, TlogError, StorageError.
+ * "bad_origin", AttestationError for a policy or names that a charter cannot have, TlogError, StorageError.
  */
 export async function initLog(options: InitOptions): Promise<InitResult> {
   const { folder, origin, clock, admission, random = randomBytes } = options;
@@ -87,6 +87,15 @@ export async function initLog(options: InitOptions): Promise<InitResult> {
       'not_empty',
       `expected an empty folder, found ${found.slice(0, 3).join(', ')}`,
       'choose another folder',
+    );
+  }
+  // SPEC (tlog-cosignature): "opaque log_origin<1..2^8-1>".
+  const { length } = encodeUtf8(origin, 'origin');
+  if (options.mlDsa && length > 255) {
+    throw new LogError(
+      'bad_origin',
+      `origin: expected at most 255 bytes for a log that signs with ML-DSA-44, found ${length}`,
+      'choose a shorter one',
     );
   }
   const newKey = (name: string, type: number = NOTE_ED25519): SigningKey =>

@@ -10,6 +10,7 @@ import {
   formatVkey,
   newSigningKey,
   parseNote,
+  signNote,
   signNoteLine,
   encodeUtf8,
 } from '../../tlog/index.js';
@@ -114,6 +115,29 @@ test('more lines of one operator only where the quorum wants them', async () => 
     ]),
     [`${ORIGIN} 64`, 'a1.example 72', 'b.example 72'],
   );
+});
+
+test('of the log\u2019s own lines the Ed25519 one, or what there is', async () => {
+  const other = newSigningKey(ORIGIN, COSIGNATURE_MLDSA44, seed('log ML-DSA-44'));
+  const line = (key: SigningKey): string => `log ${formatVkey(key.vkey)}\n`;
+  const terms = worldTerms({
+    logKeys: [log, other].map(({ vkey }) => formatVkey(vkey)),
+    policy: `${line(log)}${line(other)}quorum none\n`,
+  });
+  const world = new World(terms);
+  await world.logSigned(buildCharter(terms, world.now), 'operator');
+  const bare = new TextDecoder().decode(world.checkpoint([]));
+  const text = bare.slice(0, bare.lastIndexOf('\n\n') + 1);
+  const linesOf = (envelope: Envelope): number[] => {
+    const { predicate } = JSON.parse(new TextDecoder().decode(envelope.payload)) as Anchor;
+    return parseNote(encodeUtf8(predicate.checkpoint)).signatures.map(({ signature }) => signature.length);
+  };
+  const both = world.anchorOf(signNote(text, [log, other], 0));
+  assert.deepEqual(linesOf(both), [64]);
+  assert.ok((await world.ask(both)).ok);
+  const alone = world.anchorOf(signNote(text, [other], 0));
+  assert.deepEqual(linesOf(alone), [2428]);
+  assert.ok((await world.ask(alone)).ok);
 });
 
 test('without a quorum of witnesses the log\u2019s own line is enough', async () => {

@@ -101,10 +101,12 @@ export async function startWorld(): Promise<World> {
     lines.push(`witness ${name} ${formatVkey(vkey)} ${witness.url}\n`);
   }
   const logFolder = join(root, 'log');
-  const { vkey, policy } = await initLog({
+  const { vkeys, policy } = await initLog({
     folder: logFolder,
     origin: ORIGIN,
     admission: 'charter',
+    // Whatever people do here they do with a log of two keys.
+    mlDsa: true,
     policy: new TextEncoder().encode(`${lines.join('')}group all 3 ${names.join(' ')}\nquorum all\n`),
     clock: systemClock,
     registrars: [
@@ -112,7 +114,7 @@ export async function startWorld(): Promise<World> {
     ],
   });
   for (const [i, witness] of witnesses.entries()) {
-    await addLog(join(root, `witness-${names[i] ?? ''}`), parseVkey(vkey));
+    for (const vkey of vkeys) await addLog(join(root, `witness-${names[i] ?? ''}`), parseVkey(vkey));
     await witness.reload();
   }
   const log = await startLog({

@@ -39,7 +39,7 @@ export class CrashRun {
   readonly #admission: 'none' | 'charter';
   readonly #witnesses: TestWitness[];
   readonly #policy: Policy;
-  readonly #vkey: Vkey;
+  readonly #vkeys: readonly Vkey[];
   readonly #operator: SigningKey | undefined;
   #child: Child | undefined;
   #url = '';
@@ -56,7 +56,7 @@ export class CrashRun {
     admission: 'none' | 'charter';
     witnesses: TestWitness[];
     policy: Policy;
-    vkey: Vkey;
+    vkeys: readonly Vkey[];
     operator: SigningKey | undefined;
   }) {
     this.recorder = parts.recorder;
@@ -64,7 +64,7 @@ export class CrashRun {
     this.#admission = parts.admission;
     this.#witnesses = parts.witnesses;
     this.#policy = parts.policy;
-    this.#vkey = parts.vkey;
+    this.#vkeys = parts.vkeys;
     this.#operator = parts.operator;
   }
 
@@ -85,12 +85,15 @@ export class CrashRun {
       folder,
       origin: ORIGIN,
       admission,
+      mlDsa: true,
       policy: encodeUtf8([...lines, 'group all 3 w1 w2 w3 w4', 'quorum all', ''].join('\n')),
       clock: systemClock,
     });
-    const vkey = parseVkey(made.vkey);
+    const vkeys = made.vkeys.map(parseVkey);
+    // Two know both keys of the log, one the Ed25519 key alone, one the ML-DSA-44 key.
+    const known = [vkeys, vkeys, vkeys.slice(0, 1), vkeys.slice(1)];
     for (const [i, witness] of witnesses.entries()) {
-      await addLog(witness.folder, vkey);
+      for (const vkey of known[i] ?? []) await addLog(witness.folder, vkey);
       witnesses[i] = await reopened(witness);
     }
     const operator = admission === 'charter' ? readKeyFile(join(folder, 'operator.key')) : undefined;
@@ -100,7 +103,7 @@ export class CrashRun {
       admission,
       witnesses,
       policy: parsePolicy(made.policy),
-      vkey,
+      vkeys,
       operator,
     });
   }
@@ -119,7 +122,7 @@ export class CrashRun {
       admission: this.#admission,
       witnesses: this.#witnesses,
       policy: this.#policy,
-      vkey: this.#vkey,
+      vkeys: this.#vkeys,
       operator: this.#operator,
     });
   }
@@ -225,7 +228,7 @@ export class CrashRun {
     assert.ok(await this.ready(), this.#child?.stderr());
     while (this.#owed.length > 0) await this.load(this.#owed.length);
     await this.load(1);
-    const judgement = await this.recorder.judge(this.#url, this.#policy, this.#vkey);
+    const judgement = await this.recorder.judge(this.#url, this.#policy, this.#vkeys);
     await this.stop();
     return judgement;
   }

@@ -87,7 +87,7 @@ export class Recorder {
    * Reads the whole log as a stranger would and holds it against everything that ever left it: no
    * acknowledged entry lost or moved, every proof still good, every signed note of this one history.
    */
-  async judge(url: string, policy: Policy, logKey: Vkey): Promise<Judgement> {
+  async judge(url: string, policy: Policy, logKeys: readonly Vkey[]): Promise<Judgement> {
     const reader = new LogReader(httpSource(url), policy);
     const { size } = await reader.checkpoint();
     const range = new CompactRange();
@@ -112,7 +112,8 @@ export class Recorder {
     for (const each of indexes)
       assert.equal(`${each.split(' ')[0]} ${byLeaf.get(each.split(' ')[0] ?? '')}`, each);
     for (const note of this.#notes.values()) {
-      const { checkpoint } = openCheckpoint(note, [logKey]);
+      const { checkpoint, logSignatures } = openCheckpoint(note, logKeys);
+      assert.equal(logSignatures.length, logKeys.length, 'a line by each key of the log');
       assert.ok(
         checkpoint.size <= size,
         `a note of size ${checkpoint.size} was signed, and the log has ${size}`,

@@ -239,7 +239,7 @@ export class FaultyLog {
       const url = await running.firstLine;
       await ready(running, url);
       assert.equal(await this.add(url), undefined, running.stderr());
-      await this.recorder.judge(url, this.#policy, this.#vkey);
+      await this.recorder.judge(url, this.#policy, [this.#vkey]);
       await stop(running);
     } finally {
       if (FaultyLog.alive(running)) running.process.kill('SIGKILL');

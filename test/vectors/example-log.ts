@@ -40,6 +40,8 @@ export const schemaDigests: Record<string, string> = Object.fromEntries(
 );
 
 export const logKey: ReferenceKey = { name: ORIGIN, type: 1, seed: seedOf('log') };
+/** The same log's other key. */
+export const logKeyPq: ReferenceKey = { name: ORIGIN, type: 6, seed: seedOf('log ML-DSA-44') };
 const witnessNames = ['w1', 'w2', 'w3', 'w4'];
 export const witnessKeys: ReferenceKey[] = witnessNames.map((name) => ({
   name: `${name}.example`,
@@ -49,6 +51,7 @@ export const witnessKeys: ReferenceKey[] = witnessNames.map((name) => ({
 
 export const policy: string = [
   `log ${referenceVkey(logKey)}`,
+  `log ${referenceVkey(logKeyPq)}`,
   ...witnessKeys.map((key, i) => `witness ${witnessNames[i] ?? ''} ${referenceVkey(key)}`),
   'group three-of-four 3 w1 w2 w3 w4',
   'quorum three-of-four',
@@ -59,7 +62,7 @@ export const terms = (change: Fields = {}): Fields => ({
   origin: ORIGIN,
   operator: { participant: 'example-operator', name: 'Example Log Operator', key: keyOf('operator') },
   anchorKey: keyOf('anchor'),
-  logKeys: [referenceVkey(logKey)],
+  logKeys: [referenceVkey(logKey), referenceVkey(logKeyPq)],
   policy,
   registrars: {
     threshold: 2,
@@ -144,18 +147,19 @@ export class ExampleLog {
     );
   }
 
-  /** The note of a checkpoint with the log's line and cosignatures at these times. */
+  /** The note of a checkpoint with a line of the log's, or those given, and cosignatures at these times. */
   note(
     times: (number | undefined)[],
     size: number = this.leaves.length,
     root: Uint8Array = this.tree().root(size),
+    own: (text: string) => string = (text) => referenceNoteLine(logKey, text),
   ): string {
     const text = referenceCheckpoint(ORIGIN, size, root);
     const lines = times.flatMap((time, i) => {
       const key = witnessKeys[i];
       return time === undefined || key === undefined ? [] : [referenceCosignatureLine(key, text, time)];
     });
-    return `${text}\n${referenceNoteLine(logKey, text)}${lines.join('')}`;
+    return `${text}\n${own(text)}${lines.join('')}`;
   }
 
   anchor(note: string = this.note([0, 1, 2, 3].map((i) => this.now + i)), key = 'anchor'): ReferenceEnvelope {

@@ -2,12 +2,15 @@
 import { referenceEnvelope, referenceLeaf, referenceSigned, sha256 } from '../reference/attestation.js';
 import type { ReferenceEnvelope } from '../reference/attestation.js';
 import { referenceCanonical } from '../reference/json.js';
+import { referenceCosignatureLine, referenceNoteLine } from '../reference/notes.js';
 import {
   ExampleLog,
   ORIGIN,
   digest,
   idOf,
   keyOf,
+  logKey,
+  logKeyPq,
   policy,
   seedOf,
   statement,
@@ -87,7 +90,7 @@ export function ledger(): Vector[] {
   const scattered = (text: string): ReferenceEnvelope =>
     charterOf(
       log,
-      terms({ policy: `# operator one w1 w2\n${policy.split('\n').slice(0, 5).join('\n')}\n${text}` }),
+      terms({ policy: `# operator one w1 w2\n${policy.split('\n').slice(0, 6).join('\n')}\n${text}` }),
     );
   bad(
     'terms_policy',
@@ -135,6 +138,21 @@ export function ledger(): Vector[] {
     'an anchor of a tree that is larger than the log',
     log.anchor(log.note([1, 2, 3], 2, seedOf('root'))),
   );
+  const pqLine = (text: string): string => referenceCosignatureLine(logKeyPq, text, 0);
+  const bothLines = (text: string): string => `${referenceNoteLine(logKey, text)}${pqLine(text)}`;
+  const noteBy = (own: (text: string) => string, times = [1, 2, 3], size = log.leaves.length): string =>
+    log.note(times, size, log.tree().root(size), own);
+  bad(
+    'anchor_note',
+    'an anchor whose ML-DSA-44 line by the log does not verify, though its Ed25519 line does',
+    log.anchor(noteBy((text) => `${referenceNoteLine(logKey, text)}${pqLine(text.replace('1', '2'))}`)),
+  );
+  bad(
+    'anchor_lines',
+    'an anchor with two lines by one key of the log',
+    log.anchor(noteBy((text) => `${bothLines(text)}${pqLine(text)}`)),
+  );
+  bad('anchor_note', 'an anchor without a line by the log', log.anchor(noteBy(() => '')));
   good('the first anchor, of size 1', log.anchor());
 
   bad(
@@ -367,7 +385,7 @@ export function ledger(): Vector[] {
   const pairs = [
     '# operator one w1 w2',
     '# operator two w3 w4',
-    ...policy.split('\n').slice(0, 5),
+    ...policy.split('\n').slice(0, 6),
     'group a any w1 w2',
     'group b all w3 w4',
     'group top all a b',
@@ -414,7 +432,11 @@ export function ledger(): Vector[] {
     log.amendment('registrar-a', next, termsDigest(terms())),
   );
   log.now += 600;
-  good('an anchor under the new key', log.anchor(log.note([log.now, log.now, log.now, log.now]), 'anchor-2'));
+  const four = (): number[] => [log.now, log.now, log.now, log.now];
+  good(
+    'an anchor under the new key, with a line by each key of the log',
+    log.anchor(noteBy(bothLines, four()), 'anchor-2'),
+  );
   bad(
     'wrong_origin',
     'a freeze of another log',
@@ -430,8 +452,11 @@ export function ledger(): Vector[] {
     log.anchor(log.note([1, 2, 3, 4], log.leaves.length - 1), 'anchor-2'),
   );
   log.now += 600;
-  good('the last anchor', log.anchor(log.note([log.now, log.now, log.now, log.now]), 'anchor-2'));
-  bad('frozen', 'another anchor', log.anchor(log.note([log.now, log.now, log.now, log.now]), 'anchor-2'));
+  good(
+    'the last anchor, with the log\u2019s ML-DSA-44 line alone',
+    log.anchor(noteBy(pqLine, four()), 'anchor-2'),
+  );
+  bad('frozen', 'another anchor', log.anchor(log.note(four()), 'anchor-2'));
   return cases;
 }
 

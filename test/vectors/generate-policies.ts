@@ -25,6 +25,8 @@ const key = (name: string, type: 1 | 4 | 6, fill: number): ReferenceKey => ({
   seed: new Uint8Array(32).fill(fill),
 });
 const LOG = key('log.example', 1, 1);
+/** The same log's other key. */
+const LOG_PQ = key('log.example', 6, 1);
 const WITNESSES = Array.from({ length: 8 }, (_, i) => key(`w${i}.example`, 4, 10 + i));
 const VKEYS = WITNESSES.map(referenceVkey);
 const log = `log ${referenceVkey(LOG)} https://log.example/\n`;
@@ -205,6 +207,7 @@ export function policies(): Vector[] {
     bad('a log with two URLs', `log ${referenceVkey(LOG)} a b\nquorum none\n`),
     bad('a log with a key for cosignatures', `log ${VKEYS[0] ?? ''}\nquorum none\n`),
     bad('a log with a broken key', edit(`${log}quorum none\n`, '+A', '+B')),
+    good('a log with a key of each kind', `${log}log ${referenceVkey(LOG_PQ)}\nquorum none\n`, 0, -1),
     bad('one log twice', `${log}${log}quorum none\n`),
     bad(
       'one log key under two names',
@@ -247,10 +250,10 @@ export function tlogProofs(): Vector[] {
   const proof = (index: number, size: number, note = signed(text(size))): string =>
     referenceTlogProof(index, tree.path(index, size), note);
   const leaf = (index: number): string => hex(tree.leafHash(index));
-  const good = (desc: string, index: number, file: string): Vector => ({
+  const good = (desc: string, index: number, file: string, judge = policy): Vector => ({
     desc,
     proof: file,
-    policy,
+    policy: judge,
     leafHash: leaf(index),
     index,
     want: 'ok',
@@ -274,6 +277,12 @@ export function tlogProofs(): Vector[] {
   const firstHash = Buffer.from(path[0] ?? '').toString('base64');
   const other = key('other.example', 1, 2);
   const both = `${log}log ${referenceVkey(other)}\nquorum none\n`;
+  const pqLog = `log ${referenceVkey(LOG_PQ)}\n`;
+  const twoKeys = policy.replace(log, log + pqLog);
+  // A log's own ML-DSA-44 line need state no time.
+  const pqLine = (of: string): string => referenceCosignatureLine(LOG_PQ, of, 0);
+  const withLines = (own: string): string => proof(5, 11, signed(text(11)).replace(/\n\n.*\n/, `\n\n${own}`));
+  const twoLines = `${referenceNoteLine(LOG, text(11))}${pqLine(text(11))}`;
   return [
     good('an entry in a tree of 11', 5, plain),
     good('the first entry', 0, proof(0, 11)),
@@ -282,6 +291,19 @@ export function tlogProofs(): Vector[] {
     good('extra data', 5, referenceTlogProof(5, path, note, 'eA==')),
     good('an unknown witness beside a quorum', 5, proof(5, 11, signed(text(11), [w3, w0, w1]))),
     good('all witnesses', 5, proof(5, 11, signed(text(11), [w0, w1, w2]))),
+    good('a log with two keys that signs with both', 5, withLines(twoLines), twoKeys),
+    good('one of them is known', 5, withLines(twoLines)),
+    good('the other is known', 5, withLines(twoLines), policy.replace(log, pqLog)),
+    good('a log with two keys that signs with its first', 5, plain, twoKeys),
+    good('and with its second', 5, withLines(pqLine(text(11))), twoKeys),
+    bad(
+      'a good line by one key of a log, a bad one by its other',
+      withLines(`${referenceNoteLine(LOG, text(11))}${pqLine(text(10))}`),
+      'bad_signature',
+      leaf(5),
+      twoKeys,
+    ),
+    bad('a line by a key of the log that is not known', withLines(pqLine(text(11))), 'unknown_log'),
     bad('another leaf', plain, 'root_mismatch', leaf(4)),
     bad('another index', referenceTlogProof(4, path, note), 'root_mismatch'),
     bad('an index beyond the tree', referenceTlogProof(11, path, note), 'bad_proof'),

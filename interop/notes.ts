@@ -88,6 +88,23 @@ await check('note opens our checkpoints and cosignatures', () => {
   return '1 log signature, 3 Ed25519 cosignatures, 1 of ML-DSA-44';
 });
 
+await check('note opens checkpoints of a log with two keys', () => {
+  const second = newSigningKey(logKey.name, COSIGNATURE_MLDSA44, seed('log ML-DSA-44'));
+  const both = [formatVkey(logKey.vkey), formatVkey(second.vkey)];
+  // Without a time, as stele-log signs.
+  const signed = new TextDecoder().decode(signNote(text, [logKey, second], 0));
+  for (const known of [both, both.slice(0, 1), both.slice(1)]) {
+    const answer = askOne('notecheck', { kind: 'checkpoint', note: signed, vkeys: known });
+    same([answer.ok, answer.signatures?.length], [true, known.length], `with ${known.length} keys`);
+  }
+  const bent = signed.replace(
+    /(.{900})(={0,2}\n)$/,
+    (_, end: string, pad: string) => `${end.startsWith('A') ? 'B' : 'A'}${end.slice(1)}${pad}`,
+  );
+  same(askOne('notecheck', { kind: 'checkpoint', note: bent, vkeys: both }).ok, false, 'a bad second line');
+  return 'Ed25519 and ML-DSA-44, both and each alone';
+});
+
 await check('we open checkpoints and cosignatures that note made', () => {
   const signed = askOne('notecheck', { kind: 'sign', text, skeys: keys.map(formatSigningKey) });
   const opened = openCheckpoint(

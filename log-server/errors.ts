@@ -64,6 +64,11 @@ export const REFUSALS = {
     hint: 'nothing was written; send the same bytes again, and tell the operator',
     retryAfter: 30,
   },
+  signing_failed: {
+    status: 503,
+    hint: 'the entry may be committed and its checkpoint could not be signed; send the same bytes again for the same index',
+    retryAfter: 5,
+  },
   not_readable: {
     status: 503,
     hint: 'send the same bytes again for the same index, and tell the operator',

@@ -17,7 +17,7 @@ import { admitAnything } from './admission.js';
 import { CharterCompanion } from './charter-companion.js';
 import { LogError } from './errors.js';
 import { FILES, readCharterFile, readPolicyFile } from './folder.js';
-import { localSigner } from './head-signer.js';
+import { poolSigner } from './head-signer.js';
 import { readLogKeys, vkeysOf } from './log-keys.js';
 import type { LogKeys } from './log-keys.js';
 import { silentLogger } from './logger.js';
@@ -67,7 +67,13 @@ export async function startLog(settings: LogSettings): Promise<RunningLog> {
       settings.admission === 'none'
         ? await openPlain(settings, storage, keys)
         : await openCharter(settings, storage, keys);
-    return await runLog({ storage, signer: localSigner(keys), ...parts }, settings);
+    const signer = poolSigner(keys);
+    try {
+      return await runLog({ storage, signer, ...parts }, settings);
+    } catch (error) {
+      await signer.close();
+      throw error;
+    }
   } catch (error) {
     await storage.close();
     throw error;

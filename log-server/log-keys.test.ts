@@ -8,8 +8,9 @@ import type { TestContext } from 'node:test';
 import { parseEnvelope, parseStatement } from '../attestation/index.js';
 import type { Anchor, Charter } from '../attestation/index.js';
 import { formatAddCheckpoint } from '../client/index.js';
-import { readKeyFile } from '../system/index.js';
+import { SigningError, readKeyFile } from '../system/index.js';
 import {
+  emptyRoot,
   encodeUtf8,
   formatCheckpoint,
   formatNote,
@@ -22,15 +23,18 @@ import {
 } from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
 import type { InitOptions, InitResult, LogSettings, RunningLog } from './index.js';
-import { localSigner } from './head-signer.js';
-import { readLogKeys } from './log-keys.js';
+import { SubmissionError } from './errors.js';
+import { localSigner, poolSigner } from './head-signer.js';
+import type { HeadSigner } from './head-signer.js';
+import { readLogKeys, signHead, vkeysOf } from './log-keys.js';
 import { check, recoverFolder } from './offline/check.js';
+import { openLogStorage } from './storage/index.js';
 import { formatNoteFile, parseNoteFile } from './storage/note-file.js';
 import { LOG_KEY, ORIGIN, startFixture, testKey } from './testing/fixture.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { entry, ready, startScene } from './testing/scene.js';
 import { conflict, networkOf } from './testing/scripted-witness.js';
-import { until } from './testing/until.js';
+import { until, untilInTime } from './testing/until.js';
 
 const ED25519_BYTES = 64;
 const ML_DSA_BYTES = 8 + 2420;
@@ -110,10 +114,12 @@ void test('init makes two keys of one name; charter and policy name both, every 
 
 void test('a head has the same bytes whenever it is signed: its ML-DSA-44 line states no time', async (t) => {
   const { folder } = await make(t);
-  const signer = localSigner(await readLogKeys(folder));
+  const keys = await readLogKeys(folder);
+  const signer = poolSigner(keys);
+  t.after(() => signer.close());
   const text = formatCheckpoint({ origin: ORIGIN, size: 7, rootHash: new Uint8Array(32), extensions: [] });
   const note = await signer.sign(text);
-  assert.deepEqual(await signer.sign(text), note);
+  assert.deepEqual(await localSigner(keys).sign(text), note);
   const [, line] = parseNote(note).signatures;
   assert.deepEqual(line?.signature.subarray(0, 8), new Uint8Array(8));
 });
@@ -245,6 +251,38 @@ void test('a conflicting note under the ML-DSA-44 key alone stops signing', asyn
   await until(() => t.log.readiness().state === 'stopped');
   assert.match(t.log.readiness().message, /shows a conflicting note/);
   await t.close();
+});
+
+void test('a head that cannot be signed: 503, not ready, and signed when it can be', async () => {
+  let failing = true;
+  const flaky: HeadSigner = {
+    ...signer,
+    sign: (text) =>
+      failing ? Promise.reject(new SigningError('signing_failed', 'the thread is gone')) : signer.sign(text),
+  };
+  const { log, clock, close } = await startFixture({ opened: { signer: flaky } });
+  await until(() => log.readiness().state === 'signing_failed');
+  let refusal: unknown;
+  log.submit(entry(0)).catch((error: unknown) => (refusal = error));
+  await untilInTime(clock, () => refusal !== undefined);
+  assert.deepEqual(refusal, new SubmissionError('signing_failed', 'the checkpoint could not be signed'));
+  assert.equal(log.readiness().state, 'signing_failed');
+  failing = false;
+  await untilInTime(clock, () => log.published()?.size === 1);
+  await until(() => log.readiness().ready);
+  await close();
+});
+
+void test('a note is only written with a line by every key of the log', async (t) => {
+  const { folder } = await make(t);
+  const keys = await readLogKeys(folder);
+  const data = { folder: join(folder, 'data'), keyFolder: folder, origin: ORIGIN, logKeys: vkeysOf(keys) };
+  const storage = await openLogStorage(data);
+  t.after(() => storage.close());
+  const text = formatCheckpoint({ origin: ORIGIN, size: 0, rootHash: emptyRoot(), extensions: [] });
+  for (const some of [keys.slice(0, 1), keys.slice(1)])
+    await assert.rejects(storage.writeSigned(signHead(text, some)), { code: 'not_allowed' });
+  await storage.writeSigned(signHead(text, keys));
 });
 
 void test('keys are read as they were made', async (t) => {

@@ -16,7 +16,7 @@ export type LogKeys = readonly [SigningKey, ...SigningKey[]];
  * clock that steps makes a log say nothing that it would have to take back. C2SP tlog-cosignature lets the
  * timestamp be zero.
  */
-const NO_TIME = 0;
+export const NO_TIME = 0;
 
 /** Reads the keys of a log's folder. Throws KeyFileError, LogError "wrong_log_key". */
 export async function readLogKeys(folder: string): Promise<LogKeys> {

@@ -8,6 +8,7 @@ import {
   quorumMet,
 } from '../tlog/index.js';
 import type { Clock, Policy } from '../tlog/index.js';
+import { SigningError } from '../system/index.js';
 import { SubmissionError } from './errors.js';
 import { Collection } from './head.js';
 import type { CosignatureLine, PublishedHead } from './head.js';
@@ -58,8 +59,8 @@ export class Publisher {
   #quorum: Deferred<void> = deferred();
   #waiters: Waiter[] = [];
   #stopped: SubmissionError | undefined;
-  /** Which notes could not be written the last time that was tried, and why. */
-  readonly #unwritten = new Map<'signed' | 'published', string>();
+  /** What could not be made the last time that was tried, and why. */
+  readonly #unmade = new Map<Part, PublishingFailure>();
   #open = false;
   #draining = false;
   readonly #drained: Deferred<void> = deferred();
@@ -97,9 +98,9 @@ export class Publisher {
     return this.#stopped;
   }
 
-  /** Why notes cannot be written at present, if so: storage_failed the last time, and not tried well since. */
-  get failing(): string | undefined {
-    const [first] = this.#unwritten.values();
+  /** Why notes cannot be signed or written at present, if so: it failed the last time, and nothing came of it since. */
+  get failing(): PublishingFailure | undefined {
+    const [first] = this.#unmade.values();
     return first;
   }
 
@@ -189,7 +190,7 @@ export class Publisher {
   }
 
   #hasWork(): boolean {
-    const merged = !this.#unwritten.has('published');
+    const merged = !this.#unmade.has('published note');
     return this.#mustSign() || this.#current !== this.#publishedCollection || !merged;
   }
 
@@ -205,11 +206,11 @@ export class Publisher {
     const size = storage.readableSize;
     const rootHash = await storage.rootAt(size);
     const text = formatCheckpoint({ origin: storage.origin, size, rootHash, extensions: [] });
-    const note = await signer.sign(text);
+    const note = await this.#attempt('signature', () => signer.sign(text));
     // Signing takes a while; whoever has stopped it meanwhile sees nothing new signed.
     if (signal.aborted || this.#stopped !== undefined) return;
     await step('sign:before');
-    await this.#write('signed', () => storage.writeSigned(note));
+    await this.#attempt('signed note', () => storage.writeSigned(note));
     await step('sign:after');
     this.#lastSignedAt = clock.monotonic();
     this.#current = new Collection({ size, rootHash, note });
@@ -255,7 +256,7 @@ export class Publisher {
       const note = collection.merged();
       if (this.#publishedCollection === collection && this.#published?.note.length === note.length) return;
       await step('publish:before');
-      await this.#write('published', () => storage.writePublished(note, policy.text));
+      await this.#attempt('published note', () => storage.writePublished(note, policy.text));
       await step('publish:after');
       const { size, rootHash } = collection.head;
       this.#published = { size, rootHash, note };
@@ -265,13 +266,15 @@ export class Publisher {
     });
   }
 
-  /** Remembers whether the last attempt at this note found storage that cannot be written. */
-  async #write(which: 'signed' | 'published', write: () => Promise<void>): Promise<void> {
+  /** Remembers whether the last attempt at this part failed in a way that is to be tried again. */
+  async #attempt<T>(part: Part, work: () => Promise<T>): Promise<T> {
     try {
-      await write();
-      this.#unwritten.delete(which);
+      const done = await work();
+      this.#unmade.delete(part);
+      return done;
     } catch (error) {
-      if (codeOf(error) === 'storage_failed') this.#unwritten.set(which, `${which} note: ${String(error)}`);
+      const code = passing(error);
+      if (code !== undefined) this.#unmade.set(part, { code, message: `${part}: ${String(error)}` });
       throw error;
     }
   }
@@ -290,17 +293,16 @@ export class Publisher {
     for (const waiter of due) waiter.deferred.reject(error);
   }
 
-  /** Writing a note failed. Nothing landed: try again later. Not known: stop. */
+  /** Signing or writing a note failed. Nothing landed: try again later. Not known: stop. */
   async #failed(error: unknown): Promise<void> {
     const { logger, clock, signal } = this.#o;
     if (signal.aborted) return;
     const code = codeOf(error);
     logger.log('alarm', 'publishing failed', { code, error: String(error) });
-    if (code === 'storage_failed') {
-      this.#fail(
-        Number.POSITIVE_INFINITY,
-        new SubmissionError('storage_failed', 'the checkpoint could not be written'),
-      );
+    const again = passing(error);
+    if (again !== undefined) {
+      const what = again === 'storage_failed' ? 'written' : 'signed';
+      this.#fail(Number.POSITIVE_INFINITY, new SubmissionError(again, `the checkpoint could not be ${what}`));
       await clock.sleep(1000, signal).catch(() => undefined);
       // The loop may be waiting: a late cosignature's merge failed, and is tried again.
       this.#bell.ring();
@@ -330,6 +332,20 @@ export class Publisher {
 function headOf(note: Uint8Array): PublishedHead {
   const { size, rootHash } = parseCheckpoint(parseNote(note).text);
   return { size, rootHash, note };
+}
+
+type Part = 'signature' | 'signed note' | 'published note';
+
+/** What keeps notes from being signed or written, for `/readyz`. */
+export interface PublishingFailure {
+  readonly code: 'storage_failed' | 'signing_failed';
+  readonly message: string;
+}
+
+/** The code of a failure after which nothing landed; undefined for any other. */
+function passing(error: unknown): PublishingFailure['code'] | undefined {
+  if (error instanceof SigningError) return 'signing_failed';
+  return codeOf(error) === 'storage_failed' ? 'storage_failed' : undefined;
 }
 
 function codeOf(error: unknown): string {

@@ -136,7 +136,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     }
     if (gate.state === 'waiting') return not('gate_closed', 'waiting for witnesses', gate.awaited);
     // Entries are refused with this code until a note can be written again; that is tried every second.
-    if (publisher.failing !== undefined) return not('storage_failed', publisher.failing);
+    if (publisher.failing !== undefined) return not(publisher.failing.code, publisher.failing.message);
     if (companion !== undefined && companion.state !== 'ready')
       return not(companion.state, STATES[companion.state]);
     return { ready: true, state: 'ready', message: 'takes entries', awaited: [], ...common };

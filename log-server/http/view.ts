@@ -10,7 +10,7 @@ import type { LogStorage } from '../storage/types.js';
 /** Whether the log takes entries, and if not, why. */
 export interface Readiness {
   readonly ready: boolean;
-  /** `ready`, `gate_closed`, `behind_witness`, `forked`, `stopped`, `storage_failed`, `starting`, `frozen`, `draining`. */
+  /** `ready`, `gate_closed`, `behind_witness`, `forked`, `stopped`, `storage_failed`, `signing_failed`, `starting`, `frozen`, `draining`. */
   readonly state: string;
   readonly message: string;
   /** Witnesses that the gate waits for. */

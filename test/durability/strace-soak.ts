@@ -69,15 +69,15 @@ const BLINDINGS: readonly Blinding[] = [
   {
     desc: 'waiting for the signed note before witnesses are asked',
     file: 'log-server/publisher.ts',
-    find: "await this.#write('signed', () => storage.writeSigned(note));",
-    replace: "void this.#write('signed', () => storage.writeSigned(note));",
+    find: "await this.#attempt('signed note', () => storage.writeSigned(note));",
+    replace: "void this.#attempt('signed note', () => storage.writeSigned(note));",
     rule: 'before `signed` held it',
   },
   {
     desc: 'waiting for the published note before submitters are answered',
     file: 'log-server/publisher.ts',
-    find: "await this.#write('published', () => storage.writePublished(note, policy.text));",
-    replace: "void this.#write('published', () => storage.writePublished(note, policy.text));",
+    find: "await this.#attempt('published note', () => storage.writePublished(note, policy.text));",
+    replace: "void this.#attempt('published note', () => storage.writePublished(note, policy.text));",
     rule: 'before `published` held it',
   },
 ];

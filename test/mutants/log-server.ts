@@ -16,6 +16,10 @@ const gate = (name: string): { test: string; name: string } => ({
   test: 'log-server/cosigning/gate.test.ts',
   name,
 });
+const keys = (name: string): { test: string; name: string } => ({
+  test: 'log-server/log-keys.test.ts',
+  name,
+});
 const http = (name: string): { test: string; name: string } => ({ test: 'log-server/http.test.ts', name });
 const start = (name: string): { test: string; name: string } => ({ test: 'log-server/start.test.ts', name });
 
@@ -24,7 +28,7 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'the signed note in its file before a witness sees it',
     file: 'log-server/publisher.ts',
-    find: "await this.#write('signed', () => storage.writeSigned(note));",
+    find: "await this.#attempt('signed note', () => storage.writeSigned(note));",
     replace: 'setTimeout(() => void storage.writeSigned(note), 50);',
     ...pipeline('in this order'),
   },
@@ -221,8 +225,8 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'not ready while notes cannot be written',
     file: 'log-server/publisher.ts',
-    find: "if (codeOf(error) === 'storage_failed') this.#unwritten.set(",
-    replace: "if (codeOf(error) === '') this.#unwritten.set(",
+    find: 'if (code !== undefined) this.#unmade.set(',
+    replace: 'if (code === undefined) this.#unmade.set(',
     ...publisher('while notes cannot be written'),
   },
   {
@@ -260,5 +264,54 @@ export const logServerMutants: readonly Mutant[] = [
     find: 'this.#held += bytes;',
     replace: '',
     ...http('hold no more bundles than the budget'),
+  },
+  {
+    desc: 'a line by every key of the log under what is signed',
+    file: 'log-server/storage/note-check.ts',
+    find: "if (claim.what === 'signed' && missing.length > 0) {",
+    replace: "if (claim.what === 'signed' && missing.length < 0) {",
+    ...keys('written with a line by every key'),
+  },
+  {
+    desc: 'that ML-DSA-44 lines of a log state no time',
+    file: 'log-server/head-signer.ts',
+    find: 'await pool.signNoteLines(text, NO_TIME)',
+    replace: 'await pool.signNoteLines(text, Math.floor(Date.now() / 1000))',
+    ...keys('whenever it is signed'),
+  },
+  {
+    desc: 'the refusal to start without a key that readers were told of',
+    file: 'log-server/index.ts',
+    find: 'if (missing === undefined) return;',
+    replace: 'if (missing !== undefined || missing === undefined) return;',
+    ...keys('keeps a log from starting'),
+  },
+  {
+    desc: 'the refusal of a key that the charter does not name',
+    file: 'log-server/index.ts',
+    find: 'if (other === undefined) return;',
+    replace: 'if (other !== undefined || other === undefined) return;',
+    ...keys('keeps a log from starting'),
+  },
+  {
+    desc: 'fsck missing a line of the log',
+    file: 'log-server/offline/fsck.ts',
+    find: 'for (const id of keysMissing(opened, options.logKeys)) {',
+    replace: 'for (const id of keysMissing(opened, [options.logKeys[0]])) {',
+    ...keys('fsck misses a line'),
+  },
+  {
+    desc: 'what is shown under the second key of a log, against the log',
+    file: 'log-server/running.ts',
+    find: 'logKeys: signer.vkeys,',
+    replace: 'logKeys: signer.vkeys.slice(0, 1),',
+    ...keys('under the ML-DSA-44 key alone'),
+  },
+  {
+    desc: 'another attempt after a thread failed to sign',
+    file: 'log-server/publisher.ts',
+    find: "if (error instanceof SigningError) return 'signing_failed';",
+    replace: '',
+    ...keys('cannot be signed'),
   },
 ];

@@ -194,6 +194,10 @@ export class Publisher {
     return this.#mustSign() || this.#current !== this.#publishedCollection || !merged;
   }
 
+  #isOver(): boolean {
+    return this.#o.signal.aborted || this.#stopped !== undefined;
+  }
+
   #isMet(collection: Collection): boolean {
     return quorumMet(this.#o.policy, collection.witnesses);
   }
@@ -202,13 +206,13 @@ export class Publisher {
     const { storage, clock, signer, step, publishIntervalMs, signal } = this.#o;
     const wait = this.#lastSignedAt + publishIntervalMs - clock.monotonic();
     if (wait > 0) await Promise.race([clock.sleep(wait, signal), this.#drained.promise]);
-    if (signal.aborted || this.#stopped !== undefined) return;
+    if (this.#isOver()) return;
     const size = storage.readableSize;
     const rootHash = await storage.rootAt(size);
     const text = formatCheckpoint({ origin: storage.origin, size, rootHash, extensions: [] });
     const note = await this.#attempt('signature', () => signer.sign(text));
     // Signing takes a while; whoever has stopped it meanwhile sees nothing new signed.
-    if (signal.aborted || this.#stopped !== undefined) return;
+    if (this.#isOver()) return;
     await step('sign:before');
     await this.#attempt('signed note', () => storage.writeSigned(note));
     await step('sign:after');

@@ -632,11 +632,7 @@ test('a key is rotated by its own signature, and the old one signs no more', asy
 test('help is no error, and names no command that is not there', async () => {
   const help = await lab.run('--help');
   assert.equal(help.status, 0);
-<<<<<<< HEAD
   for (const later of ['record', 'audit', 'disclose']) {
-=======
-  for (const later of ['record', 'audit', 'monitor', 'disclose']) {
->>>>>>> bd3dd13 (Mutation runner ends the whole group of a test that hangs; ML-DSA-44 log key in the changelog)
     assert.ok(!new RegExp(`^ {2}${later}\\b`, 'm').test(help.stdout), later);
   }
   assert.equal((await lab.run()).status, 2);

@@ -16,6 +16,7 @@ import {
   sha256,
   SteleError,
 } from '../tlog/index.js';
+import type { LatestCheckpoint } from './add-checkpoint.js';
 import { WitnessError } from './errors.js';
 
 /** The last checkpoint cosigned for a log, or that there is none yet. */
@@ -28,7 +29,7 @@ export interface LogState {
   /** The checkpoint with the log's verified signatures and our cosignatures; undefined if never cosigned. */
   note: string | undefined;
   /** Size and root in that note; undefined if never cosigned. */
-  latest: { size: number; rootHash: Uint8Array } | undefined;
+  latest: LatestCheckpoint | undefined;
 }
 
 /** The state of a log that was never cosigned. */
@@ -36,9 +37,17 @@ export function initialState(origin: string): LogState {
   return { origin, number: 0, timestamp: 0, note: undefined, latest: undefined };
 }
 
-/** The state after cosigning `note`. Its size and root are read from it, so that the two cannot differ. */
-export function nextState(before: LogState, timestamp: number, note: string): LogState {
-  return { origin: before.origin, number: before.number + 1, timestamp, note, latest: headOf(note) };
+/**
+ * The state after cosigning `note`. Size and root are read from it, unless it was made of a checkpoint that
+ * has been parsed already.
+ */
+export function nextState(
+  before: LogState,
+  timestamp: number,
+  note: string,
+  { size, rootHash }: LatestCheckpoint = headOf(note),
+): LogState {
+  return { origin: before.origin, number: before.number + 1, timestamp, note, latest: { size, rootHash } };
 }
 
 /** The line, without its newline. */
@@ -100,7 +109,7 @@ export function stateDamaged(file: string, found: string, cause?: unknown): Witn
   );
 }
 
-function headOf(note: string): { size: number; rootHash: Uint8Array } {
+function headOf(note: string): LatestCheckpoint {
   const { size, rootHash } = parseCheckpoint(parseNote(encodeUtf8(note)).text);
   return { size, rootHash };
 }

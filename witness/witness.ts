@@ -171,7 +171,7 @@ export class Witness {
       // SPEC: "checking the old size against the latest checkpoint and persisting the new checkpoint
       // must be performed atomically".
       const { swapped } = await this.#store.advance(origin, before.number, async (state) => {
-        const signed = await this.#cosign(request.note.text, lines, state);
+        const signed = await this.#cosign(request, lines, state);
         cosignatures = signed.cosignatures;
         return signed.state;
       });
@@ -190,7 +190,7 @@ export class Witness {
 
   /** Runs inside the compare-and-swap: no time that another request could outrun. */
   async #cosign(
-    text: string,
+    { note: { text }, checkpoint }: AddCheckpoint,
     logLines: readonly string[],
     before: LogState,
   ): Promise<{ cosignatures: string; state: LogState }> {
@@ -205,7 +205,7 @@ export class Witness {
     const note = formatNote({ text, signatures: wrap([...logLines, ...cosignatures]) });
     return {
       cosignatures: cosignatures.join(''),
-      state: nextState(before, timestamp, decodeUtf8(note, 'note')),
+      state: nextState(before, timestamp, decodeUtf8(note, 'note'), checkpoint),
     };
   }
 }

@@ -16,22 +16,38 @@ export async function recentAnchor(
   policy: Policy,
   origin?: string,
 ): Promise<AnchorRef> {
-  const { context, settings, report } = invocation;
   try {
-    const log = await openLog(context, settings);
-    await withEvidence(context, log, () => log.index.update(log.reader, log.checkpoint.size));
-    if (log.index.anchor !== undefined) return log.index.anchor;
-    throw new CliError(
-      EXIT.network,
-      'no_anchor',
-      `${log.checkpoint.origin}: expected an anchor, found none in ${log.checkpoint.size} entries`,
-      'a new log logs its first anchor once its witnesses have cosigned: try again',
-    );
+    return await newestAnchor(invocation);
   } catch (error) {
     if (statusOf(error) !== EXIT.network) throw error;
-    const known = LogIndex.load(logFolder(context, onlyOrigin(policy, origin))).anchor;
+    const known = lastAnchorSeen(invocation, policy, origin);
     if (known === undefined) throw error;
-    report.say(`The log cannot be reached; naming the last anchor seen, entry ${known.index}.`);
+    invocation.report.say(`The log cannot be reached; naming the last anchor seen, entry ${known.index}.`);
     return known;
   }
+}
+
+/** The log's newest anchor, asked of the log. Throws CliError "no_anchor" and as `openLog` does. */
+export async function newestAnchor({
+  context,
+  settings,
+}: Pick<Invocation, 'context' | 'settings'>): Promise<AnchorRef> {
+  const log = await openLog(context, settings);
+  await withEvidence(context, log, () => log.index.update(log.reader, log.checkpoint.size));
+  if (log.index.anchor !== undefined) return log.index.anchor;
+  throw new CliError(
+    EXIT.network,
+    'no_anchor',
+    `${log.checkpoint.origin}: expected an anchor, found none in ${log.checkpoint.size} entries`,
+    'a new log logs its first anchor once its witnesses have cosigned: try again',
+  );
+}
+
+/** The newest anchor that this user has seen, without asking the log. */
+export function lastAnchorSeen(
+  { context }: Pick<Invocation, 'context'>,
+  policy: Policy,
+  origin?: string,
+): AnchorRef | undefined {
+  return LogIndex.load(logFolder(context, onlyOrigin(policy, origin))).anchor;
 }

@@ -15,6 +15,8 @@ export interface Context {
   readonly terminal: boolean;
   /** Of the terminal, if stdout is one; undefined where its width is not known. */
   readonly columns: number | undefined;
+  /** Where progress bars are drawn: stderr, if it is a terminal. */
+  readonly progress: NodeJS.WritableStream | undefined;
   readonly fetch: Fetch;
   /** Milliseconds since 1970-01-01T00:00:00Z. It dates statements and decides nothing. */
   readonly now: () => number;
@@ -34,6 +36,7 @@ export function processContext(): Context {
     stderr: (text) => void process.stderr.write(text),
     terminal: process.stdout.isTTY,
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+    progress: process.stderr.isTTY ? process.stderr : undefined,
     fetch: (url, init) => globalThis.fetch(url, init),
     now: () => Date.now(),
     sleep: (milliseconds, signal) => sleep(milliseconds, undefined, signal && { signal }),

@@ -47,11 +47,36 @@ export async function digestModel(
   return identityOf(folder, await digestFiles(folder, wanted));
 }
 
-async function digestFiles(folder: string, wanted: (path: string) => boolean): Promise<DigestedFile[]> {
+/** How files are digested: one after another in this thread, or several at a time elsewhere. */
+export interface Digester {
+  /** Files at a time. */
+  readonly size: number;
+  /** SHA-256 of a file. Throws CliError `bad_model`, `model_changed`. */
+  digest(path: string): Promise<Buffer>;
+}
+
+async function digestFiles(
+  folder: string,
+  wanted: (path: string) => boolean,
+  digester: Digester = { size: 1, digest: digestFile },
+): Promise<DigestedFile[]> {
+  const paths = (await listFiles(folder, '')).filter(wanted).sort(comparePaths);
   const files: DigestedFile[] = [];
-  for (const path of (await listFiles(folder, '')).filter(wanted).sort(comparePaths)) {
-    files.push({ path, digest: await digestFile(join(folder, path)) });
-  }
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < paths.length) {
+      const at = next++;
+      const path = paths[at] ?? '';
+      try {
+        files[at] = { path, digest: await digester.digest(join(folder, path)) };
+      } catch (error) {
+        next = paths.length; // nothing more is begun
+        throw error;
+      }
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: digester.size }, work));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return files;
 }
 
@@ -76,14 +101,22 @@ function notInCheckpoint(path: string): boolean {
 export async function identifyModel(
   folder: string,
 ): Promise<{ weights: ModelIdentity; folder: ModelIdentity }> {
-  // Every file is read once, however large it is.
-  const files = await digestFiles(folder, notInCheckpoint);
+  const found = await identifyFolder(folder);
+  if (found.weights === undefined || found.folder === undefined)
+    throw bad(folder, 'expected files of a model, found none');
+  return { weights: found.weights, folder: found.folder };
+}
+
+/** The same, where there may be no weight files, or no files at all. Every file is read once, however large it is. */
+export async function identifyFolder(
+  folder: string,
+  digester?: Digester,
+): Promise<{ weights: ModelIdentity | undefined; folder: ModelIdentity | undefined }> {
+  const files = await digestFiles(folder, notInCheckpoint, digester);
+  const weights = files.filter(({ path }) => isWeightFile(path));
   return {
-    weights: identityOf(
-      folder,
-      files.filter(({ path }) => isWeightFile(path)),
-    ),
-    folder: identityOf(folder, files),
+    weights: weights.length === 0 ? undefined : identityOf(folder, weights),
+    folder: files.length === 0 ? undefined : identityOf(folder, files),
   };
 }
 
@@ -99,13 +132,19 @@ export async function digestFile(path: string): Promise<Buffer> {
       return hash.digest();
     }
   } catch (cause) {
-    throw bad(
-      path,
-      `expected a file that can be read, found ${codeOf(cause) === 'ENOENT' ? 'none' : (codeOf(cause) ?? String(cause))}`,
-      cause,
-    );
+    throw fileUnreadable(path, codeOf(cause) ?? String(cause), cause);
   }
-  throw new CliError(
+  throw fileChanged(path);
+}
+
+/** CliError `bad_model` for a file that cannot be read, for this reason. */
+export function fileUnreadable(path: string, reason: string, cause?: unknown): CliError {
+  return bad(path, `expected a file that can be read, found ${reason === 'ENOENT' ? 'none' : reason}`, cause);
+}
+
+/** CliError `model_changed`. */
+export function fileChanged(path: string): CliError {
+  return new CliError(
     EXIT.usage,
     'model_changed',
     `${path}: expected a file at rest, found that it changed while it was read`,

@@ -12,6 +12,7 @@ import { registerMonitor } from './commands/monitor.js';
 import { registerPolicy } from './commands/policy.js';
 import { registerProve } from './commands/prove.js';
 import { registerSearch } from './commands/search.js';
+import { registerRecord } from './commands/record.js';
 import { registerSubmit } from './commands/submit.js';
 import { registerVerify } from './commands/verify.js';
 import type { Context } from './context.js';
@@ -24,6 +25,7 @@ const COMMANDS: readonly Register[] = [
   registerKeygen,
   registerAttest,
   registerSubmit,
+  registerRecord,
   registerVerify,
   registerProve,
   registerGet,

@@ -21,6 +21,8 @@ export class Report {
   readonly checks: Check[] = [];
   readonly #context: Context;
   readonly #json: boolean;
+  /** Called before a line of prose: for who draws on the terminal meanwhile. */
+  beforeSaying: () => void = () => undefined;
   #lines: string[] = [];
   #after: (() => void)[] = [];
   #result: Record<string, unknown> = {};
@@ -53,7 +55,9 @@ export class Report {
 
   /** Prose for the person at the terminal, on stderr, at once. */
   say(text: string): void {
-    if (!this.#json) this.#context.stderr(`${escapeForTerminal(text)}\n`);
+    if (this.#json) return;
+    this.beforeSaying();
+    this.#context.stderr(`${escapeForTerminal(text)}\n`);
   }
 
   /** Done once everything has been printed. */

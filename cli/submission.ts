@@ -39,14 +39,18 @@ export async function sendEnvelope(
   for (let attempt = 0; ; attempt++) {
     let failure: CliError;
     let pause = Math.min(1000 * 2 ** attempt, 10_000);
+    const left = Math.max(1000, deadline - context.now());
+    // Not AbortSignal.timeout: its timer does not keep the process alive, and a connection that is closed as
+    // soon as it is made leaves fetch waiting with nothing else that does.
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(new Error(`none within ${Math.ceil(left / 1000)} s`)), left);
     try {
-      const left = Math.max(1000, deadline - context.now());
       const answer = await context.fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json', accept: 'application/json' },
         body: formatEnvelope(envelope),
         redirect: 'error',
-        signal: AbortSignal.timeout(left),
+        signal: stop.signal,
       });
       const text = await readText(answer, url);
       if (answer.status === 200) return parseAnswer(text, envelope, url);
@@ -66,6 +70,8 @@ export async function sendEnvelope(
         'the signed envelope is on disk: submit it again when the log is back',
         { cause },
       );
+    } finally {
+      clearTimeout(timer);
     }
     if (failure.status !== EXIT.network || context.now() + pause >= deadline) throw failure;
     onWait(`${failure.message}; trying again in ${Math.ceil(pause / 1000)} s`);

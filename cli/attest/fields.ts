@@ -152,7 +152,7 @@ export const RUN_FINAL: TypeFlags = {
       flag: '--outcome <word>',
       field: 'outcome',
       description: 'completed, aborted or failed',
-      read: (text, flag) => outcome(text, flag),
+      read: (text) => readOutcome(text),
     },
     START,
     END,
@@ -245,12 +245,12 @@ function band(text: string): Json {
 }
 
 /** Checked here and not only by the schema, which is asked when nothing has been signed before. */
-function outcome(text: string, flag: string): string {
-  if (['completed', 'aborted', 'failed'].includes(text)) return text;
+export function readOutcome(text: string): 'completed' | 'aborted' | 'failed' {
+  if (text === 'completed' || text === 'aborted' || text === 'failed') return text;
   throw new CliError(
     EXIT.usage,
     'bad_outcome',
-    `${flag}: expected completed, aborted or failed, found ${JSON.stringify(text)}`,
+    `--outcome: expected completed, aborted or failed, found ${JSON.stringify(text)}`,
     'see spec/schema/run-final.json',
   );
 }

@@ -168,7 +168,8 @@ function addWindow(stated: Record<string, Json>, earlier: readonly RunRecord[]):
   stated['firstStep'] ??= Math.max(0, ...before);
 }
 
-function flopFigures({ flopCounted, flop6nd }: RunOptions): Json {
+/** The figures of compute that flags state. */
+export function flopFigures({ flopCounted, flop6nd }: Pick<RunOptions, 'flopCounted' | 'flop6nd'>): Json[] {
   const figures: Json[] = [];
   if (flopCounted !== undefined) {
     figures.push({
@@ -194,6 +195,7 @@ function flopFigures({ flopCounted, flop6nd }: RunOptions): Json {
   return figures;
 }
 
-function specificationOf(earlier: readonly RunRecord[]): string | undefined {
+/** The specification's digest as the run's statements have it. */
+export function specificationOf(earlier: readonly RunRecord[]): string | undefined {
   return earlier[0]?.statement.subject[0]?.digest.sha256;
 }

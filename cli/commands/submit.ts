@@ -7,15 +7,14 @@ import {
   parseEnvelope,
   parseJson,
 } from '../../attestation/index.js';
-import { parseTlogProof, verifyTlogProof, type Policy } from '../../tlog/index.js';
-import { formatBundle, idOf, leafHashOf, looksLikeBundle, type Bundle } from '../bundle.js';
+import type { Policy } from '../../tlog/index.js';
+import { idOf, looksLikeBundle } from '../bundle.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { asInput, CliError, EXIT } from '../errors.js';
-import { readInput, writeDurably } from '../files.js';
-import { checkSameHistory, loadPolicy, openLog, withEvidence } from '../log.js';
+import { readInput } from '../files.js';
+import { loadPolicy } from '../log.js';
+import { logRecord } from '../log-record.js';
 import { bundlePath, proofPath } from '../names.js';
-import { gatherRelated } from '../related.js';
-import { sendEnvelope } from '../submission.js';
 
 /** Registers the command. */
 export const registerSubmit: Register = (program, context, outcome) => {
@@ -38,11 +37,8 @@ export const registerSubmit: Register = (program, context, outcome) => {
   );
 };
 
-async function submit(
-  { context, report, settings }: Invocation,
-  policy: Policy,
-  file: string,
-): Promise<object> {
+async function submit(invocation: Invocation, policy: Policy, file: string): Promise<object> {
+  const { context, report } = invocation;
   const path = resolve(context.cwd, file);
   const sent = asInput(file, () => {
     const bytes = readInput(path, file);
@@ -60,25 +56,21 @@ async function submit(
     return envelope;
   });
 
-  const { envelope, proof } = await sendEnvelope(context, settings, sent, (reason) => report.say(reason));
-  const { index, evaluation } = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });
-  writeDurably(proofPath(path), proof);
-  const { size } = evaluation.checkpoint;
-  const witnesses = evaluation.cosignatures.map(({ witness }) => witness.name).join(', ');
-  report.check(
-    'logged',
-    'pass',
-    `${file}: entry ${index} of ${size}${witnesses ? `, cosigned by ${witnesses}` : ''}`,
+  const { envelope, index, size } = await logRecord(
+    invocation,
+    policy,
+    path,
+    sent,
+    (logged) => {
+      const witnesses = logged.witnesses.join(', ');
+      report.check(
+        'logged',
+        'pass',
+        `${file}: entry ${logged.index} of ${logged.size}${witnesses ? `, cosigned by ${witnesses}` : ''}`,
+      );
+    },
+    (reason) => report.say(reason),
   );
-
-  // The record is logged and proven. What follows says who signed it, and holds the log to what it
-  // showed before.
-  const log = await openLog(context, settings);
-  const bundle: Bundle = await withEvidence(context, log, async () => {
-    await checkSameHistory(context, log, parseTlogProof(proof).checkpoint);
-    return { envelope, proof, related: await gatherRelated(log, envelope, index) };
-  });
-  writeDurably(bundlePath(path), formatBundle(bundle));
   report.say(`Keep ${bundlePath(file)}: it proves the record offline.`);
   return { file: path, index, size, id: idOf(envelope), bundle: bundlePath(path), proof: proofPath(path) };
 }

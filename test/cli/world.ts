@@ -67,6 +67,10 @@ export class Person {
   write(name: string, text: string | Uint8Array, mode = 0o644): void {
     writeFileSync(join(this.folder, name), text, { mode });
   }
+
+  remove(name: string): void {
+    rmSync(join(this.folder, name), { recursive: true });
+  }
 }
 
 /** The world of the tests. */

@@ -1,0 +1,270 @@
+// stele record: runs beside a trainer, or after it, and puts on record what it leaves in its folder.
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { AnchorRef, Json } from '../../attestation/index.js';
+import type { Policy } from '../../tlog/index.js';
+import { lastAnchorSeen, newestAnchor } from '../anchor.js';
+import {
+  addFieldFlags,
+  digestOfInput,
+  readFieldFlags,
+  readFieldsFile,
+  readOutcome,
+  RUN_INTENT,
+} from '../attest/fields.js';
+import { flopFigures, specificationOf } from '../attest/run.js';
+import { define, type Invocation, type Register } from '../command.js';
+import { CliError, EXIT, statusOf } from '../errors.js';
+import { checkCount, checkIdentifier } from '../identifiers.js';
+import { readKey } from '../keys.js';
+import { loadPolicy } from '../log.js';
+import { DigestBar } from '../record/bar.js';
+import { DigestPool } from '../record/digest-pool.js';
+import { checkCommit, COUNTING_RULES, type RunFacts } from '../record/drafts.js';
+import { Journal } from '../record/journal.js';
+import { lockRun } from '../record/lock.js';
+import { Watcher } from '../record/look.js';
+import { Outbox } from '../record/outbox.js';
+import { Recorder, type Pace } from '../record/recorder.js';
+import { readRun } from '../records.js';
+import { required } from '../settings.js';
+
+interface RecordOptions {
+  run: string;
+  spec?: string;
+  once?: boolean;
+  every: string;
+  outcome?: string;
+  jobs?: string;
+  chips?: string;
+  flopRule: string;
+  flop6nd?: string;
+  fields?: string;
+  commit?: string[];
+  otherwise: string;
+}
+
+/** Milliseconds between two looks when nothing is followed: long enough to see a file being written. */
+const ONCE_EVERY = 1000;
+/** Seconds that a statement waits for the log's newest anchor. */
+const ANCHOR_TIMEOUT = 10;
+/** Milliseconds in which a log that did not answer is not asked for one. */
+const ANCHOR_PAUSE = 60_000;
+
+/** Registers the command. */
+export const registerRecord: Register = (program, context, outcome) => {
+  const command = program
+    .command('record')
+    .description("record a run from its trainer's output folder: beside it, until it ends, or afterwards")
+    .argument('<folder>', 'where the trainer writes checkpoint-N folders')
+    .requiredOption('--run <id>', 'the run, named by you')
+    .option('--spec <file>', 'document that describes the run; its digest names it')
+    .option('--once', 'record what is there and end, instead of following the run to its end')
+    .option('--every <seconds>', 'time between two looks at the folder', '10')
+    .option('--outcome <word>', 'with --once: the run is over, though its folder does not say so')
+    .option('--jobs <number>', 'files digested at a time (one per processor, at most 4)')
+    .option('--chips <number>', 'accelerators held all through the run')
+    .option(
+      '--flop-rule <rule>',
+      `how the trainer counts total_flos: ${COUNTING_RULES.join(', ')}`,
+      '6nd-active',
+    )
+    .option('--flop-6nd <n,d>', 'a second figure: 6 x active parameters x tokens')
+    .option('--fields <file>', 'JSON object of further fields, by type; read when a statement is made');
+  addFieldFlags(command, RUN_INTENT);
+  command
+    .option('--commit <field...>', 'state these as commitments; the openings stay with you')
+    .option('--otherwise <reason>', 'why fields of the intent that are not given are unknown', 'withheld');
+  const settings = ['log', 'policy', 'key', 'participant', 'records', 'timeout'] as const;
+  define<RecordOptions>(command, context, outcome, settings, async (invocation, options, [folder = '']) => {
+    await record(invocation, options, resolve(context.cwd, folder));
+    return undefined;
+  });
+};
+
+async function record(invocation: Invocation, options: RecordOptions, folder: string): Promise<void> {
+  const { context, report, settings } = invocation;
+  const policy = loadPolicy(settings);
+  const records = settings.records ?? join(context.cwd, 'records');
+  const facts = await readFacts(invocation, options, records);
+  const key = readKey(required(settings, 'key'));
+  if (key.name !== facts.participant) {
+    throw new CliError(
+      EXIT.usage,
+      'wrong_key',
+      `expected a key of ${facts.participant}, found one of ${key.name}`,
+      'check --key and --participant',
+    );
+  }
+  required(settings, 'log');
+  const pace = readPace(options);
+  if (!pace.follow && !existsSync(folder)) throw noFolder(folder);
+  if (existsSync(folder) && !statSync(folder).isDirectory()) throw noFolder(folder);
+
+  const unlock = await lockRun(records, facts.run);
+  const bar = new DigestBar(context.progress);
+  report.beforeSaying = () => bar.makeRoom();
+  const pool = new DigestPool(readJobs(options));
+  pool.onRead = (bytes) => bar.advance(bytes);
+  const outbox = new Outbox(invocation, policy, pace.follow);
+  try {
+    sweep(records, facts.run);
+    const recorder = new Recorder(
+      {
+        invocation,
+        facts,
+        key,
+        records,
+        journal: new Journal(records, facts.participant, facts.run),
+        watcher: new Watcher(folder),
+        digester: pool,
+        outbox,
+        anchor: anchors(invocation, policy, outbox),
+        onDigest: (label, bytes) => {
+          bar.begin(label, bytes);
+          return () => bar.end();
+        },
+      },
+      pace,
+    );
+    await recorder.run();
+    try {
+      await outbox.drain();
+    } finally {
+      report.result({
+        over: recorder.over,
+        notSeen: recorder.notSeen,
+        logged: outbox.sent.map(({ path, logged }) => ({ file: path, index: logged.index })),
+        waiting: outbox.waiting.map(({ path }) => path),
+      });
+      report.check(
+        'recorded',
+        'pass',
+        `${recorder.windows} checkpoints${recorder.notSeen.length > 0 ? `, ${recorder.notSeen.length} of them not seen` : ''}; ${recorder.over ? 'the run is over' : 'nothing says that the run is over'}`,
+      );
+    }
+  } finally {
+    bar.end();
+    await pool.close();
+    await unlock();
+  }
+}
+
+async function readFacts(invocation: Invocation, options: RecordOptions, records: string): Promise<RunFacts> {
+  const { context, settings } = invocation;
+  const participant = checkIdentifier(required(settings, 'participant'), 'participant');
+  const run = checkIdentifier(options.run, '--run');
+  const countingRule = COUNTING_RULES.find((rule) => rule === options.flopRule);
+  if (countingRule === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'bad_rule',
+      `--flop-rule: expected one of ${COUNTING_RULES.join(', ')}, found ${JSON.stringify(options.flopRule)}`,
+      "Hugging Face's Trainer counts 6nd-active",
+    );
+  }
+  const specification =
+    options.spec === undefined
+      ? specificationOf(readRun(records, participant, run))
+      : await digestOfInput(options.spec, '--spec', context);
+  if (specification === undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'missing_specification',
+      'expected the document that describes the run, found none',
+      'give --spec FILE: it is not published, its digest names the run; later it is taken from the records',
+    );
+  }
+  checkCommit(options.commit ?? []);
+  const further = (type: string): Record<string, Json> => {
+    const fields = readFieldsFile(options.fields, context)[type] ?? {};
+    if (typeof fields === 'object' && !Array.isArray(fields)) return { ...(fields as Record<string, Json>) };
+    throw new CliError(
+      EXIT.usage,
+      'bad_fields',
+      `${options.fields ?? ''}: expected an object of fields for ${type}, found something else`,
+      'for example {"run-final": {"parameters": "124000000"}}',
+    );
+  };
+  further('run-intent'); // whether it can be read is said now, not after a week
+  return {
+    participant,
+    run,
+    specification,
+    intent: await readFieldFlags(RUN_INTENT, options as unknown as Record<string, unknown>, context),
+    otherwise: options.otherwise,
+    further,
+    commit: options.commit ?? [],
+    chips: options.chips === undefined ? undefined : checkCount(options.chips, '--chips'),
+    countingRule,
+    figures: flopFigures(options.flop6nd === undefined ? {} : { flop6nd: options.flop6nd }),
+  };
+}
+
+function readPace(options: RecordOptions): Pace {
+  const follow = options.once !== true;
+  const seconds = checkCount(options.every, '--every');
+  if (seconds < 1) {
+    throw new CliError(EXIT.usage, 'bad_number', '--every: expected at least 1, found 0', 'for example 10');
+  }
+  if (options.outcome !== undefined && follow) {
+    throw new CliError(
+      EXIT.usage,
+      'bad_outcome',
+      '--outcome: expected --once with it, found neither end nor --once',
+      'a run that is followed ends when its folder says so; to end it by word: --once --outcome aborted',
+    );
+  }
+  return {
+    follow,
+    every: follow ? 1000 * seconds : ONCE_EVERY,
+    outcome: options.outcome === undefined ? undefined : readOutcome(options.outcome),
+  };
+}
+
+function readJobs({ jobs }: RecordOptions): number {
+  const given = jobs === undefined ? Math.min(4, availableParallelism()) : checkCount(jobs, '--jobs');
+  if (given >= 1 && given <= 64) return given;
+  throw new CliError(EXIT.usage, 'bad_number', `--jobs: expected 1 to 64, found ${given}`, 'for example 4');
+}
+
+/**
+ * The anchor that statements name. A log that does not answer is asked again only after a while, since it
+ * holds up the looking: until then the last anchor seen will do.
+ */
+function anchors(invocation: Invocation, policy: Policy, outbox: Outbox): () => Promise<AnchorRef> {
+  const { context, settings } = invocation;
+  const quick = {
+    context,
+    settings: { ...settings, timeout: Math.min(settings.timeout ?? 60, ANCHOR_TIMEOUT) },
+  };
+  let askAt = 0;
+  return async () => {
+    const known = lastAnchorSeen(invocation, policy);
+    if (known !== undefined && (outbox.away || context.now() < askAt)) return known;
+    try {
+      return await newestAnchor(quick);
+    } catch (error) {
+      if (statusOf(error) !== EXIT.network || known === undefined) throw error;
+      askAt = context.now() + ANCHOR_PAUSE;
+      return known;
+    }
+  };
+}
+
+/** What a recorder that was killed had begun to write. Nobody else writes these while the lock is held. */
+function sweep(records: string, run: string): void {
+  for (const name of readdirSync(records)) {
+    if (name.startsWith(`.${run}.`) && name.endsWith('.tmp')) rmSync(join(records, name), { force: true });
+  }
+}
+
+function noFolder(folder: string): CliError {
+  return new CliError(
+    EXIT.usage,
+    'no_folder',
+    `${folder}: expected a trainer's output folder, found none`,
+    'check the path; without --once it may be made later',
+  );
+}

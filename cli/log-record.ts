@@ -1,0 +1,56 @@
+// Brings one signed envelope to the log and leaves, beside it, what proves that it is there.
+import { parseTlogProof, verifyTlogProof, type Policy } from '../tlog/index.js';
+import type { Envelope } from '../attestation/index.js';
+import { formatBundle, leafHashOf, type Bundle } from './bundle.js';
+import type { Invocation } from './command.js';
+import { writeDurably } from './files.js';
+import { checkSameHistory, openLog, withEvidence } from './log.js';
+import { bundlePath, proofPath } from './names.js';
+import { gatherRelated } from './related.js';
+import { sendEnvelope } from './submission.js';
+
+/** Where an entry is, and who has cosigned that. */
+export interface Logged {
+  /** As logged: the signature may be an earlier one over the same payload. */
+  readonly envelope: Envelope;
+  readonly index: number;
+  /** Of the checkpoint that proves it. */
+  readonly size: number;
+  /** Names of the policy's witnesses. */
+  readonly witnesses: readonly string[];
+}
+
+/**
+ * Sends the envelope that lies at `path` until it is logged, verifies the proof by the policy and writes
+ * it; then the bundle, which also says who signed and for which the log is held to what it showed before.
+ * Sending again after a crash gives the same entry. `onProven` is told as soon as the proof is on disk.
+ * Throws as `sendEnvelope`, `verifyTlogProof` and `openLog` do.
+ */
+export async function logRecord(
+  { context, settings }: Pick<Invocation, 'context' | 'settings'>,
+  policy: Policy,
+  path: string,
+  sent: Envelope,
+  onProven: (logged: Logged) => void = () => undefined,
+  onWait: (reason: string) => void = () => undefined,
+): Promise<Logged> {
+  const { envelope, proof } = await sendEnvelope(context, settings, sent, onWait);
+  const { index, evaluation } = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });
+  writeDurably(proofPath(path), proof);
+  const logged: Logged = {
+    envelope,
+    index,
+    size: evaluation.checkpoint.size,
+    witnesses: evaluation.cosignatures.map(({ witness }) => witness.name),
+  };
+  onProven(logged);
+  // The record is logged and proven. What follows says who signed it, and holds the log to what it
+  // showed before.
+  const log = await openLog(context, settings);
+  const bundle: Bundle = await withEvidence(context, log, async () => {
+    await checkSameHistory(context, log, parseTlogProof(proof).checkpoint);
+    return { envelope, proof, related: await gatherRelated(log, envelope, index) };
+  });
+  writeDurably(bundlePath(path), formatBundle(bundle));
+  return logged;
+}

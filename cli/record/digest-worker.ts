@@ -1,0 +1,65 @@
+// A thread that digests one file at a time. Its memory is one buffer, whatever the file's size.
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync, statSync, type BigIntStats } from 'node:fs';
+import { parentPort } from 'node:worker_threads';
+
+/** What the thread says: bytes read since the last time, and in the end a digest or what was wrong. */
+export type DigestAnswer =
+  | { readonly read: number }
+  | { readonly digest: Uint8Array }
+  | { readonly changed: true }
+  | { readonly error: string };
+
+const BUFFER_BYTES = 4 * 1024 * 1024;
+/** Bytes between two reports. */
+const REPORT_BYTES = 64 * 1024 * 1024;
+
+const port = parentPort;
+const say = (answer: DigestAnswer): void => port?.postMessage(answer);
+const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+
+port?.on('message', (path: string) => {
+  try {
+    say(digest(path));
+  } catch (error) {
+    say({ error: (error as NodeJS.ErrnoException).code ?? String(error) });
+  }
+});
+
+function digest(path: string): DigestAnswer {
+  const hash = createHash('sha256');
+  const file = openSync(path, 'r');
+  try {
+    const before = fstatSync(file, { bigint: true });
+    let unsaid = 0;
+    for (;;) {
+      const read = readSync(file, buffer, 0, BUFFER_BYTES, null);
+      if (read === 0) break;
+      hash.update(buffer.subarray(0, read));
+      unsaid += read;
+      if (unsaid >= REPORT_BYTES) {
+        say({ read: unsaid });
+        unsaid = 0;
+        // Rotated away: the rest would be read for nothing.
+        if (fstatSync(file).nlink === 0) return { changed: true };
+      }
+    }
+    say({ read: unsaid });
+    // The file that was read, and the one that now has its name.
+    const after = fstatSync(file, { bigint: true });
+    const named = statSync(path, { bigint: true });
+    return same(before, after) && same(before, named) ? { digest: hash.digest() } : { changed: true };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function same(a: BigIntStats, b: BigIntStats): boolean {
+  return (
+    a.ino === b.ino &&
+    a.dev === b.dev &&
+    a.size === b.size &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeNs === b.ctimeNs
+  );
+}

@@ -1,0 +1,167 @@
+// The statements that the recorder makes: what its user said beforehand and what the folder told, and
+// `unknown` with a reason for everything else.
+import { join } from 'node:path';
+import type { Json } from '../../attestation/index.js';
+import { bandOf, RUN_FINAL, RUN_INTENT, RUN_PROGRESS, type TypeFlags } from '../attest/fields.js';
+import type { Draft } from '../attest/sign-once.js';
+import { CliError, EXIT } from '../errors.js';
+import { envelopePath } from '../names.js';
+import type { Counted, Ended } from './journal.js';
+
+/** How a trainer counts `total_flos`, by the names of spec/schema/run-final.json. */
+export const COUNTING_RULES = ['6nd-active', 'matrix-products', 'exact-operations'] as const;
+
+/** What the user says about a run beforehand; the folder tells the rest. */
+export interface RunFacts {
+  readonly participant: string;
+  readonly run: string;
+  /** Hex SHA-256. */
+  readonly specification: string;
+  /** Fields of the intent. */
+  readonly intent: Readonly<Record<string, Json>>;
+  /** Why a field of the intent that is not given is unknown. */
+  readonly otherwise: string;
+  /** Further fields by type, which win over what the folder tells. Read when a statement is made. */
+  readonly further: (type: string) => Readonly<Record<string, Json>>;
+  /** Fields to state only as a commitment. */
+  readonly commit: readonly string[];
+  /** Held all through the run; undefined where it was not said. */
+  readonly chips: number | undefined;
+  readonly countingRule: (typeof COUNTING_RULES)[number];
+  /** Figures of compute beside the trainer's own. */
+  readonly figures: readonly Json[];
+}
+
+/** A draft and its file, in the records folder. */
+export interface Named {
+  readonly name: string;
+  readonly draft: Draft;
+}
+
+const NOT_RECORDED: Json = { unknown: 'not-recorded' };
+const NOT_MEASURED: Json = { unknown: 'not-measured' };
+
+/** Names of the files of a run's statements. */
+export const fileOf = {
+  intent: (records: string, run: string): string => join(records, envelopePath(`${run}.intent`)),
+  progress: (records: string, run: string, window: number): string =>
+    join(records, envelopePath(`${run}.progress-${String(window).padStart(4, '0')}`)),
+  final: (records: string, run: string): string => join(records, envelopePath(`${run}.final`)),
+};
+
+/** A run's declaration before it starts. */
+export function draftIntent(facts: RunFacts): Draft {
+  const otherwise: Json = { unknown: facts.otherwise };
+  const given = { ...facts.intent, ...facts.further('run-intent') };
+  const planned = given['plannedFlop'];
+  return settle(facts, RUN_INTENT, {
+    ...Object.fromEntries(RUN_INTENT.statable.map((field) => [field, otherwise])),
+    plannedFlopBand: typeof planned === 'string' ? bandOf(planned) : otherwise,
+    ...given,
+  });
+}
+
+/** Where a window stands in the run. */
+export interface Place {
+  readonly window: number;
+  readonly firstStep: number;
+  /** When it began, seconds; undefined where nobody saw it. */
+  readonly start: number | undefined;
+  /** Payload digest of the run's statement before it. */
+  readonly previous: string | undefined;
+}
+
+/** The window that ends with a checkpoint. */
+export function draftProgress(facts: RunFacts, counted: Counted, place: Place): Draft {
+  const { digests, end, flop, step } = counted;
+  const weights = digests === undefined || digests === 'gone' ? null : digests.weights;
+  const folder = digests === undefined || digests === 'gone' ? null : digests.folder;
+  return settle(facts, RUN_PROGRESS, {
+    window: place.window,
+    retrospective: counted.retrospective,
+    start: place.start ?? NOT_RECORDED,
+    end: end ?? NOT_RECORDED,
+    firstStep: place.firstStep,
+    lastStep: step,
+    chipSeconds: chipSeconds(facts, place.start, end),
+    flopToDate: flop ?? NOT_MEASURED,
+    checkpoints: weights === null ? NOT_RECORDED : [{ step, weights, folder: folder ?? NOT_RECORDED }],
+    transcript: NOT_RECORDED,
+    ...(place.previous !== undefined && { previous: place.previous }),
+    ...facts.further('run-progress'),
+  });
+}
+
+/** The end of the run, with the weights at the top of its folder. */
+export function draftFinal(facts: RunFacts, ended: Ended, previous: string | undefined): Draft {
+  const { digests, end, flop, tokens } = ended;
+  const seen = digests === undefined || digests === 'gone' ? undefined : digests;
+  const further = facts.further('run-final');
+  const start = further['start'];
+  const counted: Json[] =
+    flop === undefined
+      ? []
+      : [
+          {
+            method: facts.countingRule === '6nd-active' ? 'architecture' : 'profiler',
+            countingRule: facts.countingRule,
+            value: flop,
+            relativeUncertainty: facts.countingRule === '6nd-active' ? NOT_MEASURED : 0,
+            inputs: NOT_RECORDED,
+          },
+        ];
+  return settle(facts, RUN_FINAL, {
+    retrospective: ended.retrospective,
+    outcome: ended.outcome,
+    start: NOT_RECORDED,
+    end: end ?? NOT_RECORDED,
+    chipSeconds: chipSeconds(facts, typeof start === 'number' ? start : undefined, end),
+    parameters: NOT_RECORDED,
+    tokens: tokens ?? NOT_RECORDED,
+    weights: seen?.weights ?? NOT_RECORDED,
+    folder: seen?.folder ?? NOT_RECORDED,
+    flop: [...counted, ...facts.figures],
+    ...(previous !== undefined && { previous }),
+    ...further,
+  });
+}
+
+function chipSeconds({ chips }: RunFacts, start: number | undefined, end: number | undefined): Json {
+  if (chips === undefined || start === undefined || end === undefined || end < start) return NOT_MEASURED;
+  return String(BigInt(chips) * BigInt(end - start));
+}
+
+/** What is known and to be committed to leaves the clear; what is unknown stays there and says why. */
+function settle(facts: RunFacts, { type, statable }: TypeFlags, stated: Record<string, Json>): Draft {
+  const committed: Record<string, Json> = {};
+  for (const field of facts.commit) {
+    const value = stated[field];
+    if (!statable.includes(field) || value === undefined || isUnknown(value)) continue;
+    committed[field] = value;
+    Reflect.deleteProperty(stated, field);
+  }
+  return {
+    type,
+    predicate: { participant: facts.participant, run: facts.run, ...stated },
+    committed,
+    specification: facts.specification,
+  };
+}
+
+function isUnknown(value: Json): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && 'unknown' in value;
+}
+
+/** Throws CliError "bad_commit" for a field that no statement of a run can commit to. */
+export function checkCommit(fields: readonly string[]): void {
+  const known = new Set([RUN_INTENT, RUN_PROGRESS, RUN_FINAL].flatMap(({ statable }) => statable));
+  for (const field of fields) {
+    if (known.has(field)) continue;
+    throw new CliError(
+      EXIT.usage,
+      'bad_commit',
+      `--commit: expected a field that may be committed to, found ${JSON.stringify(field)}`,
+      [...known].join(', '),
+    );
+  }
+}

@@ -1,0 +1,108 @@
+// Signed envelopes on their way to the log: one after another in the order of signing, again and again
+// until the log has them. What waits lies on disk; a recorder that is killed finds it there again.
+import { existsSync } from 'node:fs';
+import type { Policy } from '../../tlog/index.js';
+import { parseEnvelope } from '../../attestation/index.js';
+import type { Invocation } from '../command.js';
+import { EXIT, statusOf } from '../errors.js';
+import { readInput } from '../files.js';
+import { logRecord, type Logged } from '../log-record.js';
+import { bundlePath } from '../names.js';
+
+/** Longest pause between two attempts, in milliseconds. */
+const MAX_PAUSE = 60_000;
+
+/** An envelope that waits, and how people know it. */
+export interface Waiting {
+  readonly path: string;
+  readonly label: string;
+}
+
+/** What became of one. */
+export interface Sent extends Waiting {
+  readonly logged: Logged;
+}
+
+/** Sends in the background. One per run. */
+export class Outbox {
+  readonly sent: Sent[] = [];
+  readonly #invocation: Invocation;
+  readonly #policy: Policy;
+  readonly #patient: boolean;
+  readonly #waiting: Waiting[] = [];
+  #pump: Promise<void> | undefined;
+  #trouble: string | undefined;
+
+  /** With `patient` a log that is away, or refuses, is asked again for ever. */
+  constructor(invocation: Invocation, policy: Policy, patient: boolean) {
+    this.#invocation = invocation;
+    this.#policy = policy;
+    this.#patient = patient;
+  }
+
+  /** Whether the log could not be reached the last time. */
+  get away(): boolean {
+    return this.#trouble !== undefined;
+  }
+
+  /** Envelopes that are signed and not proven to be logged. */
+  get waiting(): readonly Waiting[] {
+    return this.#waiting;
+  }
+
+  /** Takes what is on disk and has no bundle beside it; passes over what has. */
+  add(waiting: Waiting): void {
+    if (existsSync(bundlePath(waiting.path)) || this.#waiting.some(({ path }) => path === waiting.path))
+      return;
+    this.#waiting.push(waiting);
+    this.#pump ??= this.#send();
+    // Whoever waits for it hears of it: here it must not end the process.
+    this.#pump.catch(() => undefined);
+  }
+
+  /** Resolves when nothing waits any more. Rejects with what stopped the sending. */
+  async drain(): Promise<void> {
+    await this.#pump;
+  }
+
+  /** Rejects if the sending has stopped, and never resolves otherwise. */
+  stopped(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.#pump?.catch(reject);
+    });
+  }
+
+  async #send(): Promise<void> {
+    const { context, report } = this.#invocation;
+    for (let pause = 1000; this.#waiting.length > 0;) {
+      const [next] = this.#waiting;
+      if (next === undefined) break;
+      try {
+        const envelope = parseEnvelope(readInput(next.path));
+        const logged = await logRecord(this.#invocation, this.#policy, next.path, envelope);
+        this.#waiting.shift();
+        this.sent.push({ ...next, logged });
+        if (this.#trouble !== undefined) report.say('The log is back.');
+        this.#trouble = undefined;
+        pause = 1000;
+        report.say(`${next.label}: entry ${logged.index}`);
+      } catch (error) {
+        // Nothing is sent to a log that has been caught lying.
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!this.#patient || statusOf(error) === EXIT.misbehaviour) {
+          this.#trouble = reason;
+          throw error;
+        }
+        if (this.#trouble !== reason) {
+          report.say(
+            `${reason}. ${this.#waiting.length} signed and on disk; the log is asked again and again.`,
+          );
+        }
+        this.#trouble = reason;
+        await context.sleep(pause);
+        pause = Math.min(2 * pause, MAX_PAUSE);
+      }
+    }
+    this.#pump = undefined;
+  }
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { exactDecimal, parseTrainerState } from './trainer-state.js';
+
+test('counts are exact, whatever way a trainer writes them', () => {
+  const cases: [string, string | undefined][] = [
+    ['2.380746355434848e+18', '2380746355434848000'],
+    ['2380746355434848127', '2380746355434848127'],
+    ['1e3', '1000'],
+    ['1500.0', '1500'],
+    ['1.5e1', '15'],
+    ['120e-1', '12'],
+    ['0', undefined],
+    ['0.0', undefined],
+    ['1.25', undefined],
+    ['1e-3', undefined],
+    ['1e61', undefined],
+    ['-5', undefined],
+    ['NaN', undefined],
+    ['Infinity', undefined],
+  ];
+  for (const [text, expected] of cases) assert.equal(exactDecimal(text), expected, text);
+  assert.equal(exactDecimal(5), undefined);
+});
+
+test('a state with losses that are no numbers is read, half a state is not', () => {
+  const text =
+    '{"global_step": 7, "total_flos": 1e17, "log_history": [{"loss": NaN, "note": "a NaN \\" -Infinity"}], "x": -Infinity}';
+  const state = parseTrainerState(text, 3);
+  assert.deepEqual(state, {
+    step: 7,
+    flop: '100000000000000000',
+    tokens: undefined,
+    ended: false,
+    writtenAt: 3,
+  });
+  for (let length = 0; length < text.length; length++)
+    assert.throws(() => parseTrainerState(text.slice(0, length), 0), SyntaxError);
+  for (const other of ['[]', 'null', '7', '{}', '{"global_step": 1.5}', '{"global_step": -1}'])
+    assert.throws(() => parseTrainerState(other, 0), SyntaxError, other);
+});
+
+test('training has ended when its totals are in the history', () => {
+  const text = '{"global_step": 7, "log_history": [{"loss": 1}, {"train_runtime": 20.5}, {"eval_loss": 2}]}';
+  assert.equal(parseTrainerState(text, 0).ended, true);
+});

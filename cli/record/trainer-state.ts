@@ -1,0 +1,71 @@
+// trainer_state.json, as Hugging Face's Trainer writes it: last of all that a checkpoint's folder holds.
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { codeOf } from '../files.js';
+
+/** What a trainer says about its run at one step. Numbers that may be large are exact decimals. */
+export interface TrainerState {
+  /** Optimiser steps completed. */
+  readonly step: number;
+  /** `total_flos`; undefined where the trainer did not count. */
+  readonly flop: string | undefined;
+  /** `num_input_tokens_seen`; undefined where the trainer did not count. */
+  readonly tokens: string | undefined;
+  /** Whether the history has the totals that are written when training has ended. */
+  readonly ended: boolean;
+  /** Of the file's last change, seconds since 1970 by the clock of its file system. */
+  readonly writtenAt: number;
+}
+
+/** Longest state read, in bytes: a million lines of history. */
+const MAX_STATE_BYTES = 256 * 1024 * 1024;
+
+/** The state in a folder; undefined where there is none, or none that is whole yet. */
+export function readTrainerState(folder: string): TrainerState | undefined {
+  const path = join(folder, 'trainer_state.json');
+  try {
+    const { size, mtimeMs } = statSync(path);
+    if (size > MAX_STATE_BYTES) return undefined;
+    return parseTrainerState(readFileSync(path, 'utf8'), Math.floor(mtimeMs / 1000));
+  } catch (error) {
+    if (error instanceof SyntaxError || codeOf(error) !== undefined) return undefined;
+    throw error;
+  }
+}
+
+/** Reads a state's text. Throws SyntaxError for what is no JSON object with a `global_step`. */
+export function parseTrainerState(text: string, writtenAt: number): TrainerState {
+  // Python writes NaN and Infinity, which JSON has not, and compute beyond 2^53, which JSON.parse rounds: so
+  // every number is read as the text that it is.
+  const numbersAsText = text.replace(/"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity|\d[\d.eE+-]*)/g, (token) =>
+    token.startsWith('"') ? token : `"${token}"`,
+  );
+  const state = JSON.parse(numbersAsText) as Record<string, unknown> | null;
+  const step = Number(state?.['global_step']);
+  if (typeof state?.['global_step'] !== 'string' || !Number.isSafeInteger(step) || step < 0)
+    throw new SyntaxError('expected global_step');
+  const history = Array.isArray(state['log_history']) ? (state['log_history'] as unknown[]) : [];
+  return {
+    step,
+    flop: exactDecimal(state['total_flos']),
+    tokens: exactDecimal(state['num_input_tokens_seen']),
+    ended: history.some((line) => typeof line === 'object' && line !== null && 'train_runtime' in line),
+    writtenAt,
+  };
+}
+
+/**
+ * A JSON number as the decimal digits of its exact value; undefined for 0, by which a Trainer says that it
+ * did not count, and for what is no whole number above it.
+ */
+export function exactDecimal(number: unknown): string | undefined {
+  const parts = /^(\d+)(?:\.(\d+))?(?:[eE]\+?(-?\d{1,3}))?$/.exec(typeof number === 'string' ? number : '');
+  if (parts === null) return undefined;
+  const [, whole = '', fraction = '', exponent = '0'] = parts;
+  const shift = Number(exponent) - fraction.length;
+  const digits = (whole + fraction).replace(/^0+/, '');
+  if (digits === '') return undefined;
+  if (shift >= 0) return digits.length + shift > 60 ? undefined : digits + '0'.repeat(shift);
+  const kept = digits.slice(0, shift);
+  return kept !== '' && /^0+$/.test(digits.slice(shift)) ? kept : undefined;
+}

@@ -151,6 +151,104 @@ omniwitness() {
   omniwitness=http://127.0.0.1:$port
 }
 
+# litewitness NAME KEYNAME VKEYFILE...: starts a new one that has these logs configured; its key is in
+# $work/NAME.vkey. Sets $litewitness to its URL.
+litewitness() {
+  local name=$1 key_name=$2 agent port
+  shift 2
+  # The path of a socket must be short.
+  agent=$(mktemp -u "${TMPDIR:-/tmp}/agent.XXXXXX")
+  ssh-keygen -q -t ed25519 -N '' -C '' -f "$work/$name.key"
+  ssh-agent -D -a "$agent" >"$work/$name.agent.log" 2>&1 </dev/null &
+  pids[$name.agent]=$!
+  for _ in {1..100}; do [ -S "$agent" ] && break || sleep 0.05; done
+  SSH_AUTH_SOCK=$agent ssh-add -q "$work/$name.key" || return
+  litewitness_knows "$name" "$@"
+  port=$(free_port)
+  start "$name" "$port" "$bin/litewitness" -db "$work/$name.db" -name "$key_name" -ssh-agent "$agent" \
+    -key "$(ssh-keygen -lf "$work/$name.key.pub" | cut -d ' ' -f 2)" -listen "127.0.0.1:$port"
+  litewitness=http://127.0.0.1:$port
+  sed -n 's/.* vkey=//p' "$work/$name.log" >"$work/$name.vkey"
+}
+
+# litewitness_knows NAME VKEYFILE...: configures logs, while it runs too: what its own witnessctl, which
+# cannot be built, would write.
+litewitness_knows() {
+  python3 - "$work/$1.db" "${@:2}" <<-'PYTHON'
+	import base64, hashlib, sqlite3, sys
+	db = sqlite3.connect(sys.argv[1])
+	db.execute("CREATE TABLE IF NOT EXISTS log (origin TEXT PRIMARY KEY, tree_size INTEGER NOT NULL, tree_hash TEXT NOT NULL)")
+	db.execute("CREATE TABLE IF NOT EXISTS key (origin TEXT NOT NULL, key TEXT NOT NULL, FOREIGN KEY(origin) REFERENCES log(origin))")
+	for file in sys.argv[2:]:
+	    vkey = open(file).read().strip()
+	    origin = vkey.split("+")[0]
+	    db.execute("INSERT INTO log VALUES (?, 0, ?)", (origin, base64.b64encode(hashlib.sha256().digest()).decode()))
+	    db.execute("INSERT INTO key VALUES (?, ?)", (origin, vkey))
+	db.commit()
+	PYTHON
+}
+
+# sunlight NAME KEYNAME VKEYFILE...: starts a new witness of Sunlight's that has these logs configured, and
+# beside it Skylight, which serves what it has cosigned. Sets $sunlight and $skylight to their URLs; its
+# keys are in $work/NAME.ed25519 and $work/NAME.mldsa. It does not run without a log of its own.
+sunlight() {
+  local name=$1 key_name=$2 port folder=$work/$1
+  shift 2
+  mkdir "$folder"
+  head -c 32 /dev/urandom >"$folder/seed"
+  head -c 32 /dev/urandom >"$folder/log-seed"
+  "$bin/sunlight-keygen" -f "$folder/seed" -witness "$key_name" | sed 's/^[^:]*: //' >"$work/$name.vkeys"
+  sed -n 1p "$work/$name.vkeys" >"$work/$name.ed25519"
+  sed -n 2p "$work/$name.vkeys" >"$work/$name.mldsa"
+  echo 'logs/v0' >"$folder/logs"
+  sunlight_knows "$name" "$@"
+  : >"$folder/no-roots"
+  python3 -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute(
+    "CREATE TABLE checkpoints (logID BLOB PRIMARY KEY, body BLOB NOT NULL) STRICT")' "$folder/checkpoints.db"
+  port=$(free_port)
+  cat >"$folder/sunlight.yaml" <<-YAML
+	listen: ["127.0.0.1:$port"]
+	checkpoints: $folder/checkpoints.db
+	witness:
+	  name: $key_name
+	  submissionprefix: https://127.0.0.1
+	  monitoringprefix: https://127.0.0.1
+	  secret: $folder/seed
+	  loglists: [$folder/logs]
+	  localdirectory: $folder/public
+	logs:
+	  - shortname: unused
+	    inception: $(date +%F)
+	    submissionprefix: https://log.invalid/unused
+	    monitoringprefix: https://log.invalid/unused
+	    roots: $folder/no-roots
+	    secret: $folder/log-seed
+	    cache: $folder/cache.db
+	    period: 3600000
+	    localdirectory: $folder/log
+	    notafterstart: "2030-01-01T00:00:00Z"
+	    notafterlimit: "2031-01-01T00:00:00Z"
+	YAML
+  start "$name" "$port" "$bin/sunlight" -c "$folder/sunlight.yaml"
+  sunlight=http://127.0.0.1:$port
+  port=$(free_port)
+  cat >"$folder/skylight.yaml" <<-YAML
+	listen: ["127.0.0.1:$port"]
+	witnesses:
+	  - monitoringprefix: https://127.0.0.1
+	    localdirectory: $folder/public
+	YAML
+  start "$name.skylight" "$port" "$bin/skylight" -c "$folder/skylight.yaml"
+  skylight=http://127.0.0.1:$port
+}
+
+# sunlight_knows NAME VKEYFILE...: configures logs, while it runs too.
+sunlight_knows() {
+  local vkey
+  for vkey in "${@:2}"; do echo "vkey $(cat "$vkey")" >>"$work/$1/logs"; done
+  if [ -n "${pids[$1]-}" ]; then kill -HUP "${pids[$1]}"; fi
+}
+
 # stele_witness NAME KEYNAME VKEYFILE...: starts a new witness of ours, with both kinds of key and these
 # logs configured. Sets $witness to its URL; its keys are in $work/NAME.ed25519 and $work/NAME.mldsa.
 stele_witness() {

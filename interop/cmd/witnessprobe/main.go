@@ -2,7 +2,10 @@
 // specification lists, and a few that it leaves open, and prints what came
 // back: one line of JSON a case.
 //
-//	witnessprobe -url URL -wkey VKEY -log FILE -other FILE [-expect FILE -column NAME]
+//	witnessprobe -url URL -wkey VKEY -log FILE -other FILE [-monitoring URL] [-expect FILE -column NAME]
+//
+// -monitoring is where the witness serves what it has cosigned, if that is not
+// where it cosigns.
 //
 // -log and -other are signing keys (PRIVATE+KEY+…, Ed25519) of two logs that
 // the witness has configured and of which it has seen nothing: the probe *is*
@@ -39,6 +42,7 @@ import (
 
 var (
 	base   = flag.String("url", "", "the witness's submission prefix")
+	reads  = flag.String("monitoring", "", "the witness's monitoring prefix, if it is another")
 	wkey   = flag.String("wkey", "", "the witness's verifier key, or @FILE; several are separated by commas")
 	first  = flag.String("log", "", "a file with the signing key of a log the witness knows")
 	second = flag.String("other", "", "a file with the signing key of another log the witness knows")
@@ -129,7 +133,11 @@ type probe struct {
 // cosignature over it is reported as status 0.
 func (p *probe) ask(name, method, path, body, checkpoint string) {
 	a := answer{Case: name}
-	req, err := http.NewRequest(method, strings.TrimSuffix(*base, "/")+path, strings.NewReader(body))
+	prefix := *base
+	if method == "GET" && strings.HasSuffix(path, "/checkpoint") && *reads != "" {
+		prefix = *reads
+	}
+	req, err := http.NewRequest(method, strings.TrimSuffix(prefix, "/")+path, strings.NewReader(body))
 	must(err)
 	client := http.Client{Timeout: 20 * time.Second}
 	res, err := client.Do(req)

@@ -7,7 +7,13 @@ declare -A pids=()
 stop_all() {
   local name
   for name in "${!pids[@]}"; do kill "${pids[$name]}" 2>/dev/null; done
-  wait
+  # Sunlight ends only when its log's next round is due, which is an hour away.
+  for _ in {1..50}; do
+    [ -n "$(jobs -pr)" ] || break
+    sleep 0.1
+  done
+  for name in "${!pids[@]}"; do kill -KILL "${pids[$name]}" 2>/dev/null; done
+  wait 2>/dev/null
   rm -rf "$work"
 }
 

@@ -2,9 +2,9 @@
 # and for one of Tessera's.
 field() {
   local name policy=$work/field-policy port first
-  for name in lite-1 lite-2 lite-3 sun-1 sun-2 sun-3; do new_key "$work/$name" "interop.example/$name" 1; done
+  for name in lite-1 lite-2 lite-3 sun-1 sun-2 sun-3 sun-4 ours-4; do new_key "$work/$name" "interop.example/$name" 1; done
   litewitness lite interop.example/litewitness "$work"/lite-{1,2,3}.vkey
-  sunlight sun interop.example/sunlight "$work"/sun-{1,2,3}.vkey
+  sunlight sun interop.example/sunlight "$work"/sun-{1,2,3,4}.vkey
   count "$bin/witnessprobe" -url "$litewitness" -wkey "@$work/lite.vkey" \
     -log "$work/lite-1.skey" -other "$work/lite-2.skey" -expect interop/witness-answers.tsv -column litewitness
   count "$bin/witnessprobe" -url "$sunlight" -monitoring "$skylight" -wkey "@$work/sun.ed25519,@$work/sun.mldsa" \
@@ -16,8 +16,11 @@ field() {
   new_key "$work/fw" interop.example/field-omniwitness 4
   new_key "$work/fwm" interop.example/field-omniwitness 6
   new_key "$work/field-tessera" interop.example/field-tessera 1
-  stele_witness field-ours interop.example/field-ours "$work/field-tessera.vkey"
+  stele_witness field-ours interop.example/field-ours "$work/field-tessera.vkey" "$work/ours-4.vkey"
   first=$witness
+  # Subtrees, by torchwood's proofs and verdict.
+  count "$bin/subtreeprobe" -url "$sunlight" -wkey "@$work/sun.mldsa" -log "$work/sun-4.skey"
+  count "$bin/subtreeprobe" -url "$first" -wkey "@$work/field-ours.mldsa" -log "$work/ours-4.skey" -size 300
   omniwitness_port=$(free_port)
   cat >"$policy" <<-POLICY
 	witness ours $(cat "$work/field-ours.mldsa") $first

@@ -8,7 +8,11 @@ tool (
 	filippo.io/sunlight/cmd/sunlight-keygen
 )
 
-require filippo.io/sunlight v0.9.0
+require (
+	filippo.io/sunlight v0.9.0
+	filippo.io/torchwood v0.9.1-0.20260706112420-c22a68158d96
+	golang.org/x/mod v0.37.0
+)
 
 require (
 	crawshaw.io/sqlite v0.3.3-0.20220618202545-d1964889ea3c // indirect
@@ -16,7 +20,6 @@ require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	filippo.io/keygen v1.0.0 // indirect
 	filippo.io/mldsa v0.0.0-20260711112038-ff3f469cee29 // indirect
-	filippo.io/torchwood v0.9.1-0.20260706112420-c22a68158d96 // indirect
 	github.com/aws/aws-sdk-go-v2 v1.42.0 // indirect
 	github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream v1.7.13 // indirect
 	github.com/aws/aws-sdk-go-v2/config v1.32.25 // indirect
@@ -54,7 +57,6 @@ require (
 	github.com/prometheus/common v0.69.0 // indirect
 	github.com/prometheus/procfs v0.20.1 // indirect
 	golang.org/x/crypto v0.53.0 // indirect
-	golang.org/x/mod v0.37.0 // indirect
 	golang.org/x/net v0.56.0 // indirect
 	golang.org/x/sync v0.21.0 // indirect
 	golang.org/x/sys v0.46.0 // indirect

@@ -128,8 +128,12 @@ func main() {
 	must(err)
 	refused("an unknown origin", 404, part, string(other))
 	refused("a checkpoint the witness has not signed", 403, part, string(signed))
-	refused("a checkpoint with a bad signature of the witness", 403, part,
-		strings.Replace(reference, base64.StdEncoding.EncodeToString(root[:]), base64.StdEncoding.EncodeToString(part.hash[:]), 1))
+	bad := opened.Sigs[0]
+	data, err := base64.StdEncoding.DecodeString(bad.Base64)
+	must(err)
+	data[len(data)/2] ^= 1
+	bad.Base64 = base64.StdEncoding.EncodeToString(data)
+	refused("a checkpoint with a bad signature of the witness", 403, part, text+"\n"+line(bad))
 	if failed {
 		os.Exit(1)
 	}

@@ -20,7 +20,7 @@ field() {
   first=$witness
   # Subtrees, by torchwood's proofs and verdict.
   count "$bin/subtreeprobe" -url "$sunlight" -wkey "@$work/sun.mldsa" -log "$work/sun-4.skey"
-  count "$bin/subtreeprobe" -url "$first" -wkey "@$work/field-ours.mldsa" -log "$work/ours-4.skey" -size 300
+  count "$bin/subtreeprobe" -url "$first" -wkey "@$work/field-ours.mldsa" -log "$work/ours-4.skey" -size 70
   omniwitness_port=$(free_port)
   cat >"$policy" <<-POLICY
 	witness ours $(cat "$work/field-ours.mldsa") $first

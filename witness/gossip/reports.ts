@@ -1,0 +1,89 @@
+// Checkpoints whose place in our history is not known yet, for one log. Bounded by where they came from, so
+// that no flood from one side displaces what the others showed.
+import { mergeLines, noteOf, sameTree, treeKey, type Head } from './head.js';
+import type { Source } from './ports.js';
+
+/** Reports kept that each peer, and the log itself, brought. */
+const PER_PEER = 4;
+/** Reports kept that came by other ways, all together. */
+const OTHERS = 32;
+/** Bytes of one report: only who holds a log's key can make it long. */
+const MAX_BYTES = 64 * 1024;
+
+/** Owner of what the log itself shows; no key name is empty. */
+const LOG = '';
+
+/** One report. */
+export interface Report {
+  head: Head;
+  /** Milliseconds since the epoch at which its tree was first met. */
+  readonly since: number;
+  /** Names of the peers that showed it. */
+  readonly peers: Set<string>;
+  /** Whose place it takes: a peer's name, LOG, or undefined for strangers'. */
+  readonly owner: string | undefined;
+  /** Why it is open still. */
+  detail: string;
+  /** The round in which it was last looked into; -1 if never. */
+  round: number;
+  /** Under way. */
+  busy: Promise<unknown> | undefined;
+}
+
+export class Reports {
+  readonly #reports = new Map<string, Report>();
+  /** Reports that found no room, or lost it. */
+  dropped = 0;
+
+  get(head: Head): Report | undefined {
+    return this.#reports.get(treeKey(head));
+  }
+
+  all(): Report[] {
+    return [...this.#reports.values()];
+  }
+
+  /** Adds a head, or what is new in it to the report of the same tree. Undefined if there is no room. */
+  add(head: Head, from: Source, now: number, random: () => number): { report: Report; news: boolean } | undefined {
+    const held = this.get(head);
+    if (held) {
+      const merged = held.head.text === head.text ? mergeLines(held.head, head) : held.head;
+      const known = from.kind !== 'peer' || held.peers.has(from.name);
+      const news = !known || merged.lines.size > held.head.lines.size;
+      held.head = merged;
+      if (from.kind === 'peer') held.peers.add(from.name);
+      return { report: held, news };
+    }
+    if (noteOf(head).length > MAX_BYTES) {
+      this.dropped++;
+      return undefined;
+    }
+    const owner = from.kind === 'peer' ? from.name : from.kind === 'log' ? LOG : undefined;
+    this.#makeRoom(owner, random);
+    const peers = new Set(from.kind === 'peer' ? [from.name] : []);
+    const report: Report = { head, since: now, peers, owner, detail: '', round: -1, busy: undefined };
+    this.#reports.set(treeKey(head), report);
+    return { report, news: true };
+  }
+
+  /** Puts back what was saved. */
+  restore(head: Head, since: number, peers: readonly string[], owner: string | undefined, detail: string): void {
+    const report = { head, since, peers: new Set(peers), owner, detail, round: -1, busy: undefined };
+    this.#reports.set(treeKey(head), report);
+  }
+
+  remove(head: Head): void {
+    const held = this.get(head);
+    if (held && sameTree(held.head, head)) this.#reports.delete(treeKey(head));
+  }
+
+  #makeRoom(owner: string | undefined, random: () => number): void {
+    const mine = this.all().filter((report) => report.owner === owner);
+    if (mine.length < (owner === undefined ? OTHERS : PER_PEER)) return;
+    this.dropped++;
+    // A peer's first report stays, for its age, and its last one comes in. Of strangers' any may go: were it
+    // always the newest, whoever fills the room would shut everybody else out, and with the oldest push out.
+    const out = owner === undefined ? mine[Math.floor(random() * mine.length)] : mine.at(-1);
+    if (out) this.#reports.delete(treeKey(out.head));
+  }
+}

@@ -13,9 +13,13 @@ import {
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard, leapFile } from './clock-guard.js';
 import { checkFormat, layout, readKeys, readLogs, upgradeFolder } from './folder.js';
+import { addGossipDoors } from './gossip/doors.js';
+import type { Gossip } from './gossip/engine.js';
+import { runGossip, type GossipOptions } from './gossip/run.js';
 import { witnessApp } from './http.js';
 import { takeLock } from './lock.js';
 import type { Logger } from './log.js';
+import { readPeers } from './peers.js';
 import { StateStore, type Step } from './state-store.js';
 import { Witness } from './witness.js';
 
@@ -33,6 +37,8 @@ export { parseSignSubtree, subtreeFault, type SignSubtree } from './sign-subtree
 export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
 export { addPeer, readPeers, type PeerOptions } from './peers.js';
 export type * from './gossip/ports.js';
+export { Gossip, type Taken } from './gossip/engine.js';
+export { runGossip, type GossipOptions } from './gossip/run.js';
 export type { Advance, States } from './states.js';
 export { Witness, type Outcome, type SigningClock } from './witness.js';
 export { initialState, nextState, type LogState } from './state-file.js';
@@ -56,6 +62,8 @@ export interface WitnessOptions {
   limits?: Partial<Limits>;
   /** The threads that make ML-DSA-44 signatures, where the witness has such a key. */
   signing?: Omit<SigningPoolOptions, 'clock'>;
+  /** How it compares notes with other witnesses. */
+  gossip?: GossipOptions;
 }
 
 /** What bounds how long and how much strangers can hold open. Milliseconds, but for the last two. */
@@ -92,7 +100,9 @@ export interface RunningWitness {
   url: string;
   /** Verifier keys, Ed25519 first. */
   vkeys: Vkey[];
-  /** Reads the list of logs again. On an error the old list stays. */
+  /** What it knows of other witnesses, and what is proven. */
+  gossip: Gossip;
+  /** Reads the lists of logs and peers again. On an error the old ones stay. */
   reload(): Promise<void>;
   /** Answers what has been asked, then lets go of the folder. */
   close(): Promise<void>;
@@ -117,24 +127,38 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     await upgradeFolder(folder);
     const store = (states = await StateStore.open(layout.state(folder), step, clock));
     const guard = await ClockGuard.open(clock, leapFile(layout.leap(folder)));
-    const witness = new Witness(pool, store, guard, step);
+    const running = runGossip({
+      folder,
+      clock,
+      log,
+      own: (origin) => store.get(origin)?.note,
+      ownKeys: pool.vkeys,
+      ...options.gossip,
+    });
+    const witness = new Witness(pool, store, guard, step, running.witnessing);
     const reload = async (): Promise<void> => {
       const logs = await readLogs(folder);
+      const peers = await readPeers(folder);
       for (const { origin } of logs) if (!store.has(origin)) await store.load(origin);
+      // Before the first answer: what is convicted was read.
+      await running.set(logs, peers);
       witness.setLogs(logs);
     };
     await reload();
 
+    const bodies = new Bodies(limits.bodies);
     const app = witnessApp({
       witness,
       clock,
       log,
-      bodies: new Bodies(limits.bodies),
+      bodies,
       ailing: () => {
         if (guard.check()) return 'the clock leapt ahead: stele-witness confirm-clock';
         return store.failure?.message;
       },
     });
+    const { gossip } = running;
+    addGossipDoors(app, { gossip, clock, log, bodies, originOf: (hash) => witness.originOf(hash) });
     // Global objects stay as they are: this may run inside another program.
     const listener = getRequestListener((request, env) => app.fetch(request, env), {
       overrideGlobalObjects: false,
@@ -181,6 +205,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       await closed;
       clearInterval(sweep);
       clearTimeout(force);
+      await running.close();
       await store.close();
       await guard.idle();
       await pool.close();
@@ -190,6 +215,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     return {
       url,
       vkeys: pool.vkeys,
+      gossip,
       reload,
       close: () => (closing ??= close()),
     };

@@ -4,6 +4,7 @@ import {
   COSIGNATURE_MLDSA44,
   decodeUtf8,
   formatNote,
+  formatVkey,
   SteleError,
   type Subtree,
   type Vkey,
@@ -57,6 +58,16 @@ export interface Signer {
 /** Attempts at the compare-and-swap. One is lost only to another request for the same log at the same size. */
 const ATTEMPTS = 8;
 
+/** Who else hears of what is asked and decided. */
+export interface Witnessing {
+  /** Keys of this log, as text, that evidence convicts: untrusted keys. */
+  convictedKeys(origin: string): ReadonlySet<string>;
+  /** A checkpoint that a trusted key of its log signed, and that was not cosigned. Must return at once. */
+  notCosigned(note: Uint8Array): void;
+  /** The state is durable, the answer not yet sent. Must return at once. */
+  cosigned(origin: string): void;
+}
+
 /** The clock that a witness signs by. ClockGuard, but for a simulation. */
 export type SigningClock = Pick<ClockGuard, 'check' | 'refresh' | 'seconds'>;
 
@@ -73,20 +84,33 @@ export class Witness {
   readonly #store: States;
   readonly #clock: SigningClock;
   readonly #step: Step;
+  readonly #gossip: Witnessing | undefined;
   #logs = new Map<string, WitnessedLog>();
   #byHash = new Map<string, string>();
 
-  constructor(signer: Signer, store: States, clock: SigningClock, step: Step = () => undefined) {
+  constructor(
+    signer: Signer,
+    store: States,
+    clock: SigningClock,
+    step: Step = () => undefined,
+    gossip?: Witnessing,
+  ) {
     this.#signer = signer;
     this.#store = store;
     this.#clock = clock;
     this.#step = step;
+    this.#gossip = gossip;
   }
 
   /** The logs cosigned from now on. Their states are loaded. */
   setLogs(logs: readonly WitnessedLog[]): void {
     this.#logs = new Map(logs.map((log) => [log.origin, log]));
     this.#byHash = new Map(logs.map(({ origin }) => [originHash(origin), origin]));
+  }
+
+  /** The log with this origin hash, if it is cosigned here. */
+  originOf(hash: string): string | undefined {
+    return this.#byHash.get(hash);
   }
 
   /** The note for `GET <prefix>/<origin hash>/checkpoint`; undefined for a log unknown or never cosigned. */
@@ -111,10 +135,17 @@ export class Witness {
     // SPEC: "If the checkpoint origin is unknown, the witness MUST respond with a 404".
     const log = this.#logs.get(origin);
     if (!log) return { kind: 'unknown-origin', origin };
-    const lines = trustedLines(request, log.keys);
+    // A convicted key is an untrusted key.
+    const convicted = this.#gossip?.convictedKeys(origin);
+    const keys = log.keys.filter((vkey) => !convicted?.has(formatVkey(vkey)));
+    const lines = trustedLines(request, keys);
     if (!lines) return { kind: 'untrusted', origin };
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const outcome = await this.#attempt(request, lines);
+      if (outcome?.kind === 'conflict' || outcome?.kind === 'inconsistent') {
+        // It may be half of the proof that the log shows two histories.
+        this.#gossip?.notCosigned(formatNote({ text: request.note.text, signatures: wrap(lines) }));
+      }
       if (outcome) return outcome;
     }
     return { kind: 'contended', origin };
@@ -176,6 +207,7 @@ export class Witness {
         return signed.state;
       });
       if (!swapped) return undefined;
+      this.#gossip?.cosigned(origin);
       await this.#step('answering');
       return { kind: 'cosigned', origin, size, lines: cosignatures };
     } catch (error) {

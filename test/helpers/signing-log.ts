@@ -1,8 +1,10 @@
 // A log that exists only to talk to witnesses: a tree of small leaves, signed at whatever size is asked.
+import { ClientError, type TileSource } from '../../client/index.js';
 import {
   CompactRange,
   encodeUtf8,
   formatCheckpoint,
+  formatTile,
   leafHash,
   newSigningKey,
   NOTE_ED25519,
@@ -12,6 +14,8 @@ import {
   signNote,
   signNoteLine,
   type HashReader,
+  tilePath,
+  tileWidth,
   type SigningKey,
   type Vkey,
 } from '../../tlog/index.js';
@@ -73,6 +77,11 @@ export class SigningLog {
     return proveSubtree(start, end, size, this.#read);
   }
 
+  /** Hash of a perfect subtree of the leaves made so far. */
+  node(level: number, index: number): Uint8Array {
+    return this.#nodes.get(`${level}/${index}`) ?? new Uint8Array();
+  }
+
   /** Consistency proof; empty from or to size 0. */
   proof(oldSize: number, newSize: number): Promise<Uint8Array[]> {
     this.root(newSize);
@@ -84,6 +93,21 @@ export class SigningLog {
     Promise.resolve(
       nodes.map(({ level, index }) => this.#nodes.get(`${level}/${index}`) ?? new Uint8Array()),
     );
+}
+
+/** The tiles of a log up to the size that `size` gives when it is asked, and its checkpoint. It has no entries. */
+export function tilesOf(log: SigningLog, size: () => number): TileSource {
+  return {
+    checkpoint: () => Promise.resolve(log.note(size())),
+    bundle: () => Promise.reject(new ClientError('not_found', 'no entries')),
+    tile({ level, index, width }) {
+      if (tileWidth(level, index, size()) < width) {
+        return Promise.reject(new ClientError('not_found', tilePath({ level, index, width })));
+      }
+      const hashes = Array.from({ length: width }, (_, i) => log.node(8 * level, index * 256 + i));
+      return Promise.resolve(formatTile(hashes));
+    },
+  };
 }
 
 /** The text of a note and one more line under it. */

@@ -1,7 +1,12 @@
 // Gossip: every checkpoint that anybody shows is held against the largest tree known to be on our own
 // history, and what contradicts it becomes evidence as soon as it can be proven. It never moves what the
 // witness has cosigned. No clock that ticks, no network, no disk, but through ports. Source: spec/gossip.md.
-import { checkAlone, compareCheckpoints, type EvidenceKeys, type MadeEvidence } from '../../evidence/index.js';
+import {
+  checkAlone,
+  compareCheckpoints,
+  type EvidenceKeys,
+  type MadeEvidence,
+} from '../../evidence/index.js';
 import { emptyRoot, encodeHex, encodeUtf8, equalBytes, SteleError, type Vkey } from '../../tlog/index.js';
 import type { Logger } from '../log.js';
 import {
@@ -126,8 +131,7 @@ export class Gossip {
       if (known) {
         known.log = log;
         known.showAgain();
-      }
-      else this.#watched.set(log.origin, await this.#load(log));
+      } else this.#watched.set(log.origin, await this.#load(log));
     }
     const origins = new Set(logs.map(({ origin }) => origin));
     for (const origin of this.#watched.keys()) if (!origins.has(origin)) this.#watched.delete(origin);
@@ -168,7 +172,8 @@ export class Gossip {
   async take(bytes: Uint8Array, from: Source): Promise<Taken> {
     let note: ReadNote;
     try {
-      if (bytes.length > MAX_REPORT) return done({ kind: 'malformed', detail: `expected at most ${MAX_REPORT} bytes` });
+      if (bytes.length > MAX_REPORT)
+        return done({ kind: 'malformed', detail: `expected at most ${MAX_REPORT} bytes` });
       note = readNote(bytes);
     } catch (error) {
       if (error instanceof SteleError) return done({ kind: 'malformed', detail: error.message });
@@ -177,7 +182,9 @@ export class Gossip {
     const w = this.#watched.get(note.checkpoint.origin);
     if (!w) return done({ kind: 'unknown-origin' });
     this.#refreshOwn(w);
-    const held = [...w.anchors(), ...w.open.all().map(({ head }) => head)].find(({ text }) => text === note.text);
+    const held = [...w.anchors(), ...w.open.all().map(({ head }) => head)].find(
+      ({ text }) => text === note.text,
+    );
     const head = openHead(note, w.keys(this.#witnesses), held);
     if (!head) return done({ kind: 'untrusted' });
     this.#see(w, head, from);
@@ -210,7 +217,6 @@ export class Gossip {
   async round(): Promise<void> {
     await Promise.all([...[...this.#peers.keys()].map((name) => this.pull(name)), this.readLogs()]);
     await this.retry();
-    this.#rounds++;
   }
 
   /** Reads what one peer shows of all logs, and its evidence. Whether it answered. */
@@ -267,27 +273,28 @@ export class Gossip {
     await Promise.all(settled);
   }
 
-  /** Another look at everything that is open and was not looked into in this round, and at missing tiles. */
+  /** Ends a round: another look at what is open and was not looked into in it, and at missing tiles. */
   async retry(): Promise<void> {
     const round = this.#rounds;
     await Promise.all(
       [...this.#watched.values()].flatMap((w) => {
         this.#refreshOwn(w);
         const open = w.open.all().filter((report) => report.round < round);
-        return [
-          this.#keep(w),
-          ...open.map((report) => this.#background(this.#attempt(w, report))),
-        ];
+        return [this.#keep(w), ...open.map((report) => this.#background(this.#attempt(w, report)))];
       }),
     );
+    this.#rounds++;
   }
 
   /** The witness has cosigned, durably: its tiles are kept while they can be had, and its peers told. */
   cosigned(origin: string): void {
     const w = this.#watched.get(origin);
     if (!w) return;
+    const tiles = this.#options.network.tiles(w.log);
+    // With nobody to tell and nothing to keep, what was cosigned is read when it is needed.
+    if (!tiles && ![...this.#peers.values()].some(({ peer }) => peer.gossip)) return;
     this.#refreshOwn(w);
-    this.#background(this.#keep(w));
+    void this.#background(this.#keep(w));
     this.#tell(w);
   }
 
@@ -374,7 +381,7 @@ export class Gossip {
       // Ours is what we cosigned. How the larger tree that was known stands to it must be shown anew.
       w.base = own;
       const added = w.open.add(base, { kind: 'log' }, this.#options.clock.now(), this.#options.random);
-      if (added) this.#background(this.#attempt(w, added.report));
+      if (added) void this.#background(this.#attempt(w, added.report));
     }
     w.open.remove(own);
     w.dirty = true;
@@ -398,7 +405,9 @@ export class Gossip {
     if (equalBytes(head.rootHash, emptyRoot())) return { kind: 'consistent' };
     const made = checkAlone(noteOf(head), this.#keys(w));
     // The field's witnesses do not look at the root of an empty tree: only a log is convicted by one.
-    return made.length === 0 ? { kind: 'untrusted' } : { kind: 'contradiction', evidence: await this.#shelve(w, made) };
+    return made.length === 0
+      ? { kind: 'untrusted' }
+      : { kind: 'contradiction', evidence: await this.#shelve(w, made) };
   }
 
   /** Two trees of one size need no proof. The tree of our history that this head contradicts so, if any. */
@@ -472,7 +481,7 @@ export class Gossip {
     }
     w.base = head;
     this.#confirm(w, head);
-    this.#background(this.#keep(w));
+    void this.#background(this.#keep(w));
     this.#tell(w);
     return { kind: 'consistent' };
   }
@@ -548,7 +557,7 @@ export class Gossip {
     this.#log('error', 'evidence', { ...kept });
     const bytes = this.#shelf.file(kept.sha256);
     for (const { peer, outbox } of this.#peers.values()) {
-      if (bytes && peer.gossip) this.#background(outbox.proof(kept.sha256, bytes));
+      if (bytes && peer.gossip) void this.#background(outbox.proof(kept.sha256, bytes));
     }
   }
 
@@ -584,7 +593,11 @@ export class Gossip {
     });
   }
 
-  async #keepTree(w: Watched, head: Head, remote: NonNullable<ReturnType<GossipNetwork['tiles']>>): Promise<boolean> {
+  async #keepTree(
+    w: Watched,
+    head: Head,
+    remote: NonNullable<ReturnType<GossipNetwork['tiles']>>,
+  ): Promise<boolean> {
     const trees = w.anchors();
     try {
       await w.tiles.keep(remote, head, trees);
@@ -608,7 +621,7 @@ export class Gossip {
   #tell(w: Watched): void {
     for (const { peer, outbox, failures } of this.#peers.values()) {
       // One that does not answer reads it from us when it is back.
-      if (peer.gossip && failures < 3) this.#background(outbox.news(w));
+      if (peer.gossip && failures < 3) void this.#background(outbox.news(w));
     }
   }
 
@@ -639,7 +652,7 @@ export class Gossip {
     w.dirty = true;
     if (w.saving) return;
     w.saving = true;
-    this.#background(
+    void this.#background(
       this.#saving.run(async () => {
         try {
           while (w.dirty) {

@@ -28,11 +28,18 @@ export interface HttpNetworkOptions {
   timer?: Timer;
   /** Milliseconds for one exchange. Default 10,000. */
   timeoutMs?: number;
+  /** Calls everything off. */
+  signal?: AbortSignal;
 }
 
 /** The network of a witness that serves. */
 export function httpNetwork(options: HttpNetworkOptions = {}): GossipNetwork {
-  const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
+  const { signal } = options;
+  const platform: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
+  const fetch: Fetch = (url, init) => {
+    const signals = [init.signal, signal].filter((one) => one instanceof AbortSignal);
+    return platform(url, { ...init, signal: AbortSignal.any(signals) });
+  };
   const timer = options.timer ?? systemTimer;
   const timeoutMs = options.timeoutMs ?? TIMEOUT;
   const sources = new Map<string, TileSource>();

@@ -29,7 +29,13 @@ export class Prover {
   }
 
   /** `peers` may be asked, in their order, those that vouch for the larger tree first. Sizes are above 0. */
-  async relation(w: Watched, a: Head, b: Head, showed: ReadonlySet<string>, peers: readonly Peer[]): Promise<Relation> {
+  async relation(
+    w: Watched,
+    a: Head,
+    b: Head,
+    showed: ReadonlySet<string>,
+    peers: readonly Peer[],
+  ): Promise<Relation> {
     if (a.size === b.size) {
       return { kind: equalBytes(a.rootHash, b.rootHash) ? 'consistent' : 'contradiction' };
     }
@@ -73,9 +79,7 @@ export class Prover {
       ({ gossip, name, vkeys }) => gossip && (showed.has(name) || signedBy(large, vkeys)),
     );
     for (const peer of vouching.slice(0, ASKED)) {
-      const owed = await this.#network
-        .owed(peer, w.log.origin, oldSize, large.size)
-        .catch(() => undefined);
+      const owed = await this.#network.owed(peer, w.log.origin, oldSize, large.size).catch(() => undefined);
       if (owed) yield owed;
     }
   }

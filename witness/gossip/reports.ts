@@ -44,7 +44,12 @@ export class Reports {
   }
 
   /** Adds a head, or what is new in it to the report of the same tree. Undefined if there is no room. */
-  add(head: Head, from: Source, now: number, random: () => number): { report: Report; news: boolean } | undefined {
+  add(
+    head: Head,
+    from: Source,
+    now: number,
+    random: () => number,
+  ): { report: Report; news: boolean } | undefined {
     const held = this.get(head);
     if (held) {
       const merged = held.head.text === head.text ? mergeLines(held.head, head) : held.head;
@@ -67,7 +72,13 @@ export class Reports {
   }
 
   /** Puts back what was saved. */
-  restore(head: Head, since: number, peers: readonly string[], owner: string | undefined, detail: string): void {
+  restore(
+    head: Head,
+    since: number,
+    peers: readonly string[],
+    owner: string | undefined,
+    detail: string,
+  ): void {
     const report = { head, since, peers: new Set(peers), owner, detail, round: -1, busy: undefined };
     this.#reports.set(treeKey(head), report);
   }

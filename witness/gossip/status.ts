@@ -4,7 +4,11 @@ import type { Alarm, KeptEvidence, LogStatus } from './ports.js';
 import type { Watched } from './watched.js';
 
 /** What an operator may know of one log. */
-export function logStatus(w: Watched, ownKeys: readonly Vkey[], evidence: readonly KeptEvidence[]): LogStatus {
+export function logStatus(
+  w: Watched,
+  ownKeys: readonly Vkey[],
+  evidence: readonly KeptEvidence[],
+): LogStatus {
   const { own, base, open, log, noTiles } = w;
   const alarms: Alarm[] = [
     // Those looked into for the first time are not open yet.
@@ -16,7 +20,13 @@ export function logStatus(w: Watched, ownKeys: readonly Vkey[], evidence: readon
     ...[...w.seen].flatMap(([name, { wentBack, size }]): Alarm[] =>
       wentBack === undefined
         ? []
-        : [{ kind: 'went-back', since: wentBack, detail: `${name} shows less than size ${size}, which it signed` }],
+        : [
+            {
+              kind: 'went-back',
+              since: wentBack,
+              detail: `${name} shows less than size ${size}, which it signed`,
+            },
+          ],
     ),
     ...(noTiles ? [noTiles] : []),
   ];

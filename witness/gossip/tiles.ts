@@ -55,7 +55,7 @@ export class KeptTiles {
    */
   async keep(remote: TileSource, tree: Tree, others: readonly Tree[]): Promise<void> {
     // What is put is verified: it hashes to this root, which is of our own history.
-    const cache: TileCache = { get: this.cache.get, put: (path, bytes) => this.#put(path, bytes) };
+    const cache: TileCache = { get: (path) => this.#get(path), put: (path, bytes) => this.#put(path, bytes) };
     const tiles = new VerifiedTiles(limited(remote), tree.size, tree.rootHash, cache);
     const edge = await tiles.edge();
     for (const [level, hashes] of edge.entries()) {
@@ -157,7 +157,9 @@ function limited(source: TileSource): TileSource {
     tile: (tile) =>
       left-- > 0
         ? source.tile(tile)
-        : Promise.reject(new ClientError('too_large', `expected at most ${MAX_FETCHES} tiles, found more asked for`)),
+        : Promise.reject(
+            new ClientError('too_large', `expected at most ${MAX_FETCHES} tiles, found more asked for`),
+          ),
   };
 }
 

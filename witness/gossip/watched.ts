@@ -5,7 +5,16 @@
 //
 // All of it but the ages can be read again from the peers, so what is damaged is set aside.
 import { decodeUtf8, encodeHex, encodeUtf8, sha256, type Vkey } from '../../tlog/index.js';
-import { noteOf, openHead, readNote, sameTree, signedBy, treeKey, type Head, type KnownKeys } from './head.js';
+import {
+  noteOf,
+  openHead,
+  readNote,
+  sameTree,
+  signedBy,
+  treeKey,
+  type Head,
+  type KnownKeys,
+} from './head.js';
 import { Limiter } from './limiter.js';
 import type { Alarm, GossipLog, GossipStore } from './ports.js';
 import { Reports } from './reports.js';
@@ -106,15 +115,13 @@ export class Watched {
       origin: this.log.origin,
       base: text(this.base),
       own: this.own ? treeKey(this.own) : null,
-      open: this.open
-        .all()
-        .map(({ head, since, peers, owner, detail }) => ({
-          note: text(head),
-          since,
-          peers: [...peers],
-          owner: owner ?? null,
-          detail,
-        })),
+      open: this.open.all().map(({ head, since, peers, owner, detail }) => ({
+        note: text(head),
+        since,
+        peers: [...peers],
+        owner: owner ?? null,
+        detail,
+      })),
       dropped: this.open.dropped,
       peers: [...this.seen].map(([name, { size, timestamp, ours, wentBack }]) => ({
         name,
@@ -149,7 +156,12 @@ export class Watched {
       }
       this.open.dropped = saved.dropped;
       for (const { name, size, timestamp, ours, wentBack } of saved.peers) {
-        Object.assign(this.seenOf(name), { size, timestamp, ours: head(ours), wentBack: wentBack ?? undefined });
+        Object.assign(this.seenOf(name), {
+          size,
+          timestamp,
+          ours: head(ours),
+          wentBack: wentBack ?? undefined,
+        });
       }
       for (const { about, ...alarm } of saved.alarms) this.alarms.set(about, alarm);
       this.noTiles = saved.noTiles ?? undefined;

@@ -1,0 +1,345 @@
+// What gossip makes of what others show, with a network and a disk that the test owns.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { verifyEvidence } from '../../evidence/index.js';
+import { formatVkey, signNote, type Vkey } from '../../tlog/index.js';
+import type { GossipLog, Reconciled } from '../../witness/index.js';
+import { SigningLog, tilesOf } from '../helpers/signing-log.js';
+import { addSignature, cosignerKey } from './keys.js';
+import { World, type Node } from './world.js';
+
+const STRANGER = { kind: 'stranger' } as const;
+const log = new SigningLog();
+/** The same key, another history from leaf 300 on. */
+const fork = new SigningLog(log.origin, 'forged', 300);
+const watched: GossipLog = { origin: log.origin, keys: [log.vkey] };
+
+async function one(options?: Parameters<World['node']>[2]): Promise<{ world: World; node: Node }> {
+  const world = new World();
+  return { world, node: await world.node('w1.example', [watched], options) };
+}
+
+/** Whom the evidence of this witness convicts, by the keys of a reader. */
+function convicted(node: Node, witnesses: readonly Vkey[] = []): string[] {
+  const keys = { logs: [{ vkey: log.vkey }], witnesses: witnesses.map((vkey) => ({ vkey })) };
+  return [...node.store.evidence.values()]
+    .flatMap((bytes) => verifyEvidence(bytes, keys).convicted.map(({ name }) => name))
+    .sort();
+}
+
+test('a smaller tree is lag, a larger one is learnt, and neither moves what was cosigned', async () => {
+  const { node } = await one({ source: tilesOf(log, () => 700) });
+  node.cosign(log.note(400));
+  assert.deepEqual(await node.gossip.observe(log.note(350), STRANGER), { kind: 'consistent' });
+  assert.deepEqual(await node.gossip.observe(log.note(600), STRANGER), { kind: 'consistent' });
+  const { size, largestKnown, lag, alarms } = node.status;
+  assert.deepEqual(
+    { size, largestKnown, lag, alarms },
+    { size: 400, largestKnown: 600, lag: 200, alarms: [] },
+  );
+});
+
+test('two trees of one size convict at once, and the file is verified by a stranger', async () => {
+  const { node } = await one();
+  node.cosign(log.note(400));
+  const outcome = await node.gossip.observe(fork.note(400), STRANGER);
+  assert.equal(outcome.kind, 'contradiction');
+  assert.deepEqual(convicted(node), [log.origin]);
+  assert.deepEqual([...node.gossip.convictedKeys(log.origin)], [formatVkey(log.vkey)]);
+});
+
+test('a fork of another size convicts, by tiles kept before the address served the other history', async () => {
+  const { node } = await one({ source: tilesOf(log, () => 700) });
+  node.cosign(log.note(700));
+  await node.gossip.idle();
+  node.source = tilesOf(fork, () => 800);
+  const outcome = await node.gossip.observe(fork.note(500), STRANGER);
+  assert.equal(outcome.kind, 'contradiction');
+  assert.deepEqual(convicted(node), [log.origin]);
+});
+
+test('a larger fork convicts by the tiles that its log serves', async () => {
+  const { node } = await one({ source: tilesOf(fork, () => 800) });
+  node.cosign(log.note(400));
+  assert.equal((await node.gossip.observe(fork.note(800), STRANGER)).kind, 'contradiction');
+  assert.deepEqual(convicted(node), [log.origin]);
+  assert.equal(node.status.size, 400);
+});
+
+test('without tiles it is an alarm with its age, until a peer that vouches pays', async () => {
+  const world = new World();
+  const near = await world.node('w1.example', [watched]);
+  const far = await world.node('w2.example', [watched], { source: tilesOf(fork, () => 800) });
+  near.cosign(log.note(400));
+  far.cosign(fork.note(800));
+  await far.gossip.idle();
+  await world.meet(near, far);
+  const pays = far.manners;
+  far.manners = { owed: () => Promise.resolve(undefined) };
+  await near.gossip.round();
+  const since = world.now;
+  assert.deepEqual(
+    near.status.alarms.map(({ kind }) => kind),
+    ['unproven'],
+  );
+  world.now += 60_000;
+  await near.gossip.round();
+  assert.equal(near.status.alarms[0]?.since, since);
+  assert.equal(near.store.evidence.size, 0);
+  far.manners = pays;
+  await near.gossip.round();
+  assert.deepEqual(convicted(near), [log.origin]);
+  assert.deepEqual(near.status.alarms, []);
+});
+
+test('a peer that pays with lies convicts nobody and moves nothing', async () => {
+  const world = new World();
+  const near = await world.node('w1.example', [watched]);
+  const far = await world.node('w2.example', [watched]);
+  near.cosign(log.note(400));
+  far.cosign(log.note(800));
+  await world.meet(near, far);
+  for (const [oldRoot, proof] of [
+    [fork.root(400), await fork.proof(400, 800)],
+    [fork.root(400), await log.proof(400, 800)],
+    [log.root(400), []],
+    [new Uint8Array(3), []],
+  ] as const) {
+    far.manners = { owed: () => Promise.resolve({ oldRoot, proof }) };
+    await near.gossip.round();
+    assert.equal(near.store.evidence.size, 0);
+    assert.equal(near.status.largestKnown, 400);
+    assert.equal(near.status.alarms.length, 1);
+  }
+  far.manners = {
+    owed: async (from, to) => ({ oldRoot: log.root(from), proof: await log.proof(from, to) }),
+  };
+  await near.gossip.round();
+  assert.equal(near.status.largestKnown, 800);
+  assert.deepEqual(near.status.alarms, []);
+});
+
+test('four witnesses behind two partitions, healed: convicted by the second round, by all of them', async () => {
+  const world = new World();
+  const sides = [log, log, fork, fork];
+  const nodes: Node[] = [];
+  for (const [i, side] of sides.entries()) {
+    nodes.push(await world.node(`w${i}.example`, [watched], { source: tilesOf(side, () => 700 + 50 * i) }));
+  }
+  const half = (name: string): boolean => name < 'w2';
+  world.cut = (from, to) => half(from) !== half(to);
+  await world.meet(...nodes);
+  for (const [i, node] of nodes.entries()) node.cosign((sides[i] ?? log).note(700 + 50 * i));
+  await world.round();
+  await world.round();
+  for (const node of nodes) {
+    assert.equal(node.store.evidence.size, 0);
+    assert.equal(node.gossip.status().peers.filter(({ failures }) => failures > 0).length, 2);
+  }
+  world.cut = () => false;
+  const before = nodes.map((node) => node.gossip.status().rounds);
+  await world.round();
+  await world.round();
+  for (const [i, node] of nodes.entries()) {
+    assert.ok(node.gossip.status().rounds <= (before[i] ?? 0) + 2);
+    assert.deepEqual(convicted(node), [log.origin], node.name);
+  }
+});
+
+test('a witness that cosigned both histories is convicted as well; honest ones never', async () => {
+  const world = new World();
+  const near = await world.node('w1.example', [watched], { source: tilesOf(log, () => 900) });
+  const far = await world.node('w2.example', [watched], { source: tilesOf(fork, () => 900) });
+  const liar = await world.node('w3.example', [watched]);
+  near.cosign(log.note(600));
+  far.cosign(fork.note(700));
+  await near.gossip.idle();
+  await far.gossip.idle();
+  await world.meet(near, far, liar);
+  // To each it shows what it wants to see: an earlier tree of this side, a later one of that.
+  liar.cosign(log.note(500));
+  await near.gossip.round();
+  const both = addSignature(addSignature(fork.note(650), liar.key, 5), far.key, 5);
+  await near.gossip.observe(both, STRANGER);
+  const witnesses = [near.vkey, far.vkey, liar.vkey];
+  assert.deepEqual(convicted(near, witnesses), [log.origin, liar.name]);
+  await world.round();
+  await world.round();
+  for (const node of [near, far]) assert.deepEqual(convicted(node, witnesses), [log.origin, liar.name]);
+});
+
+test('notes by nobody we know, forged lines, other logs, garbage: refused, and they spoil nothing', async () => {
+  const { node } = await one({ source: tilesOf(log, () => 700) });
+  node.cosign(log.note(400));
+  const observe = async (note: Uint8Array): Promise<Reconciled['kind']> =>
+    (await node.gossip.observe(note, STRANGER)).kind;
+  const stranger = cosignerKey('stranger.example');
+  const forged = { ...log.key, secret: new Uint8Array(32).fill(3) };
+  assert.equal(await observe(signNote(fork.text(400), [stranger], 5)), 'untrusted');
+  assert.equal(await observe(new SigningLog('other.example').note(400)), 'unknown-origin');
+  assert.equal(await observe(new Uint8Array(10)), 'malformed');
+  assert.equal(await observe(new Uint8Array(200_000)), 'malformed');
+  // A line of the log's key over another text.
+  const [line = ''] = new TextDecoder().decode(log.note(400)).split('\n').slice(-2);
+  const moved = new TextEncoder().encode(`${fork.text(400)}\n${line}\n`);
+  assert.equal(await observe(moved), 'untrusted');
+  assert.equal(await observe(signNote(fork.text(400), [forged])), 'untrusted');
+  // Before and after good lines they are left aside.
+  const text = new TextDecoder().decode(log.note(500));
+  const good = text.split('\n').slice(-2)[0] ?? '';
+  const mixed = new TextEncoder().encode(`${log.text(500)}\n${line}\n${good}\n${line}\n`);
+  assert.equal(await observe(mixed), 'consistent');
+  assert.equal(node.status.largestKnown, 500);
+  assert.equal(node.store.evidence.size, 0);
+  assert.deepEqual(node.status.alarms, []);
+});
+
+test('a tree of size 0 with a root convicts by itself; with its own root it is nothing', async () => {
+  const { node } = await one();
+  node.cosign(log.note(400));
+  assert.deepEqual(await node.gossip.observe(log.note(0), STRANGER), { kind: 'consistent' });
+  assert.equal((await node.gossip.observe(log.note(0, log.root(1)), STRANGER)).kind, 'contradiction');
+  assert.deepEqual(convicted(node), [log.origin]);
+});
+
+test('a tree of 2^53 - 1 leaves costs few tiles, displaces nothing and stays an alarm', async () => {
+  const { world, node } = await one({ source: tilesOf(log, () => 700) });
+  node.cosign(log.note(400));
+  await node.gossip.idle();
+  const before = world.asked.get('tile') ?? 0;
+  const huge = log.note(Number.MAX_SAFE_INTEGER, log.root(7));
+  assert.equal((await node.gossip.observe(huge, STRANGER)).kind, 'open');
+  assert.ok((world.asked.get('tile') ?? 0) - before <= 64);
+  assert.equal(node.status.largestKnown, 400);
+  assert.deepEqual(await node.gossip.observe(log.note(600), STRANGER), { kind: 'consistent' });
+  assert.equal(node.status.largestKnown, 600);
+  assert.deepEqual(
+    node.status.alarms.map(({ kind }) => kind),
+    ['unproven'],
+  );
+});
+
+test('what came first does not count more than what we cosign', async () => {
+  const { node } = await one({ source: tilesOf(log, () => 700) });
+  await node.gossip.observe(log.note(Number.MAX_SAFE_INTEGER, log.root(7)), STRANGER);
+  node.cosign(log.note(400));
+  await node.gossip.idle();
+  assert.equal(node.status.largestKnown, 400);
+  assert.deepEqual(await node.gossip.observe(log.note(600), STRANGER), { kind: 'consistent' });
+  assert.equal(node.status.largestKnown, 600);
+});
+
+test('a liar makes endless valid files; one is kept', async () => {
+  const { node } = await one();
+  node.cosign(log.note(400));
+  for (let i = 0; i < 20; i++) await node.gossip.observe(log.note(400, log.root(i + 1)), STRANGER);
+  await node.gossip.observe(log.note(0, log.root(1)), STRANGER);
+  assert.equal(node.store.evidence.size, 1);
+  const other = await one();
+  other.node.cosign(log.note(300));
+  await other.node.gossip.observe(log.note(300, log.root(2)), STRANGER);
+  for (const bytes of other.node.store.evidence.values()) {
+    assert.equal((await node.gossip.takeEvidence(bytes)).kind, 'known');
+  }
+  assert.equal(node.store.evidence.size, 1);
+});
+
+test('alarms that flood are bounded, and never push out what a peer showed', async () => {
+  const world = new World();
+  const near = await world.node('w1.example', [watched]);
+  const far = await world.node('w2.example', [watched]);
+  near.cosign(log.note(400));
+  far.cosign(fork.note(777));
+  await world.meet(near, far);
+  await near.gossip.round();
+  for (let i = 0; i < 100; i++) {
+    const outcome = await near.gossip.observe(log.note(10_000 + i, log.root(i + 1)), STRANGER);
+    assert.equal(outcome.kind, 'open');
+  }
+  assert.ok(near.status.alarms.length <= 40);
+  assert.ok(near.status.dropped >= 60);
+  assert.ok(near.status.alarms.some(({ detail }) => detail.includes('size 777')));
+});
+
+test('whoever repeats himself has nothing looked up again before the next round', async () => {
+  const { world, node } = await one({ source: tilesOf(log, () => 700) });
+  node.cosign(log.note(400));
+  await node.gossip.idle();
+  const huge = log.note(5000, log.root(7));
+  await node.gossip.observe(huge, STRANGER);
+  const before = world.asked.get('tile');
+  for (let i = 0; i < 10; i++) await node.gossip.observe(huge, STRANGER);
+  assert.equal(world.asked.get('tile'), before);
+  // The round in which it was looked into ends; the next one looks again.
+  await node.gossip.round();
+  assert.equal(world.asked.get('tile'), before);
+  await node.gossip.round();
+  assert.ok((world.asked.get('tile') ?? 0) > (before ?? 0));
+});
+
+test('a peer that hangs or fails delays no other, and is said to', async () => {
+  const world = new World();
+  const near = await world.node('w1.example', [watched], { source: tilesOf(log, () => 700) });
+  const hanging = await world.node('w2.example', [watched], {
+    manners: { latest: () => new Promise(() => undefined) },
+  });
+  const rubbish = await world.node('w3.example', [watched], {
+    manners: { latest: () => Promise.resolve(new Uint8Array(100).fill(65)) },
+  });
+  const failing = await world.node('w4.example', [watched], {
+    manners: { latest: () => Promise.reject(new Error('redirected')) },
+  });
+  const good = await world.node('w5.example', [watched]);
+  near.cosign(log.note(400));
+  good.cosign(log.note(600));
+  await world.meet(near, hanging, rubbish, failing, good);
+  void near.gossip.pull(hanging.name);
+  await near.gossip.pull(rubbish.name);
+  await near.gossip.pull(good.name);
+  await near.gossip.pull(failing.name);
+  assert.equal(near.status.largestKnown, 600);
+  const { peers } = near.gossip.status();
+  assert.deepEqual(
+    peers
+      .filter(({ failing: reason }) => reason !== undefined)
+      .map(({ name, failing: reason }) => [name, reason]),
+    [[failing.name, 'redirected']],
+  );
+});
+
+test('what is known survives a restart: tree, ages, convictions', async () => {
+  const world = new World();
+  const near = await world.node('w1.example', [watched], { source: tilesOf(log, () => 700) });
+  near.cosign(log.note(400));
+  await near.gossip.observe(log.note(600), STRANGER);
+  await near.gossip.observe(log.note(5000, log.root(7)), STRANGER);
+  await near.gossip.idle();
+  const before = near.status;
+  world.now += 3_600_000;
+  await near.start(near.logs, []);
+  assert.deepEqual(near.status, before);
+  await near.gossip.observe(fork.note(600), STRANGER);
+  await near.start(near.logs, []);
+  assert.equal(near.gossip.convictedKeys(log.origin).size, 1);
+  // A state that is no state is nothing but forgotten.
+  near.store.states.set(log.origin, new Uint8Array([1, 2, 3]));
+  await near.start(near.logs, []);
+  assert.equal(near.status.largestKnown, 400);
+  assert.equal(near.gossip.convictedKeys(log.origin).size, 1);
+});
+
+test('tiles kept are bounded, and suffice for trees since', async () => {
+  const big = new SigningLog('log.example/big');
+  const { node } = await one({ source: tilesOf(big, () => 90_000) });
+  await node.start([{ origin: big.origin, keys: [big.vkey] }], []);
+  for (let size = 1000; size <= 90_000; size += 8900) {
+    node.cosign(big.note(size));
+    await node.gossip.idle();
+  }
+  // Of 351 full tiles of level 0 the last 256, one of level 1, and three partial ones.
+  assert.equal(node.store.tiles.size, 256 + 1 + 3);
+  node.source = undefined;
+  assert.deepEqual(await node.gossip.observe(big.note(60_123), STRANGER), { kind: 'consistent' });
+  const owed = await node.gossip.consistency(big.origin, 61_000, 80_123);
+  assert.deepEqual(owed, { oldRoot: big.root(61_000), proof: await big.proof(61_000, 80_123) });
+});

@@ -39,6 +39,8 @@ test('the status of every request, and what the witness holds, are those of the 
       const log = logs[run++];
       assert.ok(log);
       const histories = [log, new SigningLog(log.origin, 'forged', FORK)] as const;
+      /** Sizes beyond the fork, and the histories in which the log signed them. */
+      const signed = new Map<number, Set<number>>();
       let held: { size: number; history: 0 | 1 } = { size: 0, history: 0 };
       for (const { inStep, size, history, ...rest } of asks) {
         const oldSize = inStep ? held.size : rest.oldSize;
@@ -61,6 +63,12 @@ test('the status of every request, and what the witness holds, are those of the 
           body: Buffer.from(formatAddCheckpoint({ oldSize, proof, note: histories[history].note(size) })),
         });
         const body = await response.text();
+        if (response.status === 403) {
+          // Sooner or later after it signed two trees of one size, and never else.
+          assert.ok([...signed.values()].some(({ size: histories }) => histories === 2));
+          return;
+        }
+        if (size > FORK) signed.set(size, (signed.get(size) ?? new Set()).add(history));
         assert.equal(response.status, expected, body);
         if (expected === 409) assert.equal(body, `${held.size}\n`);
         if (expected === 200) held = { size, history };

@@ -19,7 +19,7 @@ import {
 } from '../tlog/index.js';
 import { formatAddCheckpoint } from '../client/index.js';
 import { addLine, SigningLog } from './helpers/signing-log.js';
-import { startTestWitness, TestClock, type TestWitness } from './helpers/witness.js';
+import { serveFolder, startTestWitness, TestClock, type TestWitness } from './helpers/witness.js';
 
 const log = new SigningLog();
 const fork = new SigningLog(log.origin, 'forged');
@@ -35,6 +35,17 @@ beforeEach(async () => {
   assert.equal((await add(0, 5)).status, 200);
 });
 afterEach(() => witness.remove());
+
+/** The same folder, served anew. */
+async function startTestWitnessAgain(): Promise<TestWitness> {
+  await witness.close();
+  witness = await serveFolder(witness.folder, { clock });
+  return witness;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
 
 interface Sent {
   status: number;
@@ -127,8 +138,18 @@ test('400 when the old size is above the checkpoint', async () => {
   await refused(formatAddCheckpoint({ oldSize: 5, proof: [], note: log.note(4) }), 400);
 });
 
-test('422 for another root at the same size, and for a proof that does not hold', async () => {
+test('422 for another root at the same size; then its key is convicted, and that is 403', async () => {
   await refused(formatAddCheckpoint({ oldSize: 5, proof: [], note: fork.note(5) }), 422);
+  await until(() => witness.gossip.convictedKeys(log.origin).size === 1);
+  const honest = formatAddCheckpoint({ oldSize: 5, proof: await log.proof(5, 9), note: log.note(9) });
+  await refused(honest, 403);
+  const restarted = await startTestWitnessAgain();
+  await refused(honest, 403);
+  assert.equal(restarted.gossip.evidenceList().length, 1);
+  assert.equal((await add(0, 5, fresh)).status, 200);
+});
+
+test('422 for a proof that does not hold', async () => {
   await refused(formatAddCheckpoint({ oldSize: 5, proof: [new Uint8Array(32)], note: log.note(5) }), 422);
   const proof = await log.proof(5, 9);
   await refused(formatAddCheckpoint({ oldSize: 5, proof: proof.slice(1), note: log.note(9) }), 422);

@@ -92,9 +92,10 @@ test('409 with 0 when the old size is not 0 at first', async () => {
 
 test('422 for size 0 with another root, and for a proof from old size 0', async () => {
   const zero = formatAddCheckpoint({ oldSize: 0, proof: [], note: fresh.note(0, new Uint8Array(32)) });
-  await refused(zero, 422);
   await refused(formatAddCheckpoint({ oldSize: 0, proof: [new Uint8Array(32)], note: fresh.note(5) }), 422);
   await refused(formatAddCheckpoint({ oldSize: 0, proof: [new Uint8Array(32)], note: fresh.note(0) }), 422);
+  // Last, since it convicts the key.
+  await refused(zero, 422);
 });
 
 test('200 with lines that verify, and the checkpoint is shown to monitors', async () => {

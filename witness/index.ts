@@ -15,7 +15,7 @@ import { ClockGuard, leapFile } from './clock-guard.js';
 import { checkFormat, layout, readKeys, readLogs, upgradeFolder } from './folder.js';
 import { addGossipDoors } from './gossip/doors.js';
 import type { Gossip } from './gossip/engine.js';
-import { runGossip, type GossipOptions } from './gossip/run.js';
+import { runGossip, type GossipOptions, type RunningGossip } from './gossip/run.js';
 import { witnessApp } from './http.js';
 import { takeLock } from './lock.js';
 import type { Logger } from './log.js';
@@ -122,26 +122,27 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
   const lock = await takeLock(layout.lock(folder));
   let signer: SigningPool | undefined;
   let states: StateStore | undefined;
+  let running: RunningGossip | undefined;
   try {
     const pool = (signer = new SigningPool(await readKeys(folder), { clock, ...options.signing }));
     await upgradeFolder(folder);
     const store = (states = await StateStore.open(layout.state(folder), step, clock));
     const guard = await ClockGuard.open(clock, leapFile(layout.leap(folder)));
-    const running = runGossip({
+    const network = (running = runGossip({
       folder,
       clock,
       log,
       own: (origin) => store.get(origin)?.note,
       ownKeys: pool.vkeys,
       ...options.gossip,
-    });
-    const witness = new Witness(pool, store, guard, step, running.witnessing);
+    }));
+    const witness = new Witness(pool, store, guard, step, network.witnessing);
     const reload = async (): Promise<void> => {
       const logs = await readLogs(folder);
       const peers = await readPeers(folder);
       for (const { origin } of logs) if (!store.has(origin)) await store.load(origin);
       // Before the first answer: what is convicted was read.
-      await running.set(logs, peers);
+      await network.set(logs, peers);
       witness.setLogs(logs);
     };
     await reload();
@@ -157,7 +158,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
         return store.failure?.message;
       },
     });
-    const { gossip } = running;
+    const { gossip } = network;
     addGossipDoors(app, { gossip, clock, log, bodies, originOf: (hash) => witness.originOf(hash) });
     // Global objects stay as they are: this may run inside another program.
     const listener = getRequestListener((request, env) => app.fetch(request, env), {
@@ -205,7 +206,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       await closed;
       clearInterval(sweep);
       clearTimeout(force);
-      await running.close();
+      await network.close();
       await store.close();
       await guard.idle();
       await pool.close();
@@ -220,6 +221,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       close: () => (closing ??= close()),
     };
   } catch (error) {
+    await running?.close();
     await signer?.close();
     await states?.close();
     await lock.release();

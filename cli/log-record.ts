@@ -1,5 +1,12 @@
 // Brings one signed envelope to the log and leaves, beside it, what proves that it is there.
-import { parseTlogProof, verifyTlogProof, type Policy } from '../tlog/index.js';
+import { httpSource, RefusedCheckpointError } from '../client/index.js';
+import {
+  parseTlogProof,
+  TlogError,
+  verifyTlogProof,
+  type Policy,
+  type VerifiedTlogProof,
+} from '../tlog/index.js';
 import type { Envelope } from '../attestation/index.js';
 import { formatBundle, leafHashOf, type Bundle } from './bundle.js';
 import type { Invocation } from './command.js';
@@ -7,6 +14,7 @@ import { writeDurably } from './files.js';
 import { checkSameHistory, openLog, withEvidence } from './log.js';
 import { bundlePath, proofPath } from './names.js';
 import { gatherRelated } from './related.js';
+import { required } from './settings.js';
 import { sendEnvelope } from './submission.js';
 
 /** Where an entry is, and who has cosigned that. */
@@ -35,7 +43,7 @@ export async function logRecord(
   onWait: (reason: string) => void = () => undefined,
 ): Promise<Logged> {
   const { envelope, proof } = await sendEnvelope(context, settings, sent, onWait);
-  const { index, evaluation } = verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy });
+  const { index, evaluation } = await verifyAnswer({ context, settings }, policy, envelope, proof);
   writeDurably(proofPath(path), proof);
   const logged: Logged = {
     envelope,
@@ -53,4 +61,30 @@ export async function logRecord(
   });
   writeDurably(bundlePath(path), formatBundle(bundle));
   return logged;
+}
+
+/**
+ * Verifies the proof that the log answered with. A checkpoint in it that is not believed may still
+ * contradict what was seen before: then there is evidence, and status 5.
+ */
+function verifyAnswer(
+  { context, settings }: Pick<Invocation, 'context' | 'settings'>,
+  policy: Policy,
+  envelope: Envelope,
+  proof: Uint8Array,
+): Promise<VerifiedTlogProof> {
+  const source = httpSource(required(settings, 'log'), {
+    fetch: context.fetch,
+    timeoutMs: 1000 * (settings.timeout ?? 60),
+  });
+  const log = { policy, source, report: settings.report ?? [] };
+  return withEvidence(context, log, () => {
+    try {
+      return Promise.resolve(verifyTlogProof({ proof, leafHash: leafHashOf(envelope), policy }));
+    } catch (error) {
+      if (!(error instanceof TlogError) || error.code !== 'quorum_not_met') throw error;
+      const note = parseTlogProof(proof).checkpoint;
+      throw new RefusedCheckpointError(error.code, error.message, error.hint, note);
+    }
+  });
 }

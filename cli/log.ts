@@ -26,6 +26,8 @@ export interface OpenLog {
   readonly index: LogIndex;
   readonly policy: Policy;
   readonly source: TileSource;
+  /** Witnesses that the user wants told if it contradicts itself. */
+  readonly report: readonly string[];
 }
 
 /** The policy in force. Throws CliError, status 2, for a file that is none. */
@@ -42,12 +44,13 @@ export async function openLog(context: Context, settings: Settings): Promise<Ope
   const url = required(settings, 'log');
   const policy = loadPolicy(settings);
   const timeoutMs = 1000 * (settings.timeout ?? 60);
+  const report = settings.report ?? [];
   const source = httpSource(url, { fetch: context.fetch, timeoutMs });
   const reader = new LogReader(source, policy, {
     lastSeen: lastSeenStore(context),
   });
   try {
-    const checkpoint = await withEvidence(context, { policy, source }, async () => {
+    const checkpoint = await withEvidence(context, { policy, source, report }, async () => {
       const current = await reader.checkpoint();
       const log = { checkpoint: current, policy, source };
       await checkAhead(log, logFolder(context, current.origin), ({ origin, note }) =>
@@ -56,7 +59,7 @@ export async function openLog(context: Context, settings: Settings): Promise<Ope
       return current;
     });
     const index = LogIndex.load(logFolder(context, checkpoint.origin));
-    return { reader, checkpoint, index, policy, source };
+    return { reader, checkpoint, index, policy, source, report };
   } catch (error) {
     if (error instanceof ClientError && error.code === 'not_found') {
       throw new CliError(
@@ -83,7 +86,7 @@ export async function checkSameHistory(context: Context, log: OpenLog, note: Uin
 /** Runs what may find a log lying; then the evidence is on disk before anybody hears of it. */
 export async function withEvidence<T>(
   context: Context,
-  log: Pick<OpenLog, 'policy' | 'source'>,
+  log: Pick<OpenLog, 'policy' | 'source' | 'report'>,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -100,7 +103,8 @@ export function logFolder(context: Context, origin: string): string {
   return join(stateFolder(context), 'logs', name);
 }
 
-function lastSeenStore(context: Context): LastSeen {
+/** The last checkpoint seen of each log. */
+export function lastSeenStore(context: Context): LastSeen {
   const path = (origin: string): string => join(logFolder(context, origin), 'checkpoint');
   return {
     load: (origin) => Promise.resolve(readIfThere(path(origin))),

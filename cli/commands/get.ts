@@ -24,7 +24,7 @@ export const registerGet: Register = (program, context, outcome) => {
       .option('--raw', "print the entry's exact bytes"),
     context,
     outcome,
-    ['log', 'policy', 'timeout'],
+    ['log', 'policy', 'timeout', 'report'],
     async ({ report, settings }, { output, raw }, [target = '']) => {
       const log = await openLog(context, settings);
       const { checkpoint } = log;

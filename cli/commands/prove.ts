@@ -24,7 +24,7 @@ export const registerProve: Register = (program, context, outcome) => {
       .option('--tlog-proof', 'only the proof, as a C2SP tlog-proof'),
     context,
     outcome,
-    ['log', 'policy', 'timeout'],
+    ['log', 'policy', 'timeout', 'report'],
     async ({ report, settings }, { output, tlogProof }, [target = '']) => {
       const log = await openLog(context, settings);
       const { index, text, id } = await withEvidence(context, log, async () => {

@@ -45,7 +45,7 @@ export const registerSearch: Register = (program, context, outcome) => {
       .option('--all', "read every entry instead of asking the log's index"),
     context,
     outcome,
-    ['log', 'policy', 'timeout'],
+    ['log', 'policy', 'timeout', 'report'],
     search,
   );
 };

@@ -25,7 +25,7 @@ export const registerSubmit: Register = (program, context, outcome) => {
       .argument('<envelope...>', 'files that "stele attest" wrote'),
     context,
     outcome,
-    ['log', 'policy', 'timeout'],
+    ['log', 'policy', 'timeout', 'report'],
     async (invocation, _options, files) => {
       const policy = loadPolicy(invocation.settings);
       const entries: object[] = [];

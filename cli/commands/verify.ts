@@ -1,11 +1,13 @@
 // stele verify: checks records offline, by the reader's policy.
 import { resolve } from 'node:path';
 import { parseEnvelope, parseJson, type AnyStatement } from '../../attestation/index.js';
-import { looksLikeBundle, parseBundle } from '../bundle.js';
+import { parseTlogProof, SteleError } from '../../tlog/index.js';
+import { leafHashOf, looksLikeBundle, parseBundle } from '../bundle.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { asInput, EXIT, type ExitStatus } from '../errors.js';
 import { readIfThere, readInput } from '../files.js';
-import { loadPolicy } from '../log.js';
+import { provenByProofs, type ProvenPlace } from '../evidence.js';
+import { lastSeenStore, loadPolicy } from '../log.js';
 import { identifyModel } from '../model-digest.js';
 import { proofPath } from '../names.js';
 import { verifyEvidence, type Evidence } from '../verification.js';
@@ -26,17 +28,19 @@ export const registerVerify: Register = (program, context, outcome) => {
       .option('--proof <file>', 'tlog-proof of an envelope, where it is not beside it'),
     context,
     outcome,
-    ['policy'],
+    ['policy', 'report'],
     async (invocation, options, files) => {
       const policy = loadPolicy(invocation.settings);
       const { report } = invocation;
       const failed = new Set<string>();
       const results: object[] = [];
+      const places: ProvenPlace[] = [];
       report.result({ files: results });
       for (const file of files) {
         const before = report.checks.length;
         const evidence = readEvidence(invocation, file, options.proof);
         report.line(file);
+        places.push(...placesOf(evidence));
         const { statement, index } = verifyEvidence(report, evidence, policy);
         if (options.model !== undefined) {
           await checkModel(invocation, statement, resolve(context.cwd, options.model));
@@ -51,10 +55,32 @@ export const registerVerify: Register = (program, context, outcome) => {
           ...(index !== undefined && { index }),
         });
       }
+      const seen = lastSeenStore(context);
+      const proven = await provenByProofs(
+        context,
+        policy,
+        places,
+        (origin) => seen.load(origin),
+        invocation.settings.report ?? [],
+      );
+      if (proven !== undefined) throw proven;
       return statusOfFailures(failed);
     },
   );
 };
+
+/** Every proof that came with a record: together they may show what none shows alone. */
+function placesOf(evidence: Evidence): ProvenPlace[] {
+  const { envelope, proof, related } = evidence;
+  return [...(proof === undefined ? [] : [{ envelope, proof }]), ...related].flatMap((entry) => {
+    try {
+      return [{ proof: parseTlogProof(entry.proof), leafHash: leafHashOf(entry.envelope) }];
+    } catch (error) {
+      if (error instanceof SteleError) return []; // said by the checks above
+      throw error;
+    }
+  });
+}
 
 function statusOfFailures(failed: ReadonlySet<string>): ExitStatus {
   if (failed.size === 0) return EXIT.ok;

@@ -3,16 +3,7 @@
 // has grown. In whatever order the heads of a fork arrive, the same keys are found guilty.
 import type { VerifiedTiles } from '../../client/index.js';
 import { compareCheckpoints, type Comparison, type MadeEvidence } from '../../evidence/index.js';
-import {
-  encodeBase64,
-  equalBytes,
-  formatVkey,
-  mergeCosignatures,
-  parseNote,
-  SteleError,
-  treeRoot,
-  type Policy,
-} from '../../tlog/index.js';
+import { encodeBase64, equalBytes, formatVkey, SteleError, treeRoot, type Policy } from '../../tlog/index.js';
 
 /** A tree head that the log signed; the signature was verified. */
 export interface Head {
@@ -123,8 +114,6 @@ export class Reconciler {
     if (head.size === largest.size) {
       if (!equalBytes(head.rootHash, largest.rootHash))
         return this.#contradiction(head, largest, largest.rootHash);
-      // Whoever signed this tree, under whichever note, can be held to it.
-      this.state.largest = { ...largest, note: this.#merge(largest.note, head.note) };
       return CONSISTENT;
     }
     const found = await this.#rootAt(largest, head.size);
@@ -191,12 +180,6 @@ export class Reconciler {
       unreadable(error);
       return undefined;
     }
-  }
-
-  #merge(note: Uint8Array, other: Uint8Array): Uint8Array {
-    const { logs, witnesses } = this.#policy;
-    const keys = [...logs, ...witnesses].map(({ vkey }) => vkey);
-    return mergeCosignatures(note, parseNote(other).signatures, keys).note;
   }
 }
 

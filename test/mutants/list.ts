@@ -3,6 +3,7 @@ import { cliMutants } from './cli.js';
 import { durabilityMutants } from './durability.js';
 import { evidenceMutants } from './evidence.js';
 import { logServerMutants } from './log-server.js';
+import { monitorMutants } from './monitor.js';
 import type { Mutant } from './mutant.js';
 import { noteMutants } from './notes.js';
 import { storageMutants } from './storage.js';
@@ -20,4 +21,5 @@ export const mutants: readonly Mutant[] = [
   ...cliMutants,
   ...logServerMutants,
   ...evidenceMutants,
+  ...monitorMutants,
 ];

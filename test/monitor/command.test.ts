@@ -140,10 +140,10 @@ test('a file lists logs and filters; one monitor per folder', async () => {
   );
   await found;
   const second = await who.run('monitor', '--config', 'monitor.toml', '--once', '--json');
-  assert.equal(second.status, 3);
-  assert.equal(second.json.error?.code, 'locked');
   stop.call();
   const { status, stderr } = await running;
+  assert.equal(second.status, 3);
+  assert.equal(second.json.error?.code, 'locked');
   assert.equal(status, 0, stderr);
   assert.equal(lines.length, 1);
   const event = JSON.parse(lines[0] ?? '') as MonitorEvent;

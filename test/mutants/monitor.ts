@@ -65,10 +65,10 @@ export const monitorMutants: readonly Mutant[] = [
     ...follows('dates into the future'),
   },
   {
-    desc: 'what the log shows is read from the log, not from what was kept',
+    desc: 'the tiles of what the log shows are looked at',
     file: 'cli/monitor/follower.ts',
-    find: 'await tiles.edge();\n',
-    replace: '',
+    find: 'await tiles.edge();',
+    replace: 'if (size > 0) return;',
     ...follows('tiles that are missing'),
   },
   {
@@ -111,7 +111,7 @@ export const monitorMutants: readonly Mutant[] = [
     file: 'cli/monitor/webhook.ts',
     find: 'if (status >= 200 && status < 300) return undefined;',
     replace: 'if (status >= 200) return undefined;',
-    ...hooks('a redirect is not followed'),
+    ...hooks('in order, again and again'),
   },
   {
     desc: 'one monitor per folder',
@@ -137,7 +137,7 @@ export const monitorMutants: readonly Mutant[] = [
   },
   {
     desc: 'a checkpoint without a quorum, in the answer to submit, is held against what was seen',
-    file: 'cli/commands/submit.ts',
+    file: 'cli/log-record.ts',
     find: "error.code !== 'quorum_not_met') throw error;",
     replace: "error.code !== '') throw error;",
     ...proofs('submit: an answer'),

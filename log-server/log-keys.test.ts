@@ -58,7 +58,12 @@ async function make(t: TestContext, options: Partial<InitOptions> = {}): Promise
   const start = async (settings: Partial<LogSettings> = {}): Promise<RunningLog> => {
     const listen = { host: '127.0.0.1', port: 0 };
     const log = await startLog({ folder, admission, clock, listen, ...settings });
-    t.after(() => log.close());
+    // A test that fails must not keep its process alive.
+    t.after(() => {
+      const closing = log.close();
+      clock.advance(1_000_000);
+      return closing;
+    });
     return log;
   };
   return { folder, clock, start, ...made };

@@ -21,7 +21,8 @@ export const TLOG_PROOF_TYPE = 'text/x.tlog.proof';
 /** `POST /add`: an entry in, an index or a proof out, by `Accept`. spec/log.md "The write API". */
 export function addRoute(app: Hono<HttpEnv>, log: LogView): void {
   app.post('/add', async (c) => {
-    const accept = c.req.header('accept');
+    // Not c.req.header: for one of them that makes an object of all headers.
+    const { accept } = c.env.incoming.headers;
     const body = await readBody(c.env.incoming, log.maxBody);
     if (body === 'too-large') {
       const message = `expected at most ${log.maxBody} bytes of body`;

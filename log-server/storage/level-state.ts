@@ -167,10 +167,7 @@ export class LevelTreeState implements TreeState {
         ledger,
       };
       puts.push(seal(HEAD_KEY, formatHead(next)));
-      await this.#land([
-        ...puts.map(({ key, value }) => ({ type: 'put' as const, key, value })),
-        ...deleted.map((key) => ({ type: 'del' as const, key })),
-      ]);
+      await this.#land(puts, deleted);
       this.#head = next;
     });
   }
@@ -203,10 +200,8 @@ export class LevelTreeState implements TreeState {
   async putWitnessSizes(sizes: ReadonlyMap<string, number>): Promise<void> {
     this.#check();
     await this.#land(
-      [...sizes].map(([name, size]) => {
-        const { key, value } = seal(witnessKey(name), encodeUtf8(String(size)));
-        return { type: 'put' as const, key, value };
-      }),
+      [...sizes].map(([name, size]) => seal(witnessKey(name), encodeUtf8(String(size)))),
+      [],
     );
   }
 
@@ -275,11 +270,13 @@ export class LevelTreeState implements TreeState {
   }
 
   /** The one place that writes: synced, and whatever goes wrong may still have landed. */
-  async #land(
-    operations: ({ type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array })[],
-  ): Promise<void> {
+  async #land(puts: readonly Sealed[], deleted: readonly Uint8Array[]): Promise<void> {
     try {
-      await this.#db.batch(operations, { sync: true });
+      // Chained: of a list of operations `level` makes a copy each, which cost a sixth of all that an add costs.
+      const batch = this.#db.batch();
+      for (const { key, value } of puts) batch.put(key, value);
+      for (const key of deleted) batch.del(key);
+      await batch.write({ sync: true });
     } catch (cause) {
       this.#failed ??= new StorageError(
         'outcome_unknown',

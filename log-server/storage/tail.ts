@@ -29,14 +29,22 @@ function formatHeader(start: number): Uint8Array {
 }
 
 function formatRecord(start: number, entries: readonly Uint8Array[], previous: Uint8Array): Uint8Array {
-  const body = concatBytes(...entries.flatMap((entry) => [uintBytes(entry.length, 4), entry]));
-  const record = concatBytes(
-    uintBytes(start, 8),
-    uintBytes(entries.length, 4),
-    uintBytes(body.length, 4),
-    body,
-  );
-  return concatBytes(record, sha256(previous, record));
+  const body = entries.reduce((sum, entry) => sum + 4 + entry.length, 0);
+  const record = new Uint8Array(RECORD_HEAD + body + 32);
+  let at = 0;
+  const put = (bytes: Uint8Array): void => {
+    record.set(bytes, at);
+    at += bytes.length;
+  };
+  put(uintBytes(start, 8));
+  put(uintBytes(entries.length, 4));
+  put(uintBytes(body, 4));
+  for (const entry of entries) {
+    put(uintBytes(entry.length, 4));
+    put(entry);
+  }
+  put(sha256(previous, record.subarray(0, at)));
+  return record;
 }
 
 /** What a tail file holds, as far as it can be believed. */
@@ -73,7 +81,7 @@ export function parseTail(file: Uint8Array): TailContent {
       torn = `${record} at byte ${offset} of ${file.length}, where entry ${start + entries.length} should follow`;
       break;
     }
-    entries.push(...record.entries);
+    for (const entry of record.entries) entries.push(entry);
     checksum = record.checksum;
     offset += record.size;
   }

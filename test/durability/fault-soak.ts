@@ -127,8 +127,8 @@ const SWALLOWED: readonly (Patch & { readonly desc: string; readonly nth: readon
   {
     desc: "an error of level's commit",
     file: 'log-server/storage/level-state.ts',
-    find: 'await this.#db.batch(operations, { sync: true });',
-    replace: 'await this.#db.batch(operations, { sync: true }).catch(() => undefined);',
+    find: 'await batch.write({ sync: true });',
+    replace: 'await batch.write({ sync: true }).catch(() => undefined);',
     nth: [14, 15, 16, 13, 17, 18],
   },
 ];

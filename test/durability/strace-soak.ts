@@ -23,8 +23,8 @@ const BLINDINGS: readonly Blinding[] = [
   {
     desc: "sync: true of level's commits",
     file: 'log-server/storage/level-state.ts',
-    find: 'await this.#db.batch(operations, { sync: true });',
-    replace: 'await this.#db.batch(operations, { sync: false });',
+    find: 'await batch.write({ sync: true });',
+    replace: 'await batch.write({ sync: false });',
     rule: "before level's log held",
   },
   {

@@ -16,8 +16,8 @@ export const storageMutants: readonly Mutant[] = [
   {
     desc: 'sync: true of a commit',
     file: 'log-server/storage/level-state.ts',
-    find: 'await this.#db.batch(operations, { sync: true });',
-    replace: 'await this.#db.batch(operations, { sync: false });',
+    find: 'await batch.write({ sync: true });',
+    replace: 'await batch.write({ sync: false });',
     ...kernel('syncs everything'),
   },
   {

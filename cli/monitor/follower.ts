@@ -20,7 +20,7 @@ import { timeOf, type Coverage } from './coverage.js';
 import { EntryReader } from './entries.js';
 import { EVENT_SCHEMA, showAge, showInstant, type MonitorEvent } from './events.js';
 import { convictedKeys, Reconciler, type Head, type Standing } from './reconcile.js';
-import { lookEverywhere, tileSources, type Sighting } from './sources.js';
+import { askOwed, lookEverywhere, tileSources, type Sighting } from './sources.js';
 import { LogState, logStateFolder, type LogMemory } from './state.js';
 import { TreeStore } from './trees.js';
 
@@ -74,7 +74,9 @@ export class LogFollower {
     const { alarms, largest, open, witnessed } = this.#state.memory;
     this.#alarms = new Alarms(alarms);
     this.#sources = tileSources(context, log, timeoutMs);
-    this.#trees = new TreeStore(own, this.#sources);
+    this.#trees = new TreeStore(own, this.#sources, (oldSize, newSize) =>
+      askOwed(context, log, timeoutMs, oldSize, newSize),
+    );
     this.#reconciler = new Reconciler(log.policy, this.#trees, {
       ...(largest && { largest }),
       open,

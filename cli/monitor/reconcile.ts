@@ -31,6 +31,14 @@ export type Standing =
   | { readonly kind: 'contradiction'; readonly evidence: readonly MadeEvidence[]; readonly detail: string }
   | { readonly kind: 'open'; readonly why: string };
 
+/** What shows how a tree stands to a smaller one without its tiles. */
+export interface Owed {
+  /** 32 bytes. */
+  readonly oldRoot: Uint8Array;
+  /** RFC 6962 §2.1.2. */
+  readonly proof: readonly Uint8Array[];
+}
+
 /** Where the tiles of a tree are read from. */
 export interface Trees {
   /**
@@ -38,6 +46,11 @@ export interface Trees {
    * ClientError where none has them.
    */
   read<T>(head: Head, use: (tiles: VerifiedTiles) => Promise<T>): Promise<T>;
+  /**
+   * The root that this tree had at a smaller size and the consistency proof that leads from it, verified,
+   * from whoever vouches for the tree; undefined where nobody shows it.
+   */
+  owed(size: number, head: Head): Promise<Owed | undefined>;
   /** Keeps the right edge of this tree, durably: after a fork no address may serve it any more. */
   keep(head: Head): Promise<void>;
 }
@@ -109,7 +122,8 @@ export class Reconciler {
       const found = await this.#rootAt(head, largest.size);
       if (typeof found === 'string') return this.#amongOpen(head, found);
       if (!equalBytes(found, largest.rootHash)) return this.#contradiction(head, largest, found);
-      return (await this.#adopt(head)) ?? this.#amongOpen(head);
+      await this.#adopt(head);
+      return CONSISTENT;
     }
     if (head.size === largest.size) {
       if (!equalBytes(head.rootHash, largest.rootHash))
@@ -126,7 +140,8 @@ export class Reconciler {
     try {
       return await this.#trees.read(head, (tiles) => treeRoot(size, tiles.hashes));
     } catch (error) {
-      return unreadable(error);
+      const why = unreadable(error);
+      return (await this.#trees.owed(size, head))?.oldRoot ?? why;
     }
   }
 
@@ -178,7 +193,9 @@ export class Reconciler {
       );
     } catch (error) {
       unreadable(error);
-      return undefined;
+      const [older, newer] = other.size < head.size ? [other, head] : [head, other];
+      const owed = await this.#trees.owed(older.size, newer);
+      return owed && compareCheckpoints(notes, this.#policy, owed);
     }
   }
 }

@@ -9,9 +9,10 @@ import {
   type TileSource,
   type Timer,
 } from '../../client/index.js';
-import { encodeUtf8 } from '../../tlog/index.js';
+import { decodeBase64, decodeUtf8, encodeUtf8, SteleError } from '../../tlog/index.js';
 import type { Context } from '../context.js';
 import type { FollowedLog, WatchedWitness } from './config.js';
+import type { Owed } from './reconcile.js';
 
 /** Largest checkpoint read, in bytes: sixteen ML-DSA-44 lines are about 52 KB. */
 const MAX_CHECKPOINT = 256 * 1024;
@@ -67,8 +68,7 @@ async function latestCosigned(
   origin: string,
   timeoutMs: number,
 ): Promise<Uint8Array> {
-  const hash = createHash('sha256').update(encodeUtf8(origin)).digest('hex');
-  const address = joinUrl(url, `${hash}/checkpoint`);
+  const address = joinUrl(url, `${hashOf(origin)}/checkpoint`);
   const { status, body } = await exchange(address, {
     fetch: context.fetch,
     timer: timerOf(context),
@@ -82,6 +82,40 @@ async function latestCosigned(
     `${address}: expected the checkpoint it last cosigned, found status ${status}`,
     none ? 'it never cosigned this log, or serves no monitoring endpoint' : 'try again later',
   );
+}
+
+/**
+ * Asks witnesses, one after another, what root a tree of theirs had at a smaller size, and for the proof:
+ * `GET <prefix>/<origin hash>/consistency/<old>/<new>`, spec/gossip.md. Others than ours answer 404. Nothing
+ * is verified.
+ */
+export async function* askOwed(
+  context: Asking,
+  { origin, witnesses }: FollowedLog,
+  timeoutMs: number,
+  oldSize: number,
+  newSize: number,
+): AsyncGenerator<Owed> {
+  for (const { url } of witnesses) {
+    if (url === undefined) continue;
+    try {
+      const { status, body } = await exchange(
+        joinUrl(url, `${hashOf(origin)}/consistency/${oldSize}/${newSize}`),
+        { fetch: context.fetch, timer: timerOf(context), timeoutMs, maxBody: 64 * 1024 },
+      );
+      if (status !== 200) continue;
+      const [first = '', ...lines] = decodeUtf8(body, 'consistency').split('\n');
+      if (!first.startsWith('root ') || lines.pop() !== '' || lines.length > 64) continue;
+      const proof = lines.map((line) => decodeBase64(line, 'hash'));
+      yield { oldRoot: decodeBase64(first.slice('root '.length), 'root'), proof };
+    } catch (error) {
+      if (!(error instanceof SteleError)) throw error; // the next may have it
+    }
+  }
+}
+
+function hashOf(origin: string): string {
+  return createHash('sha256').update(encodeUtf8(origin)).digest('hex');
 }
 
 async function sight(place: Place, ask: () => Promise<Uint8Array>): Promise<Sighting> {

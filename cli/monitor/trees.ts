@@ -10,10 +10,11 @@ import {
   SteleError,
   tilePath,
   TILE_WIDTH,
+  verifyConsistency,
   type TileId,
 } from '../../tlog/index.js';
 import { readIfThere, writeDurably } from '../files.js';
-import type { Head, Trees } from './reconcile.js';
+import type { Head, Owed, Trees } from './reconcile.js';
 
 interface EdgeFile {
   readonly format: 1;
@@ -30,13 +31,19 @@ const KEPT_TREES = 4;
 export class TreeStore implements Trees {
   readonly #folder: string;
   readonly #sources: readonly TileSource[];
+  readonly #ask: (oldSize: number, newSize: number) => AsyncIterable<Owed>;
   readonly #trees = new Map<string, VerifiedTiles>();
   #edge: EdgeFile | undefined;
 
-  /** `sources`: the log's own address first. */
-  constructor(folder: string, sources: readonly TileSource[]) {
+  /** `sources`: the log's own address first. `ask`: those who may vouch for a tree, one after another. */
+  constructor(
+    folder: string,
+    sources: readonly TileSource[],
+    ask: (oldSize: number, newSize: number) => AsyncIterable<Owed> = noneOwed,
+  ) {
     this.#folder = folder;
     this.#sources = sources;
+    this.#ask = ask;
     this.#edge = readEdge(join(folder, 'edge.json'));
   }
 
@@ -52,6 +59,19 @@ export class TreeStore implements Trees {
       }
     }
     throw failure;
+  }
+
+  async owed(size: number, head: Head): Promise<Owed | undefined> {
+    if (size === 0 || size >= head.size) return undefined;
+    for await (const { oldRoot, proof } of this.#ask(size, head.size)) {
+      try {
+        verifyConsistency({ oldSize: size, oldRoot, newSize: head.size, newRoot: head.rootHash, proof });
+        return { oldRoot, proof };
+      } catch (error) {
+        if (!(error instanceof SteleError)) throw error; // of another history, or made up
+      }
+    }
+    return undefined;
   }
 
   async keep(head: Head): Promise<void> {
@@ -100,6 +120,10 @@ export class TreeStore implements Trees {
       return Promise.resolve();
     },
   };
+}
+
+async function* noneOwed(): AsyncGenerator<Owed> {
+  // Nobody to ask.
 }
 
 /** Entries are not kept: a log's entries may be many times its tiles. */

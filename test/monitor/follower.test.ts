@@ -132,6 +132,25 @@ test('a witness that was shown another history', async () => {
   assert.deepEqual(lab.told(), ['raised proven']);
 });
 
+test('a witness that owes the proof of what it signed gives it: no tiles of the other history are needed', async () => {
+  const lab = newLab();
+  const follower = lab.follower();
+  await lab.publish(honest, 500);
+  lab.endpoints[2] = await cosigned(forked, 600, lab.seconds, [2]);
+  const owed = async (history: History): Promise<Response> => {
+    const hashes = [await history.root(500), ...(await history.proof(500, 600))];
+    const [root = '', ...proof] = hashes.map((hash) => Buffer.from(hash).toString('base64'));
+    return new Response([`root ${root}`, ...proof, ''].join('\n'));
+  };
+  // Who makes one up convicts nobody.
+  lab.override = (url) => (url.endsWith('/consistency/500/600') ? owed(honest) : undefined);
+  assert.equal(statusOf(await look(follower), 'consistency'), 'not-checkable');
+  assert.deepEqual(convicted(lab), []);
+  lab.override = (url) => (/witness-2.*\/consistency\/500\/600$/.test(url) ? owed(forked) : undefined);
+  await look(follower);
+  assert.deepEqual(convicted(lab), ['log not-a-prefix', 'witness.example/south not-a-prefix']);
+});
+
 test('a tree that a witness has and the log does not show', async () => {
   const lab = newLab();
   const follower = lab.follower();

@@ -39,6 +39,7 @@ function treesOf(history: History, size: () => number, fails: () => boolean = ()
         ),
       ),
     keep: () => Promise.resolve(),
+    owed: () => Promise.resolve(undefined),
   };
 }
 

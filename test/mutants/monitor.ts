@@ -58,6 +58,13 @@ export const monitorMutants: readonly Mutant[] = [
     name: 'any order of the checkpoints',
   },
   {
+    desc: 'a proof that a witness owes is verified before it counts',
+    file: 'cli/monitor/trees.ts',
+    find: 'verifyConsistency({ oldSize: size, oldRoot, newSize: head.size, newRoot: head.rootHash, proof });',
+    replace: '',
+    ...follows('a witness that owes the proof'),
+  },
+  {
     desc: 'a time ahead of the monitor counts as now',
     file: 'cli/monitor/follower.ts',
     find: 'at: Math.min(1000 * timestamp, now)',
@@ -111,7 +118,7 @@ export const monitorMutants: readonly Mutant[] = [
     file: 'cli/monitor/webhook.ts',
     find: 'if (status >= 200 && status < 300) return undefined;',
     replace: 'if (status >= 200) return undefined;',
-    ...hooks('in order, again and again'),
+    ...hooks('what is called malformed'),
   },
   {
     desc: 'one monitor per folder',

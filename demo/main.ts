@@ -16,7 +16,7 @@ import {
   WITNESSES,
   type Network,
 } from './network.js';
-import { killAll, lines, REPOSITORY, stopAll } from './programs.js';
+import { killAll, lines, REPOSITORY, startWorker, stopAll } from './programs.js';
 import type { Plan } from './train/config.js';
 
 const ROOT = join(REPOSITORY, '.demo');
@@ -30,10 +30,14 @@ const state = { started: false, interrupted: false };
 
 /** Runs `stele` in somebody's folder, showing the command and what it printed. */
 async function stele(folder: string, args: string[], show = true): Promise<string> {
-  if (show) command(`stele ${args.map((word) => (/[^\w./:,=-]/.test(word) ? `"${word}"` : word)).join(' ')}`);
+  if (show) showSteleCommand(args);
   const { stdout } = await must('stele', args, folder);
   if (show) output(stdout);
   return stdout;
+}
+
+function showSteleCommand(args: readonly string[]): void {
+  command(`stele ${args.map((word) => (/[^\w./:,=-]/.test(word) ? `"${word}"` : word)).join(' ')}`);
 }
 
 async function main(stay: boolean): Promise<void> {
@@ -112,131 +116,53 @@ async function trainAndLog(): Promise<void> {
   say(
     `A language model of ${number(plan.parameters)} parameters, ${number(plan.tokens)} tokens, ${number(plan.plannedFlop)} FLOP.`,
   );
-  await stele(LAB, [
-    'attest',
-    'run-intent',
-    '--run',
-    RUN,
-    '--spec',
-    'run.json',
-    '--planned-flop',
-    plan.plannedFlop,
-    '--code',
-    relative(LAB, join(REPOSITORY, 'demo/train')),
-    '--data-order',
-    plan.dataOrderDigest,
-    '--hyperparameters',
-    'hyperparameters.json',
-    '--seed',
-    String(plan.arguments.seed),
-    '--commit',
-    'seed',
-    '--parents',
-    'none',
-    '--otherwise',
-    'withheld',
-  ]);
-  await stele(LAB, ['submit', `records/${RUN}.intent.dsse.json`]);
+  const facts = 'facts.json';
+  const args = [
+    ...['record', '../model', '--run', RUN, '--spec', 'run.json', '--every', '1'],
+    ...['--planned-flop', plan.plannedFlop, '--code', relative(LAB, join(REPOSITORY, 'demo/train'))],
+    ...['--data-order', plan.dataOrderDigest, '--hyperparameters', 'hyperparameters.json'],
+    ...['--seed', String(plan.arguments.seed), '--commit', 'seed', '--parents', 'none', '--chips', '1'],
+    ...['--flop-rule', 'matrix-products', '--flop-6nd', `${plan.activeParameters},${plan.tokens}`],
+    ...['--fields', facts],
+  ];
+  say('`stele record` will follow the folder that the trainer writes to. It declares the run first:');
+  writeFacts(facts, { parameters: String(plan.parameters) });
+  showSteleCommand(args);
+  const recorder = startWorker('stele', args, { folder: LAB, home: LAB }, (line) => {
+    if (!line.startsWith('Policy:')) output(line);
+  });
+  await recorder.says('run-intent: entry');
 
-  heading('It trains, and logs every checkpoint while the training goes on');
-  const { totals, start, end } = await train();
-
-  heading('The run ends, and its weights and compute go on record');
-  await stele(LAB, [
-    'attest',
-    'run-final',
-    '--run',
-    RUN,
-    '--outcome',
-    'completed',
-    '--model',
-    '../model',
-    '--flop-counted',
-    String(totals['total_flos']),
-    '--flop-6nd',
-    `${plan.activeParameters},${plan.tokens}`,
-    '--parameters',
-    String(plan.parameters),
-    '--tokens',
-    String(plan.tokens),
-    '--start',
-    String(start),
-    '--end',
-    String(end),
-    '--chip-seconds',
-    chipSeconds(start, end),
-  ]);
-  await stele(LAB, ['submit', `records/${RUN}.final.dsse.json`]);
+  heading('It trains, and every checkpoint is logged while the training goes on');
+  writeFacts(facts, { parameters: String(plan.parameters), start: Math.floor(Date.now() / 1000) });
+  const totals = await train();
+  say(
+    `Trained in ${totals['train_runtime']?.toFixed(1) ?? '?'} s: ${number(totals['total_flos'] ?? 0)} FLOP counted in the matrix products.`,
+  );
+  say('The folder says that the run has ended; the recorder logs its weights and its compute, and ends.');
+  await recorder.done;
 }
 
-/** One processor, held from start to end, in seconds. */
-function chipSeconds(start: number, end: number): string {
-  return String(Math.max(1, end - start));
+/** What the trainer's folder does not tell. The recorder reads it when it makes a statement. */
+function writeFacts(file: string, final: object): void {
+  writeFileSync(join(LAB, file), `${JSON.stringify({ 'run-final': final })}\n`);
 }
 
-const seconds = (): number => Math.floor(Date.now() / 1000);
-
-async function train(): Promise<{ totals: Record<string, number>; start: number; end: number }> {
-  const start = seconds();
+/** Trains, saying how it goes; the trainer knows of no log. Its totals. */
+async function train(): Promise<Record<string, number>> {
   let totals: Record<string, number> = {};
   let evaluated = 0;
-  let windowStart = start;
-  // Logging waits for witnesses; the training does not wait for the logging.
-  let logged = Promise.resolve();
   for await (const line of lines('train', [MODEL], { folder: LAB, home: LAB })) {
     const event = JSON.parse(line) as Record<string, number> & { saved?: string };
     if (event['eval_loss'] !== undefined) evaluated = event['eval_loss'];
     if (event['total_flos'] !== undefined && event['train_runtime'] !== undefined) totals = event;
     if (event.saved === undefined) continue;
     const { step, total_flos: flop } = event as Record<string, number>;
-    const window = { step: step ?? 0, flop: flop ?? 0, loss: evaluated, from: windowStart, to: seconds() };
-    windowStart = window.to;
-    logged = logged.then(() => logCheckpoint(window));
-    // A failure is reported where it is awaited, below.
-    logged.catch(() => undefined);
+    say(
+      `step ${String(step).padStart(3)}   loss ${evaluated.toFixed(2)} on held-out text   ${number(flop ?? 0).padStart(14)} FLOP`,
+    );
   }
-  await logged;
-  const end = seconds();
-  say(
-    `Trained in ${totals['train_runtime']?.toFixed(1) ?? '?'} s: ${number(totals['total_flos'] ?? 0)} FLOP counted in the matrix products.`,
-  );
-  return { totals, start, end };
-}
-
-interface Window {
-  step: number;
-  flop: number;
-  loss: number;
-  from: number;
-  to: number;
-}
-
-async function logCheckpoint({ step, flop, loss, from, to }: Window): Promise<void> {
-  const args = [
-    'attest',
-    'run-progress',
-    '--run',
-    RUN,
-    '--checkpoint',
-    `../model/checkpoint-${step}`,
-    '--start',
-    String(from),
-    '--end',
-    String(to),
-    '--chip-seconds',
-    chipSeconds(from, to),
-    '--flop-to-date',
-    String(flop),
-    '--otherwise',
-    'not-recorded',
-  ];
-  const signed = (await stele(LAB, args, false)).trim();
-  const answer = JSON.parse(await stele(LAB, ['submit', signed, '--json'], false)) as {
-    result: { entries: { index: number }[] };
-  };
-  say(
-    `step ${String(step).padStart(3)}   loss ${loss.toFixed(2)} on held-out text   ${number(flop).padStart(14)} FLOP   entry ${answer.result.entries[0]?.index ?? '?'}`,
-  );
+  return totals;
 }
 
 async function verifyOffline({ policyFile }: Network): Promise<void> {

@@ -79,6 +79,48 @@ export async function* lines(
     throw new Error(`${program} ${args.join(' ')} ended with status ${status}:\n${await stderr}`);
 }
 
+/** A program that works beside others, and says on stderr what it does. */
+export interface Worker {
+  /** Resolves with the first line that holds this; rejects if the program ends without one. */
+  says(text: string): Promise<string>;
+  /** Its end. Rejects if it fails. */
+  readonly done: Promise<void>;
+}
+
+/** Starts a program that ends by itself; each line of its stderr goes to `onLine`. */
+export function startWorker(
+  program: Program,
+  args: readonly string[],
+  place: Place,
+  onLine: (line: string) => void,
+): Worker {
+  const child = start(program, args, place);
+  const said: string[] = [];
+  const awaited: { text: string; found: (line: string) => void }[] = [];
+  if (child.stderr) {
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      said.push(line);
+      onLine(line);
+      for (const { text, found } of awaited) if (line.includes(text)) found(line);
+    });
+  }
+  const done = ended(child).then((status) => {
+    if (status === 0) return;
+    throw new Error(`${program} ${args.join(' ')} ended with status ${status}:\n${said.join('\n')}`);
+  });
+  done.catch(() => undefined); // whoever awaits it hears of it
+  return {
+    done,
+    says: (text) =>
+      new Promise((resolve, reject) => {
+        const line = said.find((each) => each.includes(text));
+        if (line !== undefined) resolve(line);
+        awaited.push({ text, found: resolve });
+        done.then(() => reject(new Error(`${program} ended without saying "${text}"`)), reject);
+      }),
+  };
+}
+
 /** Starts a server and waits until it prints its URL. Its log goes to a file. */
 export async function serve(
   program: Program,

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { introduceLab, startWorld, type Person, type World } from './cli/world.js';
 import { checkChain, checkDigests, inShort, logged, type RunEntry } from './record/judge.js';
 import { Gate, killRest, startStele, TELL_MEMORY, type Started } from './record/process.js';
@@ -58,225 +58,241 @@ async function entriesOf(run: string): Promise<RunEntry[]> {
   return entries;
 }
 
-test('a run that is over is recorded in retrospect, and not a second time', async () => {
-  const folder = join(lab.folder, 'over');
-  for (const step of [1000, 500, 1500]) writeCheckpoint(folder, step);
-  writeEnd(folder, 1600);
-  const said = await recorded('over', '--once');
-  assert.match(said, /in retrospect, without an intent/);
-  const entries = await entriesOf('over');
-  assert.deepEqual(inShort(entries), ['500', '1000', '1500', 'final']);
-  assert.ok(entries.every(({ predicate }) => predicate['retrospective'] === true));
-  const [first] = entries;
-  assert.equal(first?.predicate['flopToDate'], '500500000000000000');
-  assert.deepEqual(
-    first.predicate['end'],
-    { unknown: 'not-recorded' },
-    'a file that was there may be a copy',
-  );
-  const final = entries.at(-1)?.predicate;
-  assert.equal(final?.['outcome'], 'completed');
-  assert.equal(final['tokens'], '819200');
-  assert.deepEqual(final['parameters'], { unknown: 'not-recorded' });
+// They mostly wait, for looks and for the log: so several at a time.
+describe('stele record', { concurrency: 4 }, () => {
+  test('a run that is over is recorded in retrospect, and not a second time', async () => {
+    const folder = join(lab.folder, 'over');
+    for (const step of [1000, 500, 1500]) writeCheckpoint(folder, step);
+    writeEnd(folder, 1600);
+    const said = await recorded('over', '--once');
+    assert.match(said, /in retrospect, without an intent/);
+    const entries = await entriesOf('over');
+    assert.deepEqual(inShort(entries), ['500', '1000', '1500', 'final']);
+    assert.ok(entries.every(({ predicate }) => predicate['retrospective'] === true));
+    const [first] = entries;
+    assert.equal(first?.predicate['flopToDate'], '500500000000000000');
+    assert.deepEqual(
+      first.predicate['end'],
+      { unknown: 'not-recorded' },
+      'a file that was there may be a copy',
+    );
+    const final = entries.at(-1)?.predicate;
+    assert.equal(final?.['outcome'], 'completed');
+    assert.equal(final['tokens'], '819200');
+    assert.deepEqual(final['parameters'], { unknown: 'not-recorded' });
 
-  const proof = await lab.run('verify', 'records/over.final.stele.json', '--model', 'over', '--json');
-  assert.equal(proof.json.checks.find(({ name }) => name === 'weights')?.status, 'pass', proof.stdout);
+    const proof = await lab.run('verify', 'records/over.final.stele.json', '--model', 'over', '--json');
+    assert.equal(proof.json.checks.find(({ name }) => name === 'weights')?.status, 'pass', proof.stdout);
 
-  const size = world.log.published()?.size;
-  await recorded('over', '--once');
-  assert.deepEqual(inShort(await entriesOf('over')), ['500', '1000', '1500', 'final']);
-  assert.equal(world.log.published()?.size, size, 'nothing was sent');
-});
+    // As if it had been killed before it noted the last two; and other things are told by now.
+    const journal = join(lab.folder, 'records', 'over.recorder.json');
+    const noted = readFileSync(journal, 'utf8').replaceAll(
+      /,"signed":true(?=\}(,"found"|\],"final"|\}))/g,
+      '',
+    );
+    assert.notEqual(noted, readFileSync(journal, 'utf8'));
+    writeFileSync(journal, noted);
+    lab.write('later.json', '{"run-progress": {"end": 7}, "run-final": {"end": 7}}');
+    const again = await recorded('over', '--once', '--fields', 'later.json');
+    assert.ok(!again.includes(': entry'), 'nothing was sent');
+    assert.deepEqual(inShort(await entriesOf('over')), ['500', '1000', '1500', 'final']);
+  });
 
-test('what a folder does not tell is unknown, and nothing is made up', async () => {
-  const folder = join(lab.folder, 'silent');
-  const checkpoint = writeCheckpoint(folder, 10);
-  for (const shard of ['1', '2']) lab.remove(`silent/checkpoint-10/model-0000${shard}-of-00002.safetensors`);
-  const state = join(checkpoint, 'trainer_state.json');
-  lab.write(
-    'silent/checkpoint-10/trainer_state.json',
-    readFileSync(state, 'utf8').replace(/"total_flos": .*/, '"total_flos": 0.0'),
-  );
-  writeCheckpoint(folder, 20);
-  lab.write('silent/checkpoint-20/trainer_state.json', '{"global_step": 20, "log_hist');
-  await recorded('silent', '--once', '--commit', 'flopToDate');
-  const [only, ...rest] = await entriesOf('silent');
-  assert.equal(
-    rest.length,
-    0,
-    'a checkpoint without a whole state file does not count; nothing says the run is over',
-  );
-  assert.deepEqual(only?.predicate['checkpoints'], { unknown: 'not-recorded' });
-  assert.deepEqual(only.predicate['flopToDate'], { unknown: 'not-measured' });
+  test('what a folder does not tell is unknown, and nothing is made up', async () => {
+    const folder = join(lab.folder, 'silent');
+    const checkpoint = writeCheckpoint(folder, 10);
+    for (const shard of ['1', '2'])
+      lab.remove(`silent/checkpoint-10/model-0000${shard}-of-00002.safetensors`);
+    const state = join(checkpoint, 'trainer_state.json');
+    lab.write(
+      'silent/checkpoint-10/trainer_state.json',
+      readFileSync(state, 'utf8').replace(/"total_flos": .*/, '"total_flos": 0.0'),
+    );
+    writeCheckpoint(folder, 20);
+    lab.write('silent/checkpoint-20/trainer_state.json', '{"global_step": 20, "log_hist');
+    await recorded('silent', '--once', '--commit', 'flopToDate');
+    const [only, ...rest] = await entriesOf('silent');
+    assert.equal(
+      rest.length,
+      0,
+      'a checkpoint without a whole state file does not count; nothing says the run is over',
+    );
+    assert.deepEqual(only?.predicate['checkpoints'], { unknown: 'not-recorded' });
+    assert.deepEqual(only.predicate['flopToDate'], { unknown: 'not-measured' });
 
-  await recorded('silent', '--once', '--outcome', 'aborted', '--commit', 'end');
-  const final = (await entriesOf('silent')).at(-1);
-  assert.equal(final?.type, 'run-final');
-  assert.equal(final.predicate['outcome'], 'aborted');
-  assert.deepEqual(final.predicate['flop'], []);
-});
+    await recorded('silent', '--once', '--outcome', 'aborted', '--commit', 'end');
+    const final = (await entriesOf('silent')).at(-1);
+    assert.equal(final?.type, 'run-final');
+    assert.equal(final.predicate['outcome'], 'aborted');
+    assert.deepEqual(final.predicate['flop'], []);
+  });
 
-test('a run is followed from its declaration to its end', async () => {
-  const folder = join(lab.folder, 'live');
-  lab.write('fields.json', '{"run-final": {"parameters": "124"}}');
-  const child = startStele(lab, [
-    ...record('live', '--every', '1', '--planned-flop', '1600', '--seed', '7', '--commit', 'seed'),
-    ...['--chips', '8', '--flop-6nd', '124,1000', '--fields', 'fields.json'],
-  ]);
-  await child.says('run-intent: entry');
-  writeCheckpoint(folder, 10);
-  await child.says('step 10: entry');
-  // The trainer was set back: it comes to the same step once more, with other weights.
-  const rewritten = new Date(Date.now() + 5000);
-  utimesSync(join(writeCheckpoint(folder, 10, 'other weights'), 'trainer_state.json'), rewritten, rewritten);
-  await child.says('run-progress 1, to step 10: entry');
-  writeCheckpoint(folder, 20);
-  writeEnd(folder, 20);
-  assert.equal(await child.ended, 0, child.stderr());
-  const entries = await entriesOf('live');
-  assert.deepEqual(inShort(entries), ['intent', '10', '10', '20', 'final']);
-  const [intent, first, , third, final] = entries.map(({ predicate }) => predicate);
-  assert.deepEqual(intent?.['plannedFlopBand'], { atLeast: '1000', below: '10000' });
-  assert.deepEqual(intent['code'], { unknown: 'withheld' });
-  assert.deepEqual(Object.keys(intent['committed'] as object), ['seed']);
-  assert.deepEqual(first?.['start'], { unknown: 'not-recorded' });
-  assert.deepEqual([third?.['firstStep'], third?.['lastStep']], [10, 20]);
-  assert.equal(third?.['start'], Math.floor(rewritten.getTime() / 1000), 'the end of the window before');
-  assert.equal(final?.['parameters'], '124');
-  assert.equal((final['flop'] as unknown[]).length, 2);
-  assert.ok(entries.every(({ predicate }) => predicate['retrospective'] !== true));
-});
+  test('a run is followed from its declaration to its end', async () => {
+    const folder = join(lab.folder, 'live');
+    lab.write('fields.json', '{"run-final": {"parameters": "124"}}');
+    const child = startStele(lab, [
+      ...record('live', '--every', '1', '--planned-flop', '1600', '--seed', '7', '--commit', 'seed'),
+      ...['--chips', '8', '--flop-6nd', '124,1000', '--fields', 'fields.json'],
+    ]);
+    await child.says('run-intent: entry');
+    writeCheckpoint(folder, 10);
+    await child.says('step 10: entry');
+    // The trainer was set back: it comes to the same step once more, with other weights.
+    const rewritten = new Date(Date.now() + 5000);
+    utimesSync(
+      join(writeCheckpoint(folder, 10, 'other weights'), 'trainer_state.json'),
+      rewritten,
+      rewritten,
+    );
+    await child.says('run-progress 1, to step 10: entry');
+    writeCheckpoint(folder, 20);
+    writeEnd(folder, 20);
+    assert.equal(await child.ended, 0, child.stderr());
+    const entries = await entriesOf('live');
+    assert.deepEqual(inShort(entries), ['intent', '10', '10', '20', 'final']);
+    const [intent, first, , third, final] = entries.map(({ predicate }) => predicate);
+    assert.deepEqual(intent?.['plannedFlopBand'], { atLeast: '1000', below: '10000' });
+    assert.deepEqual(intent['code'], { unknown: 'withheld' });
+    assert.deepEqual(Object.keys(intent['committed'] as object), ['seed']);
+    assert.deepEqual(first?.['start'], { unknown: 'not-recorded' });
+    assert.deepEqual([third?.['firstStep'], third?.['lastStep']], [10, 20]);
+    assert.equal(third?.['start'], Math.floor(rewritten.getTime() / 1000), 'the end of the window before');
+    assert.equal(final?.['parameters'], '124');
+    assert.equal((final['flop'] as unknown[]).length, 2);
+    assert.ok(entries.every(({ predicate }) => predicate['retrospective'] !== true));
+  });
 
-test('while the log is away everything is signed and kept; when it is back it is sent, in order', async () => {
-  const folder = join(lab.folder, 'away');
-  const gate = await Gate.before(world.log.url);
-  gates.push(gate);
-  assert.equal(
-    (
-      await lab.run(
-        'attest',
-        'run-intent',
-        '--run',
-        'other',
-        '--spec',
-        'spec.md',
-        '--planned-flop',
-        '1',
-        '--otherwise',
-        'withheld',
-      )
-    ).status,
-    0,
-    'the lab has seen an anchor',
-  );
-  gate.open = false;
-  const child = startStele(lab, record('away', '--every', '1', '--timeout', '1', '--log', gate.url));
-  await child.says('on disk; the log is asked again');
-  for (const step of [10, 20]) writeCheckpoint(folder, step);
-  writeEnd(folder, 20);
-  const final = join(lab.folder, 'records', 'away.final.dsse.json');
-  while (!existsSync(final)) await sleep(50);
-  assert.deepEqual(inShort(await logged(world.log.url, world.policy, 'away')), []);
-  child.process.kill('SIGKILL');
-  await child.ended;
-  const again = startStele(lab, record('away', '--every', '1', '--timeout', '1', '--log', gate.url));
-  await again.says('on disk; the log is asked again');
-  gate.open = true;
-  assert.equal(await again.ended, 0, again.stderr());
-  assert.deepEqual(inShort(await entriesOf('away')), ['intent', '10', '20', 'final']);
-});
+  test('while the log is away everything is signed and kept; when it is back it is sent, in order', async () => {
+    const folder = join(lab.folder, 'away');
+    const gate = await Gate.before(world.log.url);
+    gates.push(gate);
+    assert.equal(
+      (
+        await lab.run(
+          'attest',
+          'run-intent',
+          '--run',
+          'other',
+          '--spec',
+          'spec.md',
+          '--planned-flop',
+          '1',
+          '--otherwise',
+          'withheld',
+        )
+      ).status,
+      0,
+      'the lab has seen an anchor',
+    );
+    gate.open = false;
+    const child = startStele(lab, record('away', '--every', '1', '--timeout', '1', '--log', gate.url));
+    await child.says('on disk; the log is asked again');
+    for (const step of [10, 20]) writeCheckpoint(folder, step);
+    writeEnd(folder, 20);
+    const final = join(lab.folder, 'records', 'away.final.dsse.json');
+    while (!existsSync(final)) await sleep(50);
+    assert.deepEqual(inShort(await logged(world.log.url, world.policy, 'away')), []);
+    child.process.kill('SIGKILL');
+    await child.ended;
+    const again = startStele(lab, record('away', '--every', '1', '--timeout', '1', '--log', gate.url));
+    await again.says('on disk; the log is asked again');
+    gate.open = true;
+    assert.equal(await again.ended, 0, again.stderr());
+    assert.deepEqual(inShort(await entriesOf('away')), ['intent', '10', '20', 'final']);
+  });
 
-test('a checkpoint that is rotated away while it is digested is on record as not seen', async () => {
-  const folder = join(lab.folder, 'rotated');
-  const started = (): Started => startStele(lab, record('rotated', '--every', '1'));
-  const writeLarge = (step: number): void => {
-    const path = join(folder, `checkpoint-${step}`);
-    mkdirSync(path, { recursive: true });
-    writeFileSync(join(path, 'model.safetensors'), '');
-    truncateSync(join(path, 'model.safetensors'), 1_200_000_000);
-    writeFileSync(join(path, 'trainer_state.json'), stateText(step));
-  };
-  let child = started();
-  await child.says('run-intent: entry');
-  writeLarge(10);
-  await child.says('checkpoint-10: digesting 1.2 GB');
-  lab.remove('rotated/checkpoint-10');
-  await child.says('to step 10: entry');
-  // The same while the recorder is down.
-  writeLarge(20);
-  await child.says('checkpoint-20: digesting 1.2 GB');
-  child.process.kill('SIGKILL');
-  await child.ended;
-  lab.remove('rotated/checkpoint-20');
-  writeCheckpoint(folder, 30);
-  writeEnd(folder, 30);
-  child = started();
-  assert.equal(await child.ended, 0, child.stderr());
-  const entries = await entriesOf('rotated');
-  assert.deepEqual(inShort(entries), ['intent', '10 not seen', '20 not seen', '30', 'final']);
-  assert.equal(entries[2]?.predicate['flopToDate'], '20500000000000000', 'its state file was read');
-});
+  test('a checkpoint that is rotated away while it is digested is on record as not seen', async () => {
+    const folder = join(lab.folder, 'rotated');
+    const started = (): Started => startStele(lab, record('rotated', '--every', '1'));
+    const writeLarge = (step: number): void => {
+      const path = join(folder, `checkpoint-${step}`);
+      mkdirSync(path, { recursive: true });
+      writeFileSync(join(path, 'model.safetensors'), '');
+      truncateSync(join(path, 'model.safetensors'), 1_200_000_000);
+      writeFileSync(join(path, 'trainer_state.json'), stateText(step));
+    };
+    let child = started();
+    await child.says('run-intent: entry');
+    writeLarge(10);
+    await child.says('checkpoint-10: digesting 1.2 GB');
+    lab.remove('rotated/checkpoint-10');
+    await child.says('to step 10: entry');
+    // The same while the recorder is down.
+    writeLarge(20);
+    await child.says('checkpoint-20: digesting 1.2 GB');
+    child.process.kill('SIGKILL');
+    await child.ended;
+    lab.remove('rotated/checkpoint-20');
+    writeCheckpoint(folder, 30);
+    writeEnd(folder, 30);
+    child = started();
+    assert.equal(await child.ended, 0, child.stderr());
+    const entries = await entriesOf('rotated');
+    assert.deepEqual(inShort(entries), ['intent', '10 not seen', '20 not seen', '30', 'final']);
+    assert.equal(entries[2]?.predicate['flopToDate'], '20500000000000000', 'its state file was read');
+  });
 
-test('files of any size are digested in constant memory', async () => {
-  const folder = join(lab.folder, 'large');
-  const checkpoint = writeCheckpoint(folder, 10);
-  for (const shard of [1, 2])
-    truncateSync(join(checkpoint, `model-0000${shard}-of-00002.safetensors`), 260_000_000);
-  const child = startStele(lab, record('large', '--once'), TELL_MEMORY);
-  assert.equal(await child.ended, 0, child.stderr());
-  const kilobytes = Number(/maxRSS (\d+)/.exec(child.stderr())?.[1]);
-  assert.ok(kilobytes > 0 && kilobytes < 250_000, `${kilobytes} kB`);
-  assert.deepEqual(inShort(await logged(world.log.url, world.policy, 'large')), ['10']);
-});
+  test('files of any size are digested in constant memory', async () => {
+    const folder = join(lab.folder, 'large');
+    const checkpoint = writeCheckpoint(folder, 10);
+    for (const shard of [1, 2])
+      truncateSync(join(checkpoint, `model-0000${shard}-of-00002.safetensors`), 260_000_000);
+    const child = startStele(lab, record('large', '--once'), TELL_MEMORY);
+    assert.equal(await child.ended, 0, child.stderr());
+    const kilobytes = Number(/maxRSS (\d+)/.exec(child.stderr())?.[1]);
+    assert.ok(kilobytes > 0 && kilobytes < 250_000, `${kilobytes} kB`);
+    assert.deepEqual(inShort(await logged(world.log.url, world.policy, 'large')), ['10']);
+  });
 
-test('killed at random, a recorder leaves nothing out and logs nothing twice', async () => {
-  const random = new Random(Number(process.env['STELE_SEED'] ?? 20));
-  const folder = join(lab.folder, 'killed');
-  const steps = [10, 20, 30, 40];
-  for (const step of steps) writeCheckpoint(folder, step, 'w'.repeat(3_000_000));
-  writeEnd(folder, 40);
-  let kills = 0;
-  for (let ended: number | string = ''; ended !== 0;) {
-    const child = startStele(lab, record('killed', '--once'));
-    // Not before it has begun to work, and the last one is left alone.
-    await child.says('Policy:');
-    if (kills < 5) setTimeout(() => child.process.kill('SIGKILL'), 900 + random.below(700));
-    ended = await child.ended;
-    if (ended === 'SIGKILL') kills++;
-    else assert.equal(ended, 0, child.stderr());
-  }
-  assert.deepEqual(inShort(await entriesOf('killed')), [...steps.map(String), 'final']);
-});
+  test('killed at random, a recorder leaves nothing out and logs nothing twice', async () => {
+    const random = new Random(Number(process.env['STELE_SEED'] ?? 20));
+    const folder = join(lab.folder, 'killed');
+    const steps = [10, 20, 30, 40];
+    for (const step of steps) writeCheckpoint(folder, step, 'w'.repeat(3_000_000));
+    writeEnd(folder, 40);
+    let kills = 0;
+    for (let ended: number | string = ''; ended !== 0;) {
+      const child = startStele(lab, record('killed', '--once'));
+      // Not before it has begun to work, and the last one is left alone.
+      await child.says('Policy:');
+      if (kills < 5) setTimeout(() => child.process.kill('SIGKILL'), 900 + random.below(700));
+      ended = await child.ended;
+      if (ended === 'SIGKILL') kills++;
+      else assert.equal(ended, 0, child.stderr());
+    }
+    assert.deepEqual(inShort(await entriesOf('killed')), [...steps.map(String), 'final']);
+  });
 
-test('a second recorder of a run gives way', async () => {
-  const child = startStele(lab, record('twice', '--every', '60'));
-  await child.says('run-intent: entry');
-  const other = startStele(lab, [...record('twice', '--once'), '--json']);
-  assert.equal(await other.ended, 2, 'there is no such folder yet');
-  mkdirSync(join(lab.folder, 'twice'));
-  const third = startStele(lab, [...record('twice', '--once'), '--json']);
-  assert.equal(await third.ended, 3);
-  assert.match(third.stdout(), /"recorder_running"/);
-  child.process.kill('SIGKILL');
-  await child.ended;
-});
+  test('a second recorder of a run gives way', async () => {
+    const child = startStele(lab, record('twice', '--every', '60'));
+    await child.says('run-intent: entry');
+    const other = startStele(lab, [...record('twice', '--once'), '--json']);
+    assert.equal(await other.ended, 2, 'there is no such folder yet');
+    mkdirSync(join(lab.folder, 'twice'));
+    const third = startStele(lab, [...record('twice', '--once'), '--json']);
+    assert.equal(await third.ended, 3);
+    assert.match(third.stdout(), /"recorder_running"/);
+    child.process.kill('SIGKILL');
+    await child.ended;
+  });
 
-test('a recorder refuses what it cannot do, and leaves nothing', async () => {
-  const cases: [string, string[]][] = [
-    ['no_folder', ['record', 'none', '--run', 'r', '--spec', 'spec.md', '--once']],
-    ['missing_specification', ['record', '.', '--run', 'r', '--once']],
-    ['bad_outcome', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--outcome', 'aborted']],
-    ['bad_commit', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--commit', 'window']],
-    ['bad_rule', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--flop-rule', 'guess']],
-    ['bad_number', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--every', '0']],
-    ['bad_number', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--jobs', '65']],
-  ];
-  for (const [code, words] of cases) {
-    const answer = await lab.run(...words, '--json');
-    assert.deepEqual([answer.status, answer.json.error?.code], [2, code], answer.stdout);
-  }
-  assert.equal(
-    statSync(join(lab.folder, 'records', 'r.recorder.json'), { throwIfNoEntry: false }),
-    undefined,
-  );
+  test('a recorder refuses what it cannot do, and leaves nothing', async () => {
+    const cases: [string, string[]][] = [
+      ['no_folder', ['record', 'none', '--run', 'r', '--spec', 'spec.md', '--once']],
+      ['missing_specification', ['record', '.', '--run', 'r', '--once']],
+      ['bad_outcome', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--outcome', 'aborted']],
+      ['bad_commit', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--commit', 'window']],
+      ['bad_rule', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--flop-rule', 'guess']],
+      ['bad_number', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--every', '0']],
+      ['bad_number', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--jobs', '65']],
+    ];
+    for (const [code, words] of cases) {
+      const answer = await lab.run(...words, '--json');
+      assert.deepEqual([answer.status, answer.json.error?.code], [2, code], answer.stdout);
+    }
+    assert.equal(
+      statSync(join(lab.folder, 'records', 'r.recorder.json'), { throwIfNoEntry: false }),
+      undefined,
+    );
+  });
 });

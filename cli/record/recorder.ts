@@ -149,7 +149,10 @@ export class Recorder {
         if (counted.digests !== undefined && counted.signed !== true) await this.#signProgress(counted);
     });
     if (!signed || this.#digesting !== undefined || this.#done.length > 0) return false;
-    if (this.#file.checkpoints.some((each) => each.signed !== true)) return this.#unsettled(look);
+    if (this.#file.checkpoints.some((each) => each.signed !== true)) {
+      this.#disturbed();
+      return false;
+    }
     return this.#finish(look);
   }
 
@@ -319,14 +322,23 @@ export class Recorder {
     const end = onDigest?.(label, bytes);
     const work = async (): Promise<void> => {
       try {
-        if (printOf(path, top).print !== print) return;
+        if (printOf(path, top).print !== print) {
+          this.#done.push(() => this.#disturbed());
+          return;
+        }
         const { weights, folder } = await identifyFolder(path, digester);
         // Nothing changed while it was digested: no file came, went or was written.
         if (printOf(path, top).print === print)
           this.#done.push(() => then({ weights: weights ?? null, folder: folder ?? null }));
+        else this.#done.push(() => this.#disturbed());
       } catch (error) {
-        if (printOf(path, top).print !== print) return; // the next look tells what became of it
+        const changed = printOf(path, top).print !== print;
         this.#done.push(() => {
+          // The next look tells what became of it.
+          if (changed) {
+            this.#disturbed();
+            return;
+          }
           if (!this.#pace.follow) throw error;
           this.#later.set(path, invocation.context.now() + TRY_AGAIN);
           invocation.report.say(`${(error as Error).message}. It is tried again.`);
@@ -382,16 +394,16 @@ export class Recorder {
     outbox.add({ path, label });
   }
 
-  /** Checkpoints that count and cannot be digested yet: following, there will be another look. */
-  #unsettled(look: Look): boolean {
-    if (this.#pace.follow || this.#restless++ < PATIENCE) return false;
+  /** A checkpoint that is not at rest: following, there will be another look. */
+  #disturbed(): void {
+    if (this.#pace.follow || this.#restless++ < PATIENCE) return;
     const steps = this.#file.checkpoints
       .filter(({ digests }) => digests === undefined)
       .map(({ step }) => step);
     throw new CliError(
       EXIT.network,
       'still_changing',
-      `${look.top.path}: expected checkpoints at rest, found that checkpoint-${steps.join(', checkpoint-')} still changes`,
+      `${this.#parts.watcher.folder}: expected a folder at rest, found that it still changes${steps.length > 0 ? `: checkpoint-${steps.join(', checkpoint-')}` : ''}`,
       'what was at rest is recorded; run it again when the trainer has written the rest, or follow it without --once',
     );
   }

@@ -1,6 +1,11 @@
 import type { Mutant } from './mutant.js';
 
 const typed = (name: string): { test: string; name: string } => ({ test: 'test/cli.test.ts', name });
+const recorded = (name: string): { test: string; name: string } => ({ test: 'test/record.test.ts', name });
+const recorder = (name: string): { test: string; name: string } => ({
+  test: 'cli/record/recorder.test.ts',
+  name,
+});
 const identity = (name: string): { test: string; name: string } => ({ test: 'cli/identity.test.ts', name });
 
 /** What the command line promises to a lab and to an auditor. */
@@ -102,6 +107,64 @@ export const cliMutants: readonly Mutant[] = [
     find: 'if (as !== undefined && !as.uses.includes(use)) {',
     replace: 'if (as === undefined && use === undefined) {',
     ...identity('takes over the use'),
+  },
+  {
+    desc: 'nothing may change in a checkpoint while it is digested',
+    file: 'cli/record/recorder.ts',
+    find: `if (printOf(path, top).print === print)
+          this.#done`,
+    replace: `if (printOf(path, top).print !== '')
+          this.#done`,
+    ...recorder('a file that comes while'),
+  },
+  {
+    desc: 'an envelope that is there is the statement, whatever is told now',
+    file: 'cli/record/recorder.ts',
+    find: 'if (!existsSync(path)) await signOnce(',
+    replace: 'await signOnce(',
+    ...recorded('recorded in retrospect, and not a second time'),
+  },
+  {
+    desc: 'the recorder takes over what stands in the envelopes and not in its journal',
+    file: 'cli/record/recorder.ts',
+    find: 'if (missing.length === 0) return;',
+    replace: 'if (missing.length >= 0) return;',
+    ...recorder('between an envelope and its journal'),
+  },
+  {
+    desc: 'a checkpoint that was rotated away is recorded as not seen',
+    file: 'cli/record/recorder.ts',
+    find: "if (now === undefined) return [{ ...counted, digests: 'gone' as const }];",
+    replace: 'if (now === undefined) return [];',
+    ...recorded('rotated away while it is digested'),
+  },
+  {
+    desc: 'the times of files that were there before are not stated',
+    file: 'cli/record/recorder.ts',
+    find: '...(!retrospective && { end: writtenAt }),',
+    replace: 'end: writtenAt,',
+    ...recorded('recorded in retrospect, and not a second time'),
+  },
+  {
+    desc: 'one recorder at a time for a run',
+    file: 'cli/record/lock.ts',
+    find: "if (kind === 'held') {",
+    replace: "if (kind === 'held') return () => lock.close();\n    if (text === '') {",
+    ...recorded('a second recorder'),
+  },
+  {
+    desc: 'the memory of a digest does not grow with the file',
+    file: 'cli/record/digest-worker.ts',
+    find: 'const BUFFER_BYTES = 4 * 1024 * 1024;',
+    replace: 'const BUFFER_BYTES = 600 * 1024 * 1024;',
+    ...recorded('in constant memory'),
+  },
+  {
+    desc: 'what waits for an answer of the log keeps the process alive',
+    file: 'cli/submission.ts',
+    find: '/ 1000)} s`)), left);',
+    replace: '/ 1000)} s`)), left).unref();',
+    ...recorded('while the log is away'),
   },
   {
     desc: 'nobody ends the keys of others',

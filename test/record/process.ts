@@ -61,6 +61,9 @@ export function startStele(
           if (err.includes(text)) resolve();
         };
         onText();
+        // Whoever waits in vain learns what was said instead.
+        const late = setTimeout(() => reject(new Error(`expected "${text}", found: ${err}`)), 180_000);
+        late.unref();
         void ended.then(() =>
           reject(
             new Error(

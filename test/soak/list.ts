@@ -8,5 +8,6 @@ export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
   fuzz: async () => (await import('../fuzz/soak.js')).default,
   kill: async () => (await import('../crash/soak.js')).default,
   'witness-kill': async () => (await import('./witness-kill.js')).default,
+  record: async () => (await import('./record.js')).default,
   hammer: async () => (await import('./hammer.js')).default,
 };

@@ -3,6 +3,7 @@ import { InconsistentError, LogReader } from '../../client/index.js';
 import { evidenceOf } from '../../evidence/index.js';
 import { encodeHex, sha256, SteleError } from '../../tlog/index.js';
 import type { Random } from '../random.js';
+import type { Head } from './history.js';
 import type { Judge } from './judge.js';
 import type { SimulatedLog } from './log.js';
 import type { Loop } from './loop.js';
@@ -30,6 +31,7 @@ export class Client {
   readonly #world: ClientWorld;
   /** The last checkpoint accepted. */
   note: Uint8Array | undefined;
+  head: Head | undefined;
 
   constructor(plan: ClientPlan, world: ClientWorld) {
     this.plan = plan;
@@ -47,7 +49,7 @@ export class Client {
       try {
         const { size, rootHash, note } = await reader.checkpoint();
         judge.accepts({ client: name, policy, size, rootHash });
-        this.note = note;
+        [this.note, this.head] = [note, { size, rootHash }];
         if (this.plan.reports) await this.report(note);
       } catch (error) {
         if (error instanceof InconsistentError) {

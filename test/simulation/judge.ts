@@ -1,5 +1,5 @@
 // What must hold in every simulation, checked as it happens.
-import { EvidenceError, verifyEvidence, type EvidenceKeys, type Verdict } from '../../evidence/index.js';
+import { verifyEvidence, type EvidenceKeys, type Verdict } from '../../evidence/index.js';
 import {
   SteleError,
   formatVkey,
@@ -40,6 +40,8 @@ export class Judge {
   readonly violations: string[] = [];
   /** Verifier keys of whom any evidence convicted. */
   readonly convicted: Set<string> = new Set<string>();
+  /** By convicted key: who has evidence against it, and since when. */
+  readonly #accusers = new Map<string, Map<string, number>>();
   cosignatures = 0;
   /** Files of evidence that were offered to somebody and prove nothing. */
   rubbish = 0;
@@ -120,6 +122,11 @@ export class Judge {
     const verdict = seen ?? this.#verdict(who, bytes);
     if (verdict === undefined) return;
     const names = verdict.convicted.map((vkey) => formatVkey(vkey));
+    for (const vkey of names) {
+      const accusers = this.#accusers.get(vkey) ?? new Map<string, number>();
+      this.#accusers.set(vkey, accusers);
+      if (!accusers.has(who)) accusers.set(who, this.#trace.now);
+    }
     this.#trace.event(
       who,
       `keeps ${verdict.kind} ${sha256.slice(0, 8)} against ${verdict.convicted.map(idOf).join()}`,
@@ -130,6 +137,11 @@ export class Judge {
       this.convicted.add(vkey);
       if (!this.guilty.has(vkey)) this.#violate(`${who} has a file that convicts ${vkey}, who was honest`);
     }
+  }
+
+  /** Who has evidence against this key, and since when in virtual milliseconds. */
+  accusers(vkey: string): ReadonlyMap<string, number> {
+    return this.#accusers.get(vkey) ?? new Map<string, number>();
   }
 
   #verdict(who: string, bytes: Uint8Array): Verdict | undefined {
@@ -149,11 +161,6 @@ export class Judge {
   #violate(what: string): void {
     this.#trace.event('judge', what);
     this.violations.push(what);
-  }
-
-  /** For what a simulation prints: how often rubbish was told from evidence. */
-  refusedEvidence(error: unknown): void {
-    if (error instanceof EvidenceError) this.rubbish++;
   }
 
   get policies(): readonly Policy[] {

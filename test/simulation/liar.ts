@@ -33,6 +33,8 @@ export class Conspiracy {
   /** A lying log signs anything for them. */
   readonly sign: (text: string) => string | undefined;
   readonly targets: readonly WitnessParty[];
+  /** While their attack is under way they sign, and otherwise say nothing that could give it away. */
+  quiet = false;
 
   constructor(
     world: { random: Random; loop: Loop; network: Network; histories: readonly History[] },
@@ -157,9 +159,10 @@ export class LyingWitness implements WitnessParty {
 
   latest(from: string): Promise<Uint8Array | undefined> {
     const friends = this.#friends();
+    if (friends.quiet) return Promise.resolve(undefined);
     if (friends.random.chance(0.1)) return never();
     if (friends.random.chance(0.1)) return Promise.resolve(undefined);
-    if (friends.random.chance(0.5) || !this.#shown.has(from)) this.#shown.set(from, friends.note(this.#keys));
+    if (friends.random.chance(0.3) || !this.#shown.has(from)) this.#shown.set(from, friends.note(this.#keys));
     return Promise.resolve(this.#shown.get(from));
   }
 
@@ -197,6 +200,7 @@ export class LyingWitness implements WitnessParty {
     while (going()) {
       await loop.sleep(1000 + random.below(40_000));
       if (targets.length === 0) return;
+      if (friends.quiet) continue;
       const to = random.pick(targets);
       const send = random.chance(0.7)
         ? (): Promise<void> => to.report(this.name, friends.note(this.#keys))

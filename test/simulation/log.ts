@@ -2,6 +2,7 @@
 // party the one it is meant to believe.
 import { ClientError, formatAddCheckpoint, type TileSource } from '../../client/index.js';
 import {
+  equalBytes,
   formatCheckpoint,
   mergeCosignatures,
   parseSignatureLines,
@@ -11,7 +12,7 @@ import {
   type Vkey,
 } from '../../tlog/index.js';
 import type { Random } from '../random.js';
-import type { History } from './history.js';
+import type { Head, History } from './history.js';
 import type { Loop } from './loop.js';
 import type { Network } from './network.js';
 import { LOG_KEY, ORIGIN, type Plan } from './plan.js';
@@ -88,11 +89,35 @@ export class SimulatedLog {
     this.#cosigners = plan.operators.flatMap(({ keys }) => keys.map(({ vkey }) => vkey));
   }
 
+  /** Whether it signs two histories. */
+  get twoFaced(): boolean {
+    return this.#plan.behaviour !== 'honest' && this.#plan.behaviour !== 'freeze';
+  }
+
+  /** Which history this party sees, once the partition has healed. */
+  shows(viewer: string): 0 | 1 {
+    return this.#side(viewer);
+  }
+
   /** Signs whatever a friend of a lying log asks for. */
   sign(text: string): string | undefined {
-    return this.#plan.behaviour === 'honest' || this.#plan.behaviour === 'freeze'
-      ? undefined
-      : signNoteLine(text, LOG_KEY);
+    return this.twoFaced ? signNoteLine(text, LOG_KEY) : undefined;
+  }
+
+  /** Has both histories at these sizes, without asking anybody. */
+  grow(sizes: readonly [number, number]): void {
+    for (const side of [0, 1] as const) this.branches[side].size = sizes[side];
+  }
+
+  /** A request that a witness which holds this head has no reason to refuse. */
+  async next(head: Head | undefined): Promise<Uint8Array> {
+    const oldSize = head?.size ?? 0;
+    const onSecond = head !== undefined && equalBytes(this.branches[1].history.root(oldSize), head.rootHash);
+    const { history } = this.branches[onSecond ? 1 : 0];
+    const size = oldSize + 1;
+    const text = formatCheckpoint({ origin: ORIGIN, size, rootHash: history.root(size), extensions: [] });
+    const proof = oldSize === 0 ? [] : await proveConsistency(oldSize, size, history.read);
+    return formatAddCheckpoint({ oldSize, proof, note: signNote(text, [LOG_KEY]) });
   }
 
   /** Publishes until told to stop. */
@@ -145,7 +170,8 @@ export class SimulatedLog {
 
   #note(viewer: string): Uint8Array | undefined {
     const { published } = this.branches[this.#side(viewer)];
-    if (this.#plan.behaviour === 'roll-back' && this.#random.chance(0.3)) return this.#random.pick(published);
+    if (this.#plan.behaviour === 'roll-back' && published.length > 0 && this.#random.chance(0.3))
+      return this.#random.pick(published);
     return published.at(-1);
   }
 

@@ -1,8 +1,14 @@
 /**
  * `npm run simulate -- [--seed S] [--seeds N] [--mode M] [--trace]`: simulations of the witness network, from
  * seed S, or from a new one, on. One that fails prints the command that runs it again.
+ *
+ * `npm run simulate -- --detection [--seed S] [--most N]`: how fast a fork is found among 4 to 1,000 witnesses
+ * (or up to N), as the table and the plot, spec/gossip-detection.svg, of spec/gossip.md.
  */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { measure, plot, table, WITNESSES } from './detection-table.js';
 import { Tally } from './tally.js';
 import { simulate } from './world.js';
 import type { Mode } from './plan.js';
@@ -13,6 +19,8 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     mode: { type: 'string' },
     trace: { type: 'boolean' },
+    detection: { type: 'boolean' },
+    most: { type: 'string' },
   },
 });
 const modes: readonly Mode[] = ['honest', 'within', 'beyond'];
@@ -23,6 +31,19 @@ const count = Number(values.seeds ?? 1);
 if (!Number.isSafeInteger(first) || !(count >= 1) || (values.mode !== undefined && mode === undefined)) {
   console.error(`expected --seed and --seeds as whole numbers, --mode as one of ${modes.join(', ')}`);
   process.exitCode = 2;
+} else if (values.detection) {
+  const sizes = WITNESSES.filter((witnesses) => witnesses <= Number(values.most ?? Infinity));
+  const cells = await measure(
+    Number(values.seed ?? 1),
+    sizes,
+    ({ witnesses, peers, loss, first, all, messages }) =>
+      console.error(
+        `${witnesses} witnesses, ${peers} peers, loss ${loss}: proven in round ${first.toFixed(1)}, known to all by ${all.toFixed(1)}, ${messages.toFixed(0)} messages each`,
+      ),
+  );
+  console.log(table(cells));
+  if (values.most === undefined)
+    writeFileSync(fileURLToPath(new URL('../../../spec/gossip-detection.svg', import.meta.url)), plot(cells));
 } else {
   const options = {
     ...(mode && { mode }),

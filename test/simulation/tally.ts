@@ -11,6 +11,8 @@ export class Tally {
   #cosignatures = 0;
   #deceived = 0;
   #convicted = 0;
+  #rubbish = 0;
+  readonly #found = { provable: 0, alarming: 0, nothing: 0 };
 
   add(result: Result): void {
     this.#runs.set(result.plan.mode, (this.#runs.get(result.plan.mode) ?? 0) + 1);
@@ -20,6 +22,8 @@ export class Tally {
     this.#cosignatures += result.cosignatures;
     if (result.deceived) this.#deceived++;
     this.#convicted += result.convicted;
+    this.#rubbish += result.rubbish;
+    this.#found[result.findable]++;
   }
 
   /** The code under test threw what nobody expects of it. */
@@ -37,7 +41,8 @@ export class Tally {
     return [
       `${all} simulations: ${of('honest')} of an honest log, ${of('within')} with at most f liars, ${of('beyond')} with f + 1`,
       `${this.#messages} messages, ${this.#cosignatures} cosignatures by honest witnesses, ${this.#accepted} checkpoints accepted by clients`,
-      `${this.#deceived} with two clients on two histories, ${this.#convicted} keys convicted, none of an honest party`,
+      `${this.#deceived} with two clients on two histories; the log convicted in each of ${this.#found.provable} where proof could be had, convicted or an alarm raised in each of ${this.#found.alarming} where it could not`,
+      `${this.#convicted} keys convicted, none of an honest party; ${this.#rubbish} files of false or unwanted evidence refused`,
       `${all - this.#failed} passed, ${this.failed} failed`,
     ];
   }

@@ -17,6 +17,11 @@ export class Trace {
     this.#print = print;
   }
 
+  /** Virtual milliseconds. */
+  get now(): number {
+    return this.#loop.now;
+  }
+
   event(who: string, what: string): void {
     const line = `${String(this.#loop.now).padStart(8)} ${who}: ${what}`;
     this.#hash.update(`${line}\n`);

@@ -86,10 +86,12 @@ export class WireNetwork implements GossipNetwork {
 export class DiskGossip implements GossipStore {
   readonly #disk: Disk;
   readonly #alive: () => boolean;
+  readonly #onEvidence: (sha256: string, bytes: Uint8Array) => void;
 
-  constructor(disk: Disk, alive: () => boolean) {
+  constructor(disk: Disk, alive: () => boolean, onEvidence: (sha256: string, bytes: Uint8Array) => void) {
     this.#disk = disk;
     this.#alive = alive;
+    this.#onEvidence = onEvidence;
   }
 
   load(origin: string): Promise<Uint8Array | undefined> {
@@ -123,10 +125,11 @@ export class DiskGossip implements GossipStore {
     );
   }
 
-  saveEvidence(sha256: string, bytes: Uint8Array): Promise<void> {
+  async saveEvidence(sha256: string, bytes: Uint8Array): Promise<void> {
     if (encodeHex(hashOf(bytes)) !== sha256)
       throw new Error(`evidence ${sha256}: expected its hash as its name`);
-    return this.#write(`evidence ${sha256}`, bytes);
+    await this.#write(`evidence ${sha256}`, bytes);
+    this.#onEvidence(sha256, bytes);
   }
 
   #write(name: string, bytes: Uint8Array | undefined): Promise<void> {

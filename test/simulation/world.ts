@@ -3,18 +3,19 @@ import { Random } from '../random.js';
 import { Client } from './client.js';
 import { History, Truth } from './history.js';
 import { Judge } from './judge.js';
+import { expectFound, type Findable } from './found.js';
 import { Conspiracy, LyingWitness } from './liar.js';
 import { SimulatedLog } from './log.js';
 import { Loop } from './loop.js';
-import { Network, Unreachable } from './network.js';
+import { Network, TIMEOUT_MS, Unreachable } from './network.js';
 import { HonestWitness } from './node.js';
 import type { WitnessParty } from './party.js';
-import { makePlan, ORIGIN, type Mode, type Plan } from './plan.js';
+import { makePlan, type Mode, type OperatorPlan, type Plan } from './plan.js';
 import { Trace } from './trace.js';
 import type { Neighbours } from './wire.js';
 
 /** Virtual milliseconds of trouble, and at most so many until an attack that must succeed has. */
-const TROUBLE_MS = 240_000;
+const TROUBLE_MS = 180_000;
 const ATTACK_MS = 1_200_000;
 /** Virtual milliseconds of gossip after everybody reaches everybody again. */
 const CALM_MS = 200_000;
@@ -37,6 +38,10 @@ export interface Result {
   readonly deceived: boolean;
   /** Keys that some honest party's evidence convicted. */
   readonly convicted: number;
+  /** What honest parties had in hand in the end. */
+  readonly findable: Findable;
+  /** Files offered as evidence that honest parties refused. */
+  readonly rubbish: number;
 }
 
 export interface SimulationOptions {
@@ -57,11 +62,13 @@ class World implements Neighbours {
   readonly trace: Trace;
   readonly network: Network;
   readonly judge: Judge;
+  readonly truth: Truth;
   readonly honest: HonestWitness[] = [];
   readonly liars: LyingWitness[] = [];
   readonly log: SimulatedLog;
   readonly clients: readonly Client[];
   readonly #witnesses = new Map<string, WitnessParty>();
+  readonly #conspiracy: Conspiracy;
   #troubled = true;
   #over = false;
 
@@ -79,20 +86,24 @@ class World implements Neighbours {
       first,
       plan.behaviour === 'honest' || plan.behaviour === 'freeze' ? first : histories[1],
     ] as const;
-    const judge = (this.judge = new Judge(plan, new Truth(two, SIZES), trace));
+    const truth = (this.truth = new Truth(two, SIZES));
+    const judge = (this.judge = new Judge(plan, truth, trace));
+    const peers = (name: string): OperatorPlan[] => plan.operators.filter((other) => other.name !== name);
     for (const operator of plan.operators) {
       const party = operator.lies
         ? new LyingWitness(operator, () => friends)
-        : new HonestWitness(operator, { loop, random, trace, judge, out: this });
+        : new HonestWitness(operator, { loop, random, trace, judge, out: this, peers });
       if (party instanceof LyingWitness) this.liars.push(party);
       else this.honest.push(party);
       this.#witnesses.set(party.name, party);
     }
     const everybody = [...this.#witnesses.values()];
     const log = (this.log = new SimulatedLog(plan, { loop, random, network }, two, everybody));
-    const friends = new Conspiracy({ random, loop, network, histories: two }, this.honest, (text) =>
-      log.sign(text),
-    );
+    const friends = (this.#conspiracy = new Conspiracy(
+      { random, loop, network, histories: two },
+      this.honest,
+      (text) => log.sign(text),
+    ));
     this.clients = plan.clients.map(
       (client) => new Client(client, { loop, random, trace, judge, network, log, witnesses: everybody }),
     );
@@ -114,7 +125,7 @@ class World implements Neighbours {
     for (const witness of this.honest) await witness.start();
     this.#divide();
     const going = (): boolean => !this.#over;
-    loop.spawn(() => this.log.run(going));
+    loop.spawn(() => this.log.run(() => !this.log.healed));
     for (const client of this.clients) loop.spawn(() => client.run(going));
     for (const liar of this.liars) loop.spawn(() => liar.run(going));
     for (const witness of this.honest) this.#trouble(witness);
@@ -122,7 +133,9 @@ class World implements Neighbours {
     if (plan.behaviour === 'freeze') loop.after(TROUBLE_MS / 3, () => (this.log.frozen = true));
 
     if (plan.mode === 'beyond') {
+      this.#conspiracy.quiet = true;
       await loop.run(ATTACK_MS, () => judge.deceived());
+      this.#conspiracy.quiet = false;
       judge.require(
         judge.deceived(),
         'one witness more lied than the policies withstand, and the attack failed',
@@ -132,6 +145,14 @@ class World implements Neighbours {
     this.#calm();
     await loop.run(loop.now + CALM_MS);
     this.#over = true;
+    const findable = this.log.twoFaced ? expectFound(this) : 'nothing';
+    for (const witness of this.honest.filter((each) => each.convicts())) {
+      loop.spawn(async () => {
+        const { kind } = await witness.addCheckpoint(await this.log.next(witness.head()));
+        judge.require(kind === 'untrusted', `${witness.name} answers ${kind} to a key that it has convicted`);
+      });
+    }
+    await loop.run(loop.now + 2 * TIMEOUT_MS);
     return {
       plan,
       violations: judge.violations,
@@ -143,6 +164,8 @@ class World implements Neighbours {
       cosignatures: judge.cosignatures,
       deceived: judge.deceived(),
       convicted: judge.convicted.size,
+      findable,
+      rubbish: judge.rubbish,
     };
   }
 
@@ -219,12 +242,25 @@ class World implements Neighbours {
     }
   }
 
-  /** Machines stay up and clocks right, everybody reaches everybody: what can be found is found now. */
+  /** Machines stay up, everybody reaches everybody, the log grows no more: what can be found is found now. */
   #calm(): void {
+    const { network, loop, plan } = this;
     this.#troubled = false;
-    this.network.heal();
+    network.heal();
+    network.conditions = { ...plan.conditions, loss: Math.min(0.1, plan.conditions.loss) };
     this.log.healed = true;
     this.trace.event('network', 'healed');
+    for (const client of this.clients) {
+      const { note } = client;
+      if (!client.plan.reports || note === undefined) continue;
+      // Three times each, since some of it is lost.
+      for (const to of [...this.honest, ...this.honest, ...this.honest])
+        loop.spawn(() =>
+          network
+            .call(client.plan.name, to.name, () => to.report(client.plan.name, note))
+            .catch(() => undefined),
+        );
+    }
   }
 }
 
@@ -239,5 +275,3 @@ export function describe(plan: Plan): string {
   );
   return `${plan.mode}, log ${plan.behaviour}, ${plan.operators.length} witnesses, liars ${liars.join() || 'none'}, fork ${plan.fork}, tiles ${plan.tiles.join()}, after ${plan.after}, loss ${plan.conditions.loss}, policies [${quorums.join('] [')}]`;
 }
-
-export { ORIGIN };

@@ -9,5 +9,6 @@ export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
   kill: async () => (await import('../crash/soak.js')).default,
   'witness-kill': async () => (await import('./witness-kill.js')).default,
   record: async () => (await import('./record.js')).default,
+  simulation: async () => (await import('../simulation/soak.js')).default,
   hammer: async () => (await import('./hammer.js')).default,
 };

@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- NAME [--minutes N] [--seed S] [--record]`: runs one of the long proofs. `--record`
+ * `npm run soak -- NAME [--minutes N] [--seed S] [--witnesses N] [--record]`: runs one of the long proofs. `--record`
  * writes seed, commit and figures into bench/soak.md, replacing what that proof had there.
  */
 import { execFileSync } from 'node:child_process';
@@ -11,7 +11,12 @@ import { soaks } from './list.js';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { minutes: { type: 'string' }, seed: { type: 'string' }, record: { type: 'boolean' } },
+  options: {
+    minutes: { type: 'string' },
+    seed: { type: 'string' },
+    witnesses: { type: 'string' },
+    record: { type: 'boolean' },
+  },
 });
 const name = positionals[0] ?? '';
 const load = soaks[name];
@@ -23,33 +28,36 @@ if (load === undefined) {
   const soak = await load();
   const minutes = Number(values.minutes ?? soak.minutes);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-  if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
-    console.error('expected --minutes as a positive number and --seed as a whole one');
+  const witnesses = values.witnesses === undefined ? undefined : Number(values.witnesses);
+  if (!(minutes > 0) || !Number.isSafeInteger(seed) || !(witnesses === undefined || witnesses >= 2)) {
+    console.error('expected --minutes as a positive number, --seed and --witnesses as whole ones');
     process.exitCode = 2;
   } else {
+    const extra = witnesses === undefined ? '' : ` --witnesses ${witnesses}`;
     console.log(`${name}: ${soak.desc}; at most ${minutes} minutes, seed ${seed}`);
     try {
-      const { figures } = await soak.run({ minutes, seed });
+      const { figures } = await soak.run({ minutes, seed, ...(witnesses !== undefined && { witnesses }) });
       for (const figure of figures) console.log(`  ${figure}`);
-      if (values.record === true) record(name, minutes, seed, figures);
+      if (values.record === true)
+        record(`${name} --minutes ${minutes} --seed ${seed}${extra}`, name, figures);
       console.log('1 passed, 0 failed');
     } catch (error) {
       console.error(error);
-      console.error(`again: npm run soak -- ${name} --minutes ${minutes} --seed ${seed}`);
+      console.error(`again: npm run soak -- ${name} --minutes ${minutes} --seed ${seed}${extra}`);
       console.log('0 passed, 1 failed');
       process.exitCode = 1;
     }
   }
 }
 
-function record(name: string, minutes: number, seed: number, figures: readonly string[]): void {
+function record(command: string, name: string, figures: readonly string[]): void {
   const file = `${root}bench/soak.md`;
   const head = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
   const date = new Date().toISOString().slice(0, 10);
   const section = [
     `## ${name}`,
     '',
-    `\`npm run soak -- ${name} --minutes ${minutes} --seed ${seed}\`, at ${head}, ${date}`,
+    `\`npm run soak -- ${command}\`, at ${head}, ${date}`,
     '',
     ...figures.map((figure) => `- ${figure}`),
   ].join('\n');

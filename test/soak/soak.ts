@@ -4,6 +4,8 @@ export interface SoakOptions {
   readonly minutes: number;
   /** Chooses everything that is chosen at random, so that a failing run replays. */
   readonly seed: number;
+  /** How many witnesses take part, where that can be chosen. */
+  readonly witnesses?: number;
 }
 
 /** What a long proof found. It throws when what it proves does not hold. */

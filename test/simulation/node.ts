@@ -98,12 +98,12 @@ export class HonestWitness implements WitnessParty {
       },
     });
     const running: Running = { witness, gossip, alive: true };
-    await gossip.setLogs([{ origin: ORIGIN, keys: [LOG_KEY.vkey], url: ORIGIN }]);
     gossip.setPeers(
       this.#in.peers(this.name).map(({ name, keys }) => {
         return { name, vkeys: keys.map(({ vkey }) => vkey), url: name, gossip: true };
       }),
     );
+    await gossip.setLogs([{ origin: ORIGIN, keys: [LOG_KEY.vkey], url: ORIGIN }]);
     this.#running = running;
     trace.event(this.name, 'starts');
     loop.spawn(async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { policyOverlap } from '../../tlog/index.js';
+import { detect } from './detection.js';
 import { makePlan } from './plan.js';
 import { simulate, type Result } from './world.js';
 
@@ -16,26 +17,26 @@ function holds({ plan: { seed, mode }, violations, tail }: Result): void {
 
 test('an honest log, with witnesses that lie about it: nobody honest is convicted', async () => {
   let accepted = 0;
-  for (let seed = 100; seed < 110; seed++) {
+  for (let seed = 100; seed < 104; seed++) {
     const result = await simulate(seed, { mode: 'honest' });
     holds(result);
     accepted += result.accepted;
   }
-  assert.ok(accepted > 20, `clients accepted ${accepted} checkpoints only`);
+  assert.ok(accepted > 8, `clients accepted ${accepted} checkpoints only`);
 });
 
 test('with at most f liars no two clients accept two histories', async () => {
   let seen = 0;
-  for (let seed = 200; seed < 220; seed++) {
+  for (let seed = 200; seed < 207; seed++) {
     const result = await simulate(seed, { mode: 'within' });
     holds(result);
     if (result.plan.mode === 'within') seen++;
   }
-  assert.ok(seen > 8, `only ${seen} policies withstand anybody`);
+  assert.ok(seen > 2, `only ${seen} policies withstand anybody`);
 });
 
 test('with one liar more the attack works', async () => {
-  for (let seed = 300; seed < 310; seed++) {
+  for (let seed = 300; seed < 303; seed++) {
     const result = await simulate(seed, { mode: 'beyond' });
     holds(result);
     assert.ok(result.deceived);
@@ -43,12 +44,19 @@ test('with one liar more the attack works', async () => {
 });
 
 test('a seed replays: everything happens again, in the same order', async () => {
-  for (const seed of [1, 2, 3, 4]) {
+  for (const seed of [1, 2]) {
     const [once, again] = [await simulate(seed), await simulate(seed)];
     assert.equal(again.digest, once.digest, `seed ${seed}`);
     assert.ok(once.events > 50);
   }
   assert.notEqual((await simulate(1)).digest, (await simulate(2)).digest);
+});
+
+test('one of thirty witnesses is shown another history: the first round proves it, and soon all know', async () => {
+  const what = { witnesses: 30, peers: 4, loss: 0.1, deceived: 1 };
+  const { first, all } = await detect(what, 1);
+  assert.equal(first, 1);
+  assert.ok(all <= 3, `known to all by round ${all}`);
 });
 
 test('what makes an attack work is what policyOverlap says', () => {

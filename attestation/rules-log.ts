@@ -3,6 +3,7 @@
 import {
   TlogError,
   decodeHex,
+  encodeBase64,
   encodeHex,
   encodeUtf8,
   equalBytes,
@@ -211,7 +212,7 @@ export async function admitAnchor(candidate: Candidate<Anchor>): Promise<void> {
   if (!equalBytes(root, checkpoint.rootHash))
     throw new AttestationError(
       'anchor_root',
-      `anchor: expected root ${encodeHex(root)} at size ${size}, the log's own, found ${encodeHex(checkpoint.rootHash)}`,
+      `anchor: expected root ${encodeBase64(root)} at size ${size}, the log's own, found ${encodeBase64(checkpoint.rootHash)}`,
       'this checkpoint is of another history: keep it, it is evidence',
     );
   const times = timesFromTimestamps(

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Fetch } from '../../client/index.js';
 import {
   TILE_WIDTH,
+  encodeBase64,
   encodeHex,
   equalBytes,
   formatCheckpoint,
@@ -118,7 +119,7 @@ async function plan(folder: string, options: RecoverOptions, lock: KeyLock): Pro
 }
 
 function forked(a: SignedHead, b: SignedHead): StorageError {
-  const show = ({ from, size, rootHash }: SignedHead): string => `${from}: ${size} ${encodeHex(rootHash)}`;
+  const show = ({ from, size, rootHash }: SignedHead): string => `${from}: ${size} ${encodeBase64(rootHash)}`;
   return new StorageError(
     'not_recoverable',
     `recover: two heads under this key are of different trees: ${show(a)}; ${show(b)}`,

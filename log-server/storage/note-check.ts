@@ -1,7 +1,7 @@
 import {
   type Checkpoint,
   type OpenedCheckpoint,
-  encodeHex,
+  encodeBase64,
   equalBytes,
   formatKeyId,
   openCheckpoint,
@@ -51,7 +51,7 @@ export async function checkNote(
   }
   const expected = await rootAt(size);
   if (!equalBytes(rootHash, expected)) {
-    throw refuse(`expected root ${encodeHex(expected)} at ${size}, found ${encodeHex(rootHash)}`);
+    throw refuse(`expected root ${encodeBase64(expected)} at ${size}, found ${encodeBase64(rootHash)}`);
   }
   return opened.checkpoint;
 }

@@ -11,6 +11,7 @@
 import {
   type OpenedCheckpoint,
   TILE_WIDTH,
+  encodeBase64,
   encodeHex,
   entriesPath,
   equalBytes,
@@ -94,7 +95,7 @@ export async function checkStart(beneath: Beneath): Promise<Found> {
     } catch (cause) {
       if (cause instanceof StorageError) throw cause;
       throw damaged(
-        `tree: of size ${head.size}, does not contain the ${what} of size ${size} with root ${encodeHex(rootHash)}: ${reason(cause)}`,
+        `tree: of size ${head.size}, does not contain the ${what} of size ${size} with root ${encodeBase64(rootHash)}: ${reason(cause)}`,
         cause,
       );
     }

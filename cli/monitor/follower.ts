@@ -21,7 +21,7 @@ import { EntryReader } from './entries.js';
 import { EVENT_SCHEMA, showAge, showInstant, type MonitorEvent } from './events.js';
 import { convictedKeys, Reconciler, type Head, type Standing } from './reconcile.js';
 import { askOwed, lookEverywhere, tileSources, type Sighting } from './sources.js';
-import { LogState, logStateFolder, type LogMemory } from './state.js';
+import { LogState, logStateFolder, type LastSign, type LogMemory } from './state.js';
 import { TreeStore } from './trees.js';
 
 /** What a follower is given. */
@@ -131,7 +131,7 @@ export class LogFollower {
       const age = now - anchor.at;
       const finding = {
         since: anchor.at,
-        detail: `the newest anchor, entry ${anchor.index}, was made ${showInstant(anchor.at)} as ${saidBy(anchor.by)}`,
+        detail: `the newest anchor, entry ${anchor.index}, ${when(anchor)}`,
       };
       this.#update('quiet-anchors', '', age >= limits.anchors ? finding : undefined, now);
     }
@@ -358,7 +358,7 @@ export class LogFollower {
     const newest =
       sign === undefined
         ? 'it was never seen since this monitor began'
-        : `its newest checkpoint was made ${showInstant(sign.at)} as ${saidBy(sign.by)}`;
+        : `its newest checkpoint ${when(sign)}`;
     quiet('quiet-log', '', limits.log, sign?.at ?? started, newest);
     for (const { name, keyName } of log.witnesses) {
       const last = witnessSigns.get(keyName);
@@ -454,8 +454,10 @@ function nameOf({ kind, from }: Sighting): string {
   return kind === 'view' ? `at ${from}` : `witness ${from}`;
 }
 
-function saidBy(by: 'witnesses' | 'monitor'): string {
-  return by === 'witnesses' ? 'its witnesses say' : 'this monitor first met it: the policy gives it no time';
+function when({ at, by }: LastSign): string {
+  return by === 'witnesses'
+    ? `was made ${showInstant(at)}, as witnesses say`
+    : `was first met ${showInstant(at)}: no witnesses give it a time by this policy`;
 }
 
 function ago(now: number, at: number): string {

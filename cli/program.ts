@@ -15,6 +15,7 @@ import { registerSearch } from './commands/search.js';
 import { registerRecord } from './commands/record.js';
 import { registerSubmit } from './commands/submit.js';
 import { registerVerify } from './commands/verify.js';
+import { registerWitness } from './commands/witness.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitStatus } from './errors.js';
 import { JSON_SCHEMA } from './report.js';
@@ -33,6 +34,7 @@ const COMMANDS: readonly Register[] = [
   registerMonitor,
   registerEvidence,
   registerPolicy,
+  registerWitness,
   registerDoctor,
 ];
 

@@ -252,7 +252,8 @@ test('128 KiB are read, a byte more is 413', async () => {
 
 test('other methods and paths', async () => {
   assert.equal((await fetch(`${witness.url}/add-checkpoint`)).status, 405);
-  assert.equal((await fetch(`${witness.url}/`)).status, 404);
+  assert.equal((await fetch(`${witness.url}/`)).status, 200);
+  assert.equal((await fetch(`${witness.url}/other`)).status, 404);
   assert.equal((await fetch(`${witness.url}/..%2f..%2fwitness.key/checkpoint`)).status, 404);
   assert.equal((await fetch(`${witness.url}/sign-subtree`)).status, 405);
   assert.equal((await fetch(`${witness.url}/healthz`)).status, 200);
@@ -272,6 +273,44 @@ test('503 while the clock is behind the last cosignature, 200 once it has caught
   await refused(body, 503);
   clock.pass(1);
   assert.equal((await post(body)).status, 200);
+});
+
+test('503 after a leap of the clock that nobody confirmed, for every log, and nothing changed', async () => {
+  clock.wall += 2 * 3_600_000;
+  const proof = await log.proof(5, 6);
+  await refused(formatAddCheckpoint({ oldSize: 5, proof, note: log.note(6) }), 503);
+  await refused(formatAddCheckpoint({ oldSize: 0, proof: [], note: fresh.note(1) }), 503);
+  // What needs no signature is answered as ever.
+  await refused(formatAddCheckpoint({ oldSize: 4, proof: [], note: log.note(6) }), 409);
+  assert.equal((await fetch(`${witness.url}/healthz`)).status, 503);
+});
+
+test('500 when the state cannot be written, and nothing changed', async () => {
+  let full = false;
+  const step = (name: string): void => {
+    if (full && name === 'state-writing') throw new Error('ENOSPC');
+  };
+  const other = await startTestWitness({ logs: [log.vkey], step, name: 'witness.example/full' });
+  try {
+    const send = async (oldSize: number, size: number): Promise<Response> => {
+      const body = formatAddCheckpoint({
+        oldSize,
+        proof: await log.proof(oldSize, size),
+        note: log.note(size),
+      });
+      return fetch(`${other.url}/add-checkpoint`, { method: 'POST', body: Buffer.from(body) });
+    };
+    assert.equal((await send(0, 5)).status, 200);
+    full = true;
+    const answer = await send(5, 6);
+    assert.equal(answer.status, 500);
+    assert.ok(!(await answer.text()).includes('—'));
+    full = false;
+    assert.equal((await send(4, 6)).status, 409);
+    assert.equal((await send(5, 6)).status, 200);
+  } finally {
+    await other.remove();
+  }
 });
 
 test('a key may be added for an overlap, and both count', async () => {

@@ -95,7 +95,7 @@ export function buildProgram(end: (status: number) => void): Command {
         .default('info'),
     )
     .action(async (options: { folder: string; listen: { host: string; port: number }; logLevel: Level }) => {
-      await serve(options);
+      end(await serve(options));
     });
 
   program
@@ -138,7 +138,7 @@ async function serve(options: {
   folder: string;
   listen: { host: string; port: number };
   logLevel: Level;
-}): Promise<void> {
+}): Promise<number> {
   const log = jsonLogger(
     (line) => process.stderr.write(line),
     () => systemClock.now(),
@@ -161,6 +161,8 @@ async function serve(options: {
   });
   await witness.close();
   process.off('SIGHUP', reload);
+  // Whoever watches over the process must not take this for a clean end.
+  return witness.spent() ? 1 : 0;
 }
 
 async function confirmClock(folder: string, yes: boolean): Promise<number> {

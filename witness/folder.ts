@@ -9,6 +9,7 @@
 //   state/journal     what was last cosigned for each log since: see journal-file.ts
 //   gossip/<hash>/    what other witnesses showed of the log, and tiles: see gossip/file-store.ts
 //   evidence/         files of spec/evidence.md, by their SHA-256
+//   restored          there for good once this folder was found to be an older copy: see restored.ts
 //   clock-leap        there while a leap of the clock waits for confirmation
 //   lock/             held by the process that serves the folder
 import { mkdir, readdir, readFile } from 'node:fs/promises';
@@ -61,6 +62,7 @@ export const layout = {
   gossip: (folder: string): string => join(folder, 'gossip'),
   evidence: (folder: string): string => join(folder, 'evidence'),
   leap: (folder: string): string => join(folder, 'clock-leap'),
+  restored: (folder: string): string => join(folder, 'restored'),
   lock: (folder: string): string => join(folder, 'lock'),
 };
 

@@ -7,6 +7,7 @@ import type { Bodies, Body } from '../system/index.js';
 import type { Clock } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
 import type { Level, Logger } from './log.js';
+import type { WitnessMetrics } from './metrics.js';
 import type { Outcome, Witness } from './witness.js';
 
 /** Sixteen ML-DSA-44 lines are about 52 KB; larger kinds are to come. */
@@ -31,14 +32,15 @@ const STATUS = {
   crowded: 503,
   'clock-behind': 503,
   'clock-leapt': 503,
+  spent: 503,
   contended: 503,
   unsigned: 503,
 } as const satisfies Record<Kind, number>;
 
-/** Seconds after which a clock that leapt, or what others ask at the same time, may have been dealt with. */
-const RETRY = { 'clock-leapt': 300, contended: 1, unsigned: 1, crowded: 1 } as const;
 /** Nobody is sent away for longer than this, however far behind the clock is: it may be set right. */
 const LONGEST_RETRY = 3600;
+/** Seconds after which a clock that leapt, or what others ask at the same time, may have been dealt with. */
+const RETRY = { spent: LONGEST_RETRY, 'clock-leapt': 300, contended: 1, unsigned: 1, crowded: 1 } as const;
 
 export interface AppOptions {
   witness: Witness;
@@ -46,6 +48,8 @@ export interface AppOptions {
   log: Logger;
   /** Holds all request bodies. */
   bodies: Bodies;
+  /** Counts what was answered. */
+  measured?: Pick<WitnessMetrics, 'answered'>;
   /** What `/healthz` says: the reason why nothing is signed, if there is one. */
   ailing: () => string | undefined;
 }
@@ -53,7 +57,7 @@ export interface AppOptions {
 type Env = { Bindings: HttpBindings };
 
 /** The routes. The server's own limits (times, connections) are set where it is made, in index.ts. */
-export function witnessApp({ witness, clock, log, bodies, ailing }: AppOptions): Hono<Env> {
+export function witnessApp({ witness, clock, log, bodies, measured, ailing }: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
   let requests = 0;
 
@@ -71,6 +75,7 @@ export function witnessApp({ witness, clock, log, bodies, ailing }: AppOptions):
         ...answer.fields,
         ms: Math.round(clock.monotonic() - begun),
       });
+      measured?.answered(name, answer.kind, (clock.monotonic() - begun) / 1000);
       return answer.response;
     });
     // SPEC: "The request MUST be an HTTP POST."
@@ -174,6 +179,7 @@ async function answerTo(c: Context<Env>, decide: () => Promise<Outcome>): Promis
       const text = 'the clock of this witness is behind its last cosignature\n';
       return respond(c, kind, text, { origin: outcome.origin, seconds: outcome.seconds });
     }
+    case 'spent':
     case 'clock-leapt':
     case 'contended':
     case 'unsigned': {

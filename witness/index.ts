@@ -12,15 +12,22 @@ import {
 } from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard, leapFile } from './clock-guard.js';
-import { checkFormat, layout, readKeys, readLogs, upgradeFolder } from './folder.js';
+import { elsewhere } from './elsewhere.js';
+import { checkFormat, layout, readKeys, readLogs, upgradeFolder, type WitnessedLog } from './folder.js';
 import { addGossipDoors } from './gossip/doors.js';
 import type { Gossip } from './gossip/engine.js';
+import { forEachOf } from './gossip/limiter.js';
+import type { Peer } from './gossip/ports.js';
 import { runGossip, type GossipOptions, type RunningGossip } from './gossip/run.js';
 import { witnessApp } from './http.js';
 import { takeLock } from './lock.js';
 import type { Logger } from './log.js';
 import { readPeers } from './peers.js';
+import { measureWitness, type WitnessMetrics } from './metrics.js';
+import { RestoredGuard, restoredFile } from './restored.js';
 import { StateStore, type Step } from './state-store.js';
+import { reportStatus, type StatusReport } from './status.js';
+import { addViews } from './views.js';
 import { Witness } from './witness.js';
 
 export { WitnessError } from './errors.js';
@@ -94,6 +101,9 @@ const LIMITS: Limits = {
 /** Milliseconds between looks at the clocks, so that a leap is noticed when nobody asks for anything. */
 const CLOCK_INTERVAL = 60_000;
 
+/** Logs about which others are asked at once after the start. */
+const LOOKS = 8;
+
 /** A witness that serves. */
 export interface RunningWitness {
   /** Submission and monitoring prefix. */
@@ -102,6 +112,10 @@ export interface RunningWitness {
   vkeys: Vkey[];
   /** What it knows of other witnesses, and what is proven. */
   gossip: Gossip;
+  /** Why nothing is signed, if so. */
+  ailing(): string | undefined;
+  /** Whether that is for good: the folder is an older copy, and the key spent. */
+  spent(): boolean;
   /** Reads the lists of logs and peers again. On an error the old ones stay. */
   reload(): Promise<void>;
   /** Answers what has been asked, then lets go of the folder. */
@@ -123,42 +137,66 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
   let signer: SigningPool | undefined;
   let states: StateStore | undefined;
   let running: RunningGossip | undefined;
+  let metrics: WitnessMetrics | undefined;
   try {
     const pool = (signer = new SigningPool(await readKeys(folder), { clock, ...options.signing }));
     await upgradeFolder(folder);
-    const store = (states = await StateStore.open(layout.state(folder), step, clock));
+    const counted: Step = (name) => {
+      if (name === 'state-durable') metrics?.stateWritten();
+      return step?.(name);
+    };
+    const store = (states = await StateStore.open(layout.state(folder), counted, clock));
     const guard = await ClockGuard.open(clock, leapFile(layout.leap(folder)));
-    const network = (running = runGossip({
+    const restored = await RestoredGuard.open({
+      mark: restoredFile(layout.restored(folder)),
+      vkeys: pool.vkeys,
+      own: (origin) => store.get(origin),
+      clock,
+      log,
+    });
+    if (restored.spent !== undefined) log('error', 'restored-backup', { message: restored.spent });
+    const gossiping = (running = runGossip({
       folder,
       clock,
       log,
       own: (origin) => store.get(origin)?.note,
       ownKeys: pool.vkeys,
+      met: (seen, where) => restored.meet(seen, where),
       ...options.gossip,
     }));
-    const witness = new Witness(pool, store, guard, step, network.witnessing);
+    const witness = new Witness(pool, store, guard, step, gossiping.witnessing, restored);
+    let logs: readonly WitnessedLog[] = [];
+    let peers: readonly Peer[] = [];
     const reload = async (): Promise<void> => {
-      const logs = await readLogs(folder);
-      const peers = await readPeers(folder);
+      [logs, peers] = [await readLogs(folder), await readPeers(folder)];
       for (const { origin } of logs) if (!store.has(origin)) await store.load(origin);
       // Before the first answer: what is convicted was read.
-      await network.set(logs, peers);
+      await gossiping.set(logs, peers);
+      restored.ask(elsewhere(pool.vkeys[0]?.name ?? '', logs, peers, gossiping.network, clock));
       witness.setLogs(logs);
     };
     await reload();
 
     const bodies = new Bodies(limits.bodies);
-    const app = witnessApp({
-      witness,
-      clock,
-      log,
-      bodies,
-      ailing: () => {
-        if (guard.check()) return 'the clock leapt ahead: stele-witness confirm-clock';
-        return store.failure?.message;
-      },
-    });
-    const { gossip } = network;
+    const ailing = (): string | undefined => {
+      if (restored.spent !== undefined) return restored.spent;
+      if (guard.check()) return 'the clock leapt ahead: stele-witness confirm-clock';
+      return store.failure?.message;
+    };
+    const status = (): StatusReport =>
+      reportStatus({
+        clock,
+        vkeys: pool.vkeys,
+        logs: () => logs,
+        peers: () => peers,
+        gossip: () => gossiping.gossip.status(),
+        signing: () => pool.status(),
+        ailing,
+      });
+    const measured = (metrics = measureWitness(() => clock.now(), status));
+    const app = witnessApp({ witness, clock, log, bodies, measured, ailing });
+    addViews(app, { clock, status, metrics: measured });
+    const { gossip } = gossiping;
     addGossipDoors(app, { gossip, clock, log, bodies, originOf: (hash) => witness.originOf(hash) });
     // Global objects stay as they are: this may run inside another program.
     const listener = getRequestListener((request, env) => app.fetch(request, env), {
@@ -192,7 +230,11 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     const url = `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 
     const stop = new AbortController();
-    const watching = watchClock(clock, guard, log, stop.signal);
+    const watching = watchClock(clock, guard, restored, log, stop.signal);
+    // At the start everybody is asked about every log, and nobody's first request waits for it if it can be helped.
+    const looking = forEachOf(logs, LOOKS, async ({ origin }) => {
+      if (!stop.signal.aborted) await restored.looked(origin);
+    });
     log('info', 'serving', { url, names: pool.vkeys.map(({ name }) => name) });
 
     let closing: Promise<void> | undefined;
@@ -206,9 +248,12 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       await closed;
       clearInterval(sweep);
       clearTimeout(force);
-      await network.close();
+      await gossiping.close();
+      await looking;
       await store.close();
       await guard.idle();
+      await restored.idle();
+      measured.close();
       await pool.close();
       await lock.release();
       log('info', 'closed');
@@ -217,11 +262,14 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       url,
       vkeys: pool.vkeys,
       gossip,
+      ailing,
+      spent: () => restored.spent !== undefined,
       reload,
       close: () => (closing ??= close()),
     };
   } catch (error) {
     await running?.close();
+    metrics?.close();
     await signer?.close();
     await states?.close();
     await lock.release();
@@ -229,10 +277,16 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
   }
 }
 
-/** Looks at the clocks now and then, until stopped. */
-async function watchClock(clock: Clock, guard: ClockGuard, log: Logger, signal: AbortSignal): Promise<void> {
+/** Looks at the clocks now and then, and asks those again who did not answer, until stopped. */
+async function watchClock(
+  clock: Clock,
+  guard: ClockGuard,
+  restored: RestoredGuard,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   let told = false;
-  while (!signal.aborted) {
+  for (;;) {
     const leap = guard.check();
     if (leap && !told) {
       const iso = (ms: number): string => new Date(ms).toISOString();
@@ -241,5 +295,7 @@ async function watchClock(clock: Clock, guard: ClockGuard, log: Logger, signal: 
     told = leap !== undefined;
     await guard.refresh();
     await clock.sleep(CLOCK_INTERVAL, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    await restored.again();
   }
 }

@@ -38,6 +38,8 @@ export type Outcome =
   | { kind: 'clock-behind'; origin: string; seconds: number }
   /** The clock leapt ahead and the operator has not confirmed it. */
   | { kind: 'clock-leapt'; origin: string }
+  /** This folder is an older copy of what the witness has signed. */
+  | { kind: 'spent'; origin: string }
   /** Others kept advancing this log; ask again. */
   | { kind: 'contended'; origin: string }
   /** Too many wait for a signature, or the thread that was to make it failed: ask again. */
@@ -68,6 +70,14 @@ export interface Witnessing {
   cosigned(origin: string): void;
 }
 
+/** Whether this witness may sign at all: RestoredGuard. */
+export interface Licence {
+  /** Resolves once those who may know of later cosignatures of ours were asked about this log. */
+  looked(origin: string): Promise<void>;
+  /** Why nothing is signed any more, if so. */
+  readonly spent: string | undefined;
+}
+
 /** The clock that a witness signs by. ClockGuard, but for a simulation. */
 export type SigningClock = Pick<ClockGuard, 'check' | 'refresh' | 'seconds'>;
 
@@ -78,6 +88,8 @@ class ClockBehind extends Error {
   }
 }
 class ClockLeapt extends Error {}
+/** Thrown there, too: the key is spent. */
+class Spent extends Error {}
 
 export class Witness {
   readonly #signer: Signer;
@@ -85,6 +97,7 @@ export class Witness {
   readonly #clock: SigningClock;
   readonly #step: Step;
   readonly #gossip: Witnessing | undefined;
+  readonly #licence: Licence | undefined;
   #logs = new Map<string, WitnessedLog>();
   #byHash = new Map<string, string>();
 
@@ -94,12 +107,14 @@ export class Witness {
     clock: SigningClock,
     step: Step = () => undefined,
     gossip?: Witnessing,
+    licence?: Licence,
   ) {
     this.#signer = signer;
     this.#store = store;
     this.#clock = clock;
     this.#step = step;
     this.#gossip = gossip;
+    this.#licence = licence;
   }
 
   /** The logs cosigned from now on. Their states are loaded. */
@@ -171,6 +186,10 @@ export class Witness {
     // Before any signature is verified: hashing costs next to nothing.
     const detail = subtreeFault(request);
     if (detail !== undefined) return { kind: 'bad-subtree', origin, detail };
+    // What a log has shown two histories of is consistent with nothing.
+    if ((this.#gossip?.convictedKeys(origin).size ?? 0) > 0) return { kind: 'untrusted', origin };
+    await this.#licence?.looked(origin);
+    if (this.#licence?.spent !== undefined) return { kind: 'spent', origin };
     try {
       // SPEC: "The witness MUST verify that the checkpoint includes a valid cosignature from one of its own
       // keys … the timestamp MUST be zero."
@@ -195,6 +214,7 @@ export class Witness {
       const note = decodeUtf8(formatNote({ text: request.note.text, signatures: wrap(lines) }), 'note');
       return { ...verdict, origin, note };
     }
+    await this.#licence?.looked(origin);
     await this.#clock.refresh();
     await this.#step('decided');
     try {
@@ -213,6 +233,7 @@ export class Witness {
     } catch (error) {
       if (error instanceof ClockBehind) return { kind: 'clock-behind', origin, seconds: error.seconds };
       if (error instanceof ClockLeapt) return { kind: 'clock-leapt', origin };
+      if (error instanceof Spent) return { kind: 'spent', origin };
       if (error instanceof SigningError) {
         return { kind: 'unsigned', origin, code: error.code, detail: error.message };
       }
@@ -226,6 +247,7 @@ export class Witness {
     logLines: readonly string[],
     before: LogState,
   ): Promise<{ cosignatures: string; state: LogState }> {
+    if (this.#licence?.spent !== undefined) throw new Spent();
     if (this.#clock.check()) throw new ClockLeapt();
     const timestamp = this.#clock.seconds();
     // Never a time that the clock does not show, nor an earlier one after a later.

@@ -29,6 +29,8 @@ export interface TestWitnessOptions {
   clock?: Clock;
   step?: Step;
   log?: Logger;
+  /** How it compares notes. */
+  gossip?: NonNullable<WitnessOptions['gossip']>;
   /** How ML-DSA-44 signatures are made. */
   signing?: NonNullable<WitnessOptions['signing']>;
 }
@@ -54,6 +56,7 @@ export async function serveFolder(folder: string, options: TestWitnessOptions = 
     ...(options.step && { step: options.step }),
     ...(options.log && { log: options.log }),
     ...(options.signing && { signing: options.signing }),
+    ...(options.gossip && { gossip: options.gossip }),
   });
   const [vkey] = running.vkeys;
   if (!vkey) throw new Error('a witness has at least one key');

@@ -20,6 +20,10 @@ const subtree = (name: string): { test: string; name: string } => ({
   test: 'test/witness-subtree.test.ts',
   name,
 });
+const restored = (name: string): { test: string; name: string } => ({
+  test: 'test/witness-restored.test.ts',
+  name,
+});
 const reader = (name: string): { test: string; name: string } => ({
   test: 'client/log-reader.test.ts',
   name,
@@ -37,6 +41,42 @@ export const witnessMutants: readonly Mutant[] = [
     find: 'if (slot.state.number !== number) return { swapped: false, state: slot.state };',
     replace: '',
     ...durability('two requests stalled'),
+  },
+  {
+    desc: 'the refusal of a witness whose folder is an older copy',
+    file: 'witness/witness.ts',
+    find: 'if (this.#licence?.spent !== undefined) throw new Spent();',
+    replace: '',
+    ...restored('found by what the log publishes'),
+  },
+  {
+    desc: 'a look elsewhere for later cosignatures before the first signature',
+    file: 'witness/witness.ts',
+    find: 'await this.#licence?.looked(origin);\n    await this.#clock.refresh();',
+    replace: 'await this.#clock.refresh();',
+    ...restored('one who does not answer'),
+  },
+  {
+    desc: 'the comparison of a cosignature that is shown with the own state',
+    file: 'witness/restored.ts',
+    find: 'const later = seen.size > size || seen.timestamp > state.timestamp;',
+    replace: 'const later = false;',
+    ...restored('found at once when'),
+  },
+  {
+    desc: 'the mark of an older copy that outlives a restart',
+    file: 'witness/restored.ts',
+    find: 'return new RestoredGuard(options, await options.mark.read());',
+    replace: 'return new RestoredGuard(options, await Promise.resolve(undefined));',
+    ...restored('it stays so without anybody to ask'),
+  },
+  {
+    desc: "the escaping of text on a witness's page",
+    file: 'witness/page.ts',
+    find: ".replaceAll('<', '&lt;')",
+    replace: '',
+    test: 'test/witness-status.test.ts',
+    name: 'text in it is text',
   },
   {
     desc: 'one change of a log at a time, its signature included',

@@ -7,6 +7,7 @@ import type { Bodies, Body } from '../../system/index.js';
 import { parseDecimal, SteleError, type Clock } from '../../tlog/index.js';
 import type { Logger } from '../log.js';
 import { MAX_REPORT, type Gossip } from './engine.js';
+import { nameHash } from '../elsewhere.js';
 import { formatOwed } from './owed.js';
 import type { Reconciled } from './ports.js';
 import { Rate } from './rate.js';
@@ -115,6 +116,17 @@ export function addGossipDoors(app: Hono<Env>, { gossip, clock, log, bodies, ori
     rate.charge(addressOf(c), PROOF_TOKENS);
     const owed = await gossip.consistency(origin, ...sizes);
     return owed ? c.text(formatOwed(owed)) : c.text('that cannot be shown here\n', 404);
+  });
+
+  // As the monitoring endpoint of another witness: what that one was last seen here to cosign.
+  app.get('/seen/:name/:hash/checkpoint', (c) => {
+    forReaders(c, 'no-cache');
+    const origin = originOf(c.req.param('hash'));
+    const name = gossip.peerNames.find((peer) => nameHash(peer) === c.req.param('name'));
+    const note = origin === undefined || name === undefined ? undefined : gossip.seen(origin, name);
+    if (!note) return c.text('no cosignature of that witness for that log was seen here\n', 404);
+    c.header('content-type', 'text/plain; charset=utf-8');
+    return c.body(Uint8Array.from(note));
   });
 
   for (const path of ['/gossip/checkpoint', '/gossip/evidence']) {

@@ -9,6 +9,7 @@ import {
 } from '../../evidence/index.js';
 import { emptyRoot, encodeHex, encodeUtf8, equalBytes, SteleError, type Vkey } from '../../tlog/index.js';
 import type { Logger } from '../log.js';
+import type { OwnCosignature } from '../restored.js';
 import {
   keyOf,
   mergeLines,
@@ -69,6 +70,8 @@ export interface GossipOptions {
   /** This witness's own keys: a note under one of them is a known witness's too. */
   ownKeys: readonly Vkey[];
   log?: Logger;
+  /** Told of every note that a key of ours has signed, by whomever it is shown. Must return at once. */
+  met?: (seen: OwnCosignature, where: string) => void;
 }
 
 /** What is known of a note at once, and what it comes to. */
@@ -314,6 +317,24 @@ export class Gossip {
     return this.#prover.owed(w, oldSize, newSize);
   }
 
+  get peerNames(): string[] {
+    return [...this.#peers.keys()];
+  }
+
+  /**
+   * The largest tree that the peer of this name was seen to cosign, as a note with its line: on our history
+   * if it is known to be, and otherwise what was shown. Undefined if nothing was, or there is no such peer.
+   */
+  seen(origin: string, name: string): Uint8Array | undefined {
+    const w = this.#watched.get(origin);
+    const peer = this.#peers.get(name)?.peer;
+    if (!w || !peer) return undefined;
+    const [first] = [w.seen.get(name)?.ours, ...w.anchors(), ...w.open.all().map(({ head }) => head)]
+      .filter((head): head is Head => head !== undefined && signedBy(head, peer.vkeys))
+      .sort((a, b) => b.size - a.size || timeBy(b, peer.vkeys) - timeBy(a, peer.vkeys));
+    return first && noteOf(first);
+  }
+
   /** Takes a file of evidence from whoever offers it: verified by our own keys, kept if it is news. */
   async takeEvidence(bytes: Uint8Array): Promise<Shelved> {
     const outcome = await this.#shelf.add(bytes, this.#allKeys());
@@ -389,6 +410,12 @@ export class Gossip {
 
   /** Notes what each peer with a line under this head was seen to sign. */
   #see(w: Watched, head: Head, from: Source): void {
+    const { met, ownKeys } = this.#options;
+    if (met && signedBy(head, ownKeys)) {
+      const { origin, size, rootHash } = head;
+      const where = from.kind === 'peer' ? from.name : from.kind === 'log' ? 'the log' : 'somebody';
+      met({ origin, size, rootHash, timestamp: timeBy(head, ownKeys), note: noteOf(head) }, where);
+    }
     for (const { peer } of this.#peers.values()) {
       if (!signedBy(head, peer.vkeys)) continue;
       const view = w.seenOf(peer.name);

@@ -1,6 +1,7 @@
 // Gossip in a witness that serves: the engine over files and HTTP, driven by the clock.
 import type { Clock, Vkey } from '../../tlog/index.js';
 import type { Logger } from '../log.js';
+import type { OwnCosignature } from '../restored.js';
 import type { Witnessing } from '../witness.js';
 import { Driver } from './driver.js';
 import { Gossip } from './engine.js';
@@ -23,6 +24,7 @@ const MAX_WAITING = 64;
 /** Gossip at work. */
 export interface RunningGossip {
   readonly gossip: Gossip;
+  readonly network: GossipNetwork;
   /** What add-checkpoint tells it and asks it. */
   readonly witnessing: Witnessing;
   /** Takes up the logs and peers that are configured now. */
@@ -39,18 +41,20 @@ export function runGossip(
     log: Logger;
     own: OwnNote;
     ownKeys: readonly Vkey[];
+    met: (seen: OwnCosignature, where: string) => void;
   },
 ): RunningGossip {
-  const { folder, clock, log, own, ownKeys } = options;
+  const { folder, clock, log, own, ownKeys, met } = options;
   const random = options.random ?? Math.random;
   const store = fileStore(folder, log);
   const stop = new AbortController();
   const network = options.network ?? httpNetwork({ signal: stop.signal });
-  const gossip = new Gossip({ network, store, clock, random, own, ownKeys, log });
+  const gossip = new Gossip({ network, store, clock, random, own, ownKeys, log, met });
   const driver = options.drive === 'manual' ? undefined : new Driver(gossip, clock, random);
 
   const cosigned = new Set<string>();
   const waiting: Uint8Array[] = [];
+  const observing = new Set<Promise<void>>();
   let scheduled = false;
   let closed = false;
   /** After the answers that are due now: none of them waits for gossip. */
@@ -62,13 +66,19 @@ export function runGossip(
       for (const origin of cosigned) gossip.cosigned(origin);
       cosigned.clear();
       for (const note of waiting.splice(0)) {
-        gossip.observe(note, { kind: 'stranger' }).catch(() => undefined);
+        const looking = gossip.observe(note, { kind: 'stranger' }).then(
+          () => undefined,
+          () => undefined,
+        );
+        observing.add(looking);
+        void looking.finally(() => observing.delete(looking));
       }
     });
   };
 
   return {
     gossip,
+    network,
     witnessing: {
       convictedKeys: (origin) => gossip.convictedKeys(origin),
       cosigned(origin) {
@@ -89,6 +99,7 @@ export function runGossip(
       closed = true;
       driver?.close();
       stop.abort();
+      await Promise.all(observing);
       await gossip.idle();
     },
   };

@@ -1,0 +1,141 @@
+// stele witness: what witnesses say of themselves, and what they show.
+import { ClientError } from '../../client/index.js';
+import { SteleError, type Policy } from '../../tlog/index.js';
+import { define, type Invocation, type Register } from '../command.js';
+import { CliError, EXIT, type ExitStatus } from '../errors.js';
+import { loadPolicy } from '../log.js';
+import { look, readClaim, type Claim, type Look } from '../witness-status.js';
+
+/** Logs that are printed for one witness; --json has all. */
+const MAX_ROWS = 50;
+
+/** Registers the command. */
+export const registerWitness: Register = (program, context, outcome) => {
+  const witness = program
+    .command('witness')
+    .description('what witnesses say of themselves, and what they show');
+  define(
+    witness
+      .command('status')
+      .description('ask witnesses how they are; with a policy, verify their last cosignatures of its logs')
+      .argument('[url...]', "the witnesses' URLs; without any, those of the policy"),
+    context,
+    outcome,
+    ['policy', 'timeout'],
+    async (invocation, _options, urls) => status(invocation, urls),
+  );
+};
+
+interface Found {
+  url: string;
+  claim: Claim | null;
+  looks: Look[];
+  error: { code: string; message: string } | null;
+}
+
+async function status(invocation: Invocation, given: readonly string[]): Promise<ExitStatus | undefined> {
+  const { context, report, settings } = invocation;
+  const policy = settings.policy === undefined ? undefined : loadPolicy(settings);
+  const urls =
+    given.length > 0 ? given : [...new Set((policy?.witnesses ?? []).flatMap(({ url }) => url ?? []))];
+  if (urls.length === 0) {
+    throw new CliError(
+      EXIT.usage,
+      'no_witness',
+      'expected the URL of a witness, or a policy whose witnesses have URLs, found neither',
+      'stele witness status https://witness.example',
+    );
+  }
+  const asking = { fetch: context.fetch, timeoutMs: 1000 * (settings.timeout ?? 60) };
+  const found = await Promise.all(
+    urls.map(async (url): Promise<Found> => {
+      try {
+        const claim = (await readClaim(url, asking)) ?? null;
+        return { url, claim, looks: policy ? await look(url, policy, asking) : [], error: null };
+      } catch (error) {
+        if (!(error instanceof SteleError)) throw error;
+        if (!(error instanceof ClientError)) throw error;
+        return { url, claim: null, looks: [], error: { code: error.code, message: error.message } };
+      }
+    }),
+  );
+  for (const each of found) show(invocation, each, policy);
+  report.result({ witnesses: found.map((each) => ({ ...each, looks: each.looks.map(asJson) })) });
+  if (report.passed) return undefined;
+  return found.every(({ error }) => error !== null) ? EXIT.network : EXIT.failed;
+}
+
+function asJson(each: Look): Record<string, unknown> {
+  if (each.kind === 'bad') return { kind: 'bad', origin: each.origin, error: each.error.message };
+  return { ...each };
+}
+
+function show({ context, report }: Invocation, found: Found, policy: Policy | undefined): void {
+  const { url, claim, looks, error } = found;
+  if (error) {
+    report.check('answer', 'fail', error.message);
+    return;
+  }
+  if (claim) {
+    const words = claim.ok ? 'says that it signs' : `says that it signs nothing: ${claim.reason ?? ''}`;
+    report.check('says', claim.ok ? 'pass' : 'fail', `${url}: ${claim.name} ${words}`);
+    for (const line of table(claim)) report.line(line);
+  } else if (!policy) {
+    report.check(
+      'says',
+      'not-checkable',
+      `${url}: no status of ours there: give --policy to read its cosignatures of a log`,
+    );
+  }
+  for (const each of looks) {
+    if (each.kind === 'bad') {
+      report.check('cosigned', 'fail', `${url}: ${each.origin}: ${each.error.message}`);
+    } else if (each.kind === 'none' || each.shown.length === 0) {
+      const origin = each.kind === 'none' ? each.origin : 'a log of the policy';
+      const what = each.kind === 'none' ? 'no checkpoint there' : 'no cosignature by a witness of the policy';
+      report.check('cosigned', 'not-checkable', `${url}: ${origin}: ${what}`);
+    } else {
+      for (const { origin, witness, size, timestamp } of each.shown) {
+        const age = timestamp === 0 ? 'at no stated time' : `${words(context.now() / 1000 - timestamp)} ago`;
+        report.check('cosigned', 'pass', `${url}: ${witness}: ${origin} at size ${size}, ${age}`);
+      }
+    }
+  }
+}
+
+/** What the witness says of its logs, those with something to look at first; and of silent peers. */
+function table({ logs, peers }: Claim): string[] {
+  const weight = (log: Claim['logs'][number]): number => 2 * log.evidence + log.alarms + Math.sign(log.lag);
+  const rows = [...logs]
+    .sort((a, b) => weight(b) - weight(a))
+    .slice(0, MAX_ROWS)
+    .map(({ origin, size, age, lag, alarms, evidence }) => [
+      origin,
+      String(size),
+      age === null ? 'never' : `${words(age)} ago`,
+      String(lag),
+      String(alarms),
+      String(evidence),
+    ]);
+  if (rows.length === 0) return ['    no log is configured'];
+  const all = [['log', 'size', 'cosigned', 'behind', 'alarms', 'evidence'], ...rows];
+  const widths = all[0]?.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0))) ?? [];
+  const lines = all.map((row) =>
+    `    ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd(),
+  );
+  if (logs.length > MAX_ROWS) lines.push(`    and ${logs.length - MAX_ROWS} more: --json has all`);
+  for (const { name, age, failures } of peers) {
+    if (failures > 0)
+      lines.push(
+        `    peer ${name}: ${failures} failures, ${age === null ? 'never seen' : `seen ${words(age)} ago`}`,
+      );
+  }
+  return lines;
+}
+
+function words(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 120) return `${whole} s`;
+  if (whole < 7200) return `${Math.floor(whole / 60)} min`;
+  return whole < 172_800 ? `${Math.floor(whole / 3600)} h` : `${Math.floor(whole / 86_400)} days`;
+}

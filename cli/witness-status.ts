@@ -1,0 +1,159 @@
+// What a witness says of itself, and what its cosignatures show. The first is a claim, and said to be one; the
+// second is verified by the keys of a policy.
+import { exchange, joinUrl, systemTimer, type Fetch } from '../client/index.js';
+import {
+  decodeUtf8,
+  encodeHex,
+  encodeUtf8,
+  openCheckpoint,
+  sha256,
+  SteleError,
+  type Policy,
+} from '../tlog/index.js';
+
+/** Bytes of a status that are read: thousands of logs. */
+const MAX_STATUS = 8 * 1024 * 1024;
+const MAX_NOTE = 1024 * 1024;
+const SCHEMA = 'stele-witness/status@v1';
+
+/** One log, as its witness reports it. */
+export interface ClaimedLog {
+  origin: string;
+  size: number;
+  /** Seconds since it was cosigned; null if never. */
+  age: number | null;
+  lag: number;
+  alarms: number;
+  evidence: number;
+}
+
+/** The part of /status.json that is shown. */
+export interface Claim {
+  name: string;
+  ok: boolean;
+  reason: string | null;
+  logs: ClaimedLog[];
+  peers: { name: string; age: number | null; failures: number }[];
+}
+
+/** A cosignature of the policy's witness on the log's checkpoint, verified. */
+export interface Shown {
+  origin: string;
+  witness: string;
+  size: number;
+  /** POSIX seconds. */
+  timestamp: number;
+}
+
+/** What came of asking a witness for its last checkpoint of one log. */
+export type Look =
+  | { kind: 'shown'; shown: Shown[] }
+  /** 404: it has cosigned none. */
+  | { kind: 'none'; origin: string }
+  /** An answer that does not verify. */
+  | { kind: 'bad'; origin: string; error: SteleError };
+
+interface Asking {
+  fetch: Fetch;
+  timeoutMs: number;
+}
+
+/**
+ * `GET <url>/status.json`; undefined where there is none such, as at witnesses that are not ours. Throws
+ * ClientError where nobody answers.
+ */
+export async function readClaim(url: string, asking: Asking): Promise<Claim | undefined> {
+  const answer = await get(joinUrl(url, 'status.json'), MAX_STATUS, asking);
+  if (answer.status !== 200) return undefined;
+  try {
+    return parseClaim(JSON.parse(decodeUtf8(answer.body, 'status')));
+  } catch {
+    return undefined;
+  }
+}
+
+/** C2SP tlog-witness, monitoring: the last checkpoint of each log of the policy, by the policy's keys. */
+export async function look(url: string, policy: Policy, asking: Asking): Promise<Look[]> {
+  const origins = [...new Set(policy.logs.map(({ vkey }) => vkey.name))];
+  const keys = policy.logs.map(({ vkey }) => vkey);
+  const witnesses = policy.witnesses.map(({ vkey }) => vkey);
+  return Promise.all(
+    origins.map(async (origin): Promise<Look> => {
+      const path = `${encodeHex(sha256(encodeUtf8(origin)))}/checkpoint`;
+      const { status, body } = await get(joinUrl(url, path), MAX_NOTE, asking);
+      if (status !== 200) return { kind: 'none', origin };
+      try {
+        const { checkpoint, cosignatures } = openCheckpoint(body, keys, witnesses);
+        if (checkpoint.origin !== origin) {
+          throw new SteleError('other_log', `expected a checkpoint of ${origin}, found another log's`, '');
+        }
+        const { size } = checkpoint;
+        return {
+          kind: 'shown',
+          shown: cosignatures.map(({ name, timestamp }) => ({ origin, witness: name, size, timestamp })),
+        };
+      } catch (error) {
+        if (error instanceof SteleError) return { kind: 'bad', origin, error };
+        throw error;
+      }
+    }),
+  );
+}
+
+async function get(
+  url: string,
+  maxBody: number,
+  { fetch, timeoutMs }: Asking,
+): Promise<{ status: number; body: Uint8Array }> {
+  return exchange(url, { fetch, timer: systemTimer, timeoutMs, maxBody });
+}
+
+/** Undefined for what is not of our schema. */
+function parseClaim(value: unknown): Claim | undefined {
+  const status = record(value);
+  if (status?.['schema'] !== SCHEMA) return undefined;
+  const { name, ok, reason, logs, peers } = status;
+  if (typeof name !== 'string' || typeof ok !== 'boolean') return undefined;
+  return {
+    name,
+    ok,
+    reason: typeof reason === 'string' ? reason : null,
+    logs: list(logs).flatMap((log) =>
+      typeof log['origin'] !== 'string'
+        ? []
+        : [
+            {
+              origin: log['origin'],
+              size: count(log['size']),
+              age: log['age'] === null ? null : count(log['age']),
+              lag: count(log['lag']),
+              alarms: list(log['alarms']).length,
+              evidence: list(log['evidence']).length,
+            },
+          ],
+    ),
+    peers: list(peers).flatMap((peer) =>
+      typeof peer['name'] !== 'string'
+        ? []
+        : [
+            {
+              name: peer['name'],
+              age: peer['age'] === null ? null : count(peer['age']),
+              failures: count(peer['failures']),
+            },
+          ],
+    ),
+  };
+}
+
+function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+}
+
+function list(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value.map(record).filter((each) => each !== undefined) : [];
+}
+
+function count(value: unknown): number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 ? Number(value) : 0;
+}

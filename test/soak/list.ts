@@ -10,5 +10,6 @@ export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
   'witness-kill': async () => (await import('./witness-kill.js')).default,
   record: async () => (await import('./record.js')).default,
   simulation: async () => (await import('../simulation/soak.js')).default,
+  'witness-attack': async () => (await import('./witness-attack.js')).default,
   hammer: async () => (await import('./hammer.js')).default,
 };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { StorageError } from './storage/error.js';
+import { hang } from './testing/scripted-witness.js';
 import { cosignersOf, entry, publishedOf, ready, startScene } from './testing/scene.js';
 import { until, untilInTime } from './testing/until.js';
 
@@ -49,6 +50,24 @@ void test('one head is in collection at a time, and the next covers all that cam
       [8, 9],
     ],
   );
+  await s.close();
+});
+
+void test('a witness that hangs delays no publication: no time passes', { timeout: 20_000 }, async () => {
+  const s = await startScene();
+  await ready(s);
+  const slow = s.witnesses[3];
+  await until(() => cosignersOf(s.policy, publishedOf(s).note).length === 4);
+  slow.script = hang;
+  const before = s.clock.monotonic();
+  for (const i of [5, 6, 7, 8]) {
+    const { published } = await s.log.submit(entry(i));
+    assert.equal(published.size, i + 1);
+    assert.deepEqual(cosignersOf(s.policy, published.note).sort(), ['w1', 'w2', 'w3']);
+  }
+  // Neither the limit of an exchange nor a pause after one that failed has run out.
+  assert.equal(s.clock.monotonic(), before);
+  assert.equal(slow.questions.filter(({ size }) => size > 5).length, 1, 'it is asked one thing at a time');
   await s.close();
 });
 

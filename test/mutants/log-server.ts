@@ -40,6 +40,14 @@ export const logServerMutants: readonly Mutant[] = [
     ...publisher('whichever collection ends last'),
   },
   {
+    desc: 'publishing as soon as the quorum has cosigned, whoever hangs',
+    file: 'log-server/publisher.ts',
+    find: 'if (collection === this.#collecting) this.#quorum.resolve();',
+    replace:
+      'if (collection === this.#collecting) { if (collection.witnesses.size === this.#o.policy.witnesses.length) this.#quorum.resolve(); }',
+    ...publisher('a witness that hangs delays no publication'),
+  },
+  {
     desc: 'a published size that never falls',
     file: 'log-server/publisher.ts',
     find: 'if (this.#published !== undefined && collection.head.size < this.#published.size) return;',

@@ -1,9 +1,9 @@
 /**
- * `npm run bench [-- --quick] [--only adds,profile,check,proofs,witness] [--rounds 5]
- * [--seconds 10] [--in-flight 64,512,4096] [--logs 50,4000] [--folder DIR]`: the project's figures, beside those of the field's programs where
- * interop/install has built them. The report is on stdout, progress on stderr. Witnesses are
- * asked for 2 seconds with 1, 8 and 48 requests in flight unless told otherwise. `--quick` is one short round
- * of each, to see that it works.
+ * `npm run bench [-- --quick] [--only PART,PART] [--rounds 5] [--seconds 10] [--in-flight 64,512,4096]
+ * [--logs 50,4000] [--folder DIR]`: the project's figures, beside those of the field's programs where
+ * interop/install has built them. The report is on stdout, progress on stderr. `--seconds` are those of a round
+ * of adds; the others are shorter unless it is given. Witnesses are asked with 1, 8 and 48 requests in flight
+ * unless `--in-flight` is given. `--quick` is one short round of each, to see that it works.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { machine } from './machine.js';
 import { peer, root } from './process.js';
 import { profile } from './profile.js';
 import { measureProofs } from './proofs.js';
+import { measureHanging, measureLatency } from './publish.js';
 import { ours, peers } from './targets.js';
 import { profileWitness } from './witness-profile.js';
 import { measureWitness } from './witness.js';
@@ -21,7 +22,7 @@ import { measureWitness } from './witness.js';
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'adds,profile,check,proofs,witness' },
+    only: { type: 'string', default: 'adds,profile,check,proofs,witness,publish,latency' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     'in-flight': { type: 'string' },
@@ -34,7 +35,9 @@ const numbers = (given: string | undefined, usual: string, short: string): numbe
   (given ?? (quick ? short : usual)).split(',').map(Number);
 const [rounds = 0] = numbers(values.rounds, '5', '1');
 const [seconds = 0] = numbers(values.seconds, '10', '3');
-const [asking = 0] = numbers(values.seconds, '2', '1');
+const [asking = 0] = numbers(values.seconds, '1.5', '1');
+const [publishing = 0] = numbers(values.seconds, '1', '1');
+const [steady = 0] = numbers(values.seconds, '2', '2');
 const inFlight = numbers(values['in-flight'], '64,512,4096', '64');
 const witnessed = numbers(values['in-flight'], '1,8,48', '8');
 const logs = numbers(values.logs, '50,4000', '50');
@@ -47,18 +50,24 @@ const parts: Record<string, () => Promise<string>> = {
   check: () => measureFullCheck(rounds, folder),
   proofs: () => measureProofs(rounds, folder),
   'witness-profile': () => profileWitness(folder, logs[0] ?? 50, witnessed.at(-1) ?? 48, asking),
+  publish: () => measureHanging({ rounds, seconds: publishing, folder }),
+  latency: () => measureLatency({ rounds, seconds: steady, folder }),
   witness: () => measureWitness({ rounds, logs, inFlight: witnessed, seconds: asking, folder }),
 };
 /** Parts whose load is made by a Go main of ours. */
 const generators: Readonly<Record<string, string>> = {
   adds: 'load',
   profile: 'load',
+  publish: 'load',
+  latency: 'load',
   witness: 'witnessload',
   'witness-profile': 'witnessload',
 };
 
 const wanted = values.only.split(',');
-const positive = [rounds, seconds, asking, ...inFlight, ...witnessed, ...logs].every((n) => n > 0);
+const positive = [rounds, seconds, asking, publishing, steady, ...inFlight, ...witnessed, ...logs].every(
+  (n) => n > 0,
+);
 if (!wanted.every((name) => name in parts) || !positive) {
   console.error(`expected --only as some of ${Object.keys(parts).join(',')}, and numbers above 0`);
   process.exitCode = 2;

@@ -36,7 +36,8 @@ function keyFile(folder: string): string {
   return file;
 }
 
-const program = `${root}dist/log-server/main.js`;
+/** Our log server's program. */
+export const ourLog: string = `${root}dist/log-server/main.js`;
 
 /** Our server. */
 export const ours: Target = {
@@ -47,7 +48,7 @@ export const ours: Target = {
     initLog(folder);
     const port = await freePort();
     const serve = ['serve', '-f', join(folder, 'log'), '--admission', 'none', '-l', `127.0.0.1:${port}`];
-    return startServer([...under, process.execPath, ...node, program, ...serve], port);
+    return startServer([...under, process.execPath, ...node, ourLog, ...serve], port);
   },
 };
 
@@ -56,7 +57,7 @@ export function initLog(folder: string): string {
   const policy = join(folder, 'policy');
   writeFileSync(policy, 'quorum none\n');
   const made = ['init', '-f', join(folder, 'log'), '--origin', 'bench.example/log', '--policy', policy];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...made, '--admission', 'none'], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [ourLog, ...made, '--admission', 'none'], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`stele-log init: ${stdout}${stderr}`);

@@ -1,7 +1,12 @@
 // Load sends entries to a log's POST /add as fast as it answers, with a fixed
 // number of requests in flight, and says how many were acknowledged a second.
 //
-//	load -url URL -in-flight 64 -seconds 10 [-warmup 2] [-size 1024] [-seed 1] [-limit 0]
+//	load -url URL -in-flight 64 -seconds 10 [-warmup 2] [-size 1024] [-seed 1] [-limit 0] [-rate 0] [-proof]
+//
+// With -rate it sends so many a second instead, evenly, as long as there are
+// connections free, and how long each took counts from when it was due. With
+// -proof it asks for the entry's proof (Accept: text/x.tlog.proof), not for its
+// index alone.
 //
 // Each of the requests in flight has a connection of its own, kept alive, and
 // is followed by the next only when it is answered. Entries are unique: the
@@ -38,6 +43,8 @@ var (
 	warmup   = flag.Float64("warmup", 2, "how long to send before measuring")
 	size     = flag.Int("size", 1024, "bytes an entry, at least 32")
 	seed     = flag.Uint64("seed", 1, "entries differ between seeds")
+	rate     = flag.Float64("rate", 0, "entries a second; 0 for as many as are acknowledged")
+	proof    = flag.Bool("proof", false, "ask for proofs, not for indexes alone")
 	limit    = flag.Int64("limit", 0, "stop after this many entries, however long that takes: to fill a log")
 )
 
@@ -80,6 +87,13 @@ func (w *worker) run(from, until time.Time) error {
 			return nil
 		}
 		number := numbers.Add(1)
+		if *rate > 0 {
+			now = started.Add(time.Duration(float64(number) / *rate * float64(time.Second)))
+			if now.After(until) {
+				return nil
+			}
+			time.Sleep(time.Until(now))
+		}
 		if *limit > 0 && number > *limit {
 			return nil
 		}
@@ -93,6 +107,10 @@ func (w *worker) run(from, until time.Time) error {
 				return err
 			}
 			if status == 200 {
+				if *proof {
+					_, answer, _ = strings.Cut(answer, "\nindex ")
+					answer, _, _ = strings.Cut(answer, "\n")
+				}
 				index, err := strconv.ParseUint(strings.TrimSpace(answer), 10, 64)
 				if err != nil {
 					return fmt.Errorf("expected an index, found %q", answer)
@@ -136,6 +154,9 @@ func main() {
 		var err error
 		if workers[i].conn, err = wire.Dial(*target, "/add"); err != nil {
 			log.Fatal(err)
+		}
+		if *proof {
+			workers[i].conn.Accept = "text/x.tlog.proof"
 		}
 	}
 	started = time.Now()

@@ -18,6 +18,9 @@ import (
 
 // Conn is a connection to one path of a server.
 type Conn struct {
+	// The header of that name, where it is not empty.
+	Accept string
+
 	host string
 	path string
 	conn net.Conn
@@ -58,7 +61,11 @@ func (c *Conn) Post(body ...[]byte) (status int, retryAfter time.Duration, answe
 	for _, part := range body {
 		length += len(part)
 	}
-	c.out = fmt.Appendf(c.out[:0], "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", c.path, c.host, length)
+	c.out = fmt.Appendf(c.out[:0], "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n", c.path, c.host, length)
+	if c.Accept != "" {
+		c.out = fmt.Appendf(c.out, "Accept: %s\r\n", c.Accept)
+	}
+	c.out = append(c.out, "\r\n"...)
 	for _, part := range body {
 		c.out = append(c.out, part...)
 	}

@@ -78,7 +78,7 @@ export function ourWitness(mldsa = false): WitnessTarget {
 function omni(program: string): WitnessTarget {
   return {
     name: 'omniwitness',
-    syncs: "SQLite's write-ahead log (journal_mode WAL, synchronous FULL), one fdatasync for each",
+    syncs: "SQLite's write-ahead log (journal_mode WAL, synchronous FULL), one fsync for each",
     peer: true,
     async start(folder, logs) {
       mkdirSync(folder, { recursive: true });

@@ -134,7 +134,7 @@ function report(
   ].join('\n');
 }
 
-/** Each peer at the number of requests in flight that suits it best, beside ours at the same. */
+/** Ours beside each peer: where the peer is at its best, and each where it is at its own. */
 function verdict(
   targets: readonly WitnessTarget[],
   inFlight: readonly number[],
@@ -142,12 +142,18 @@ function verdict(
 ): string[] {
   const [mine] = targets;
   if (mine === undefined) return [];
+  const bestOf = (name: string): number => inFlight.toSorted((a, b) => rate(name, b) - rate(name, a))[0] ?? 0;
+  const said = (ours: number, theirs: number): string =>
+    `${figure(ours)} beside ${figure(theirs)}, ${(ours / theirs).toFixed(2)} of it`;
   return targets
     .filter((target) => target.peer === true)
-    .map(({ name }) => {
-      const best = inFlight.toSorted((a, b) => rate(name, b) - rate(name, a))[0] ?? 0;
-      const [ours, theirs] = [rate(mine.name, best), rate(name, best)];
-      return `\nWhere ${name} is best (${best} in flight): ${figure(ours)} beside ${figure(theirs)}, ${(ours / theirs).toFixed(2)} of it.`;
+    .flatMap(({ name }) => {
+      const [best, own] = [bestOf(name), bestOf(mine.name)];
+      const [there, theirs] = [rate(mine.name, best), rate(name, best)];
+      return [
+        `\nWhere ${name} is best (${best} in flight): ${said(there, theirs)}.`,
+        `Each where it is best (${own} and ${best} in flight): ${said(rate(mine.name, own), theirs)}.`,
+      ];
     });
 }
 

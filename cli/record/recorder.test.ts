@@ -45,12 +45,15 @@ class Bench {
   }
 
   async record(digester: Partial<Digester> = {}): Promise<void> {
+    let digesting = false;
     const context = {
       ...processContext(),
       stderr: () => undefined,
       now: () => this.now,
       sleep: (ms: number) => {
         this.now += ms;
+        // No look falls into a digest: what changes meanwhile is found by the digest alone.
+        if (digesting) return new Promise<void>(() => undefined);
         return new Promise<void>((resolve) => setImmediate(resolve));
       },
       fetch: () => Promise.reject(new Error('away')),
@@ -71,6 +74,12 @@ class Bench {
         watcher: new Watcher(this.folder),
         digester: { size: 2, digest: digestFile, ...digester },
         outbox,
+        onDigest: () => {
+          digesting = true;
+          return () => {
+            digesting = false;
+          };
+        },
         anchor: () => Promise.resolve({ index: 1, leafHash: '00'.repeat(32) }),
       },
       { follow: false, every: 1000, outcome: undefined },
@@ -112,6 +121,19 @@ test('a file that comes while a checkpoint is digested is in its digest', async 
   });
 });
 
+test('a checkpoint that goes while it is digested is a window without digests', async () => {
+  await withBench(async (bench) => {
+    await bench.record({
+      digest: (path) => {
+        rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true, force: true });
+        return digestFile(path);
+      },
+    });
+    assert.deepEqual(bench.window(0)['checkpoints'], { unknown: 'not-recorded' });
+    assert.throws(() => bench.window(1), { code: 'ENOENT' });
+  });
+});
+
 test('a checkpoint that never rests is not recorded, and says so', async () => {
   await withBench(async (bench) => {
     let turn = 0;
@@ -145,5 +167,13 @@ test('a recorder that died between an envelope and its journal finds the envelop
       assert.deepEqual(readFileSync(envelope), before);
       assert.throws(() => bench.window(1), { code: 'ENOENT' });
     }
+    // And with no journal, the first checkpoint gone and another there, the next window is the next.
+    rmSync(journal);
+    rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true });
+    bench.write('checkpoint-6/model.safetensors', 'other weights');
+    bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
+    await bench.record();
+    assert.deepEqual(readFileSync(envelope), before);
+    assert.equal(bench.window(1)['lastStep'], 6);
   });
 });

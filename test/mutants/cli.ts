@@ -136,7 +136,7 @@ export const cliMutants: readonly Mutant[] = [
     file: 'cli/record/recorder.ts',
     find: "if (now === undefined) return [{ ...counted, digests: 'gone' as const }];",
     replace: 'if (now === undefined) return [];',
-    ...recorded('rotated away while it is digested'),
+    ...recorder('goes while it is digested'),
   },
   {
     desc: 'the times of files that were there before are not stated',

@@ -10,6 +10,8 @@ import type { StatusReport } from './status.js';
 
 /** Milliseconds for which an answer serves everybody: thousands of logs take a while to write down. */
 const FRESH = 1000;
+/** Writing an answer down takes at most one part in so many of the main thread's time. */
+const SHARE = 50;
 /** Answers under way at once. Each may be megabytes, which a slow reader would hold. */
 const MAX_READERS = 16;
 
@@ -40,7 +42,7 @@ export function addViews(app: Hono<Env>, { clock, status, metrics }: ViewOptions
     '/metrics': { write: () => metrics.text(), headers: { 'content-type': METRICS_TYPE } },
   };
   for (const [path, { write, headers }] of Object.entries(views)) {
-    let last: { at: number; text: string } | undefined;
+    let last: { until: number; text: string } | undefined;
     app.get(path, (c: Context<Env>) => {
       if (readers >= MAX_READERS) {
         return c.text('too many are reading this just now\n', 503, { 'retry-after': '1' });
@@ -48,7 +50,11 @@ export function addViews(app: Hono<Env>, { clock, status, metrics }: ViewOptions
       readers++;
       c.env.outgoing.once('close', () => readers--);
       const now = clock.monotonic();
-      if (!last || now - last.at >= FRESH) last = { at: now, text: write() };
+      if (!last || now >= last.until) {
+        const text = write();
+        const done = clock.monotonic();
+        last = { until: Math.max(now + FRESH, done + SHARE * (done - now)), text };
+      }
       return c.body(last.text, 200, {
         'cache-control': 'no-store',
         'x-content-type-options': 'nosniff',

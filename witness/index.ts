@@ -44,7 +44,8 @@ export { parseSignSubtree, subtreeFault, type SignSubtree } from './sign-subtree
 export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
 export { addPeer, readPeers, type PeerOptions } from './peers.js';
 export type * from './gossip/ports.js';
-export { Gossip, type Taken } from './gossip/engine.js';
+export { Gossip } from './gossip/engine.js';
+export type { Taken } from './gossip/reader.js';
 export { runGossip, type GossipOptions } from './gossip/run.js';
 export type { Advance, States } from './states.js';
 export { Witness, type Outcome, type SigningClock } from './witness.js';

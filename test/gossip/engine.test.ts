@@ -299,12 +299,11 @@ test('a peer that hangs or fails delays no other, and is said to', async () => {
   await near.gossip.pull(failing.name);
   assert.equal(near.status.largestKnown, 600);
   const { peers } = near.gossip.status();
-  assert.deepEqual(
-    peers
-      .filter(({ failing: reason }) => reason !== undefined)
-      .map(({ name, failing: reason }) => [name, reason]),
-    [[failing.name, 'redirected']],
-  );
+  const reasons = peers.map(({ failing: reason }) => reason);
+  assert.equal(reasons[0], undefined, 'not known yet');
+  assert.match(reasons[1] ?? '', /malformed/);
+  assert.equal(reasons[2], 'redirected');
+  assert.equal(reasons[3], undefined);
 });
 
 test('what is known survives a restart: tree, ages, convictions', async () => {

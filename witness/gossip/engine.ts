@@ -24,8 +24,7 @@ import {
   type Head,
   type ReadNote,
 } from './head.js';
-import { forEachOf, Limiter } from './limiter.js';
-import { Outbox } from './outbox.js';
+import { Limiter } from './limiter.js';
 import type {
   GossipLog,
   GossipNetwork,
@@ -39,6 +38,7 @@ import type {
   Source,
 } from './ports.js';
 import { Prover, type Relation } from './prover.js';
+import { Reader, type Taken } from './reader.js';
 import type { Report } from './reports.js';
 import { Shelf, type Shelved } from './shelf.js';
 import { logStatus } from './status.js';
@@ -46,15 +46,6 @@ import { Watched } from './watched.js';
 
 /** Bytes of a note that is looked at. */
 export const MAX_REPORT: number = 128 * 1024;
-/** Logs that are asked about at once, of one peer and of all logs. */
-const PARALLEL = 8;
-/** Logs of which a peer does not answer before it is left alone until the next round. */
-const MAX_FAILED = 3;
-/** Files of evidence fetched from one peer in one round, and entries of its list that are looked at. */
-const MAX_FETCHED = 8;
-const MAX_LISTED = 1024;
-/** Files that others offer and we do not want, remembered so that they are not fetched each round. */
-const MAX_UNWANTED = 4096;
 const NOT_SIGNED = 'only a witness has signed it, and nothing of this log is known';
 /** Our history moved while a report was held against it: so often it is held against the new one at once. */
 const ATTEMPTS = 3;
@@ -74,13 +65,6 @@ export interface GossipOptions {
   met?: (seen: OwnCosignature, where: string) => void;
 }
 
-/** What is known of a note at once, and what it comes to. */
-export interface Taken {
-  /** Undefined while proofs are asked for. */
-  readonly now: Reconciled | undefined;
-  readonly settled: Promise<Reconciled>;
-}
-
 /** What two heads gave. */
 interface Made {
   /** Hex SHA-256 of the files that were news. */
@@ -89,24 +73,14 @@ interface Made {
   readonly count: number;
 }
 
-interface PeerState {
-  peer: Peer;
-  outbox: Outbox;
-  lastSeen: number | undefined;
-  failures: number;
-  failing: string | undefined;
-  pulling: boolean;
-}
-
 export class Gossip {
   readonly #options: GossipOptions;
   readonly #log: Logger;
   readonly #prover: Prover;
   readonly #shelf: Shelf;
   readonly #watched = new Map<string, Watched>();
-  #peers = new Map<string, PeerState>();
+  readonly #reader: Reader;
   #witnesses: readonly Vkey[];
-  #unwanted = new Set<string>();
   #loaded: Promise<void> | undefined;
   #rounds = 0;
   readonly #running = new Set<Promise<unknown>>();
@@ -121,6 +95,8 @@ export class Gossip {
     this.#prover = new Prover(options.network);
     this.#shelf = new Shelf(options.store);
     this.#witnesses = options.ownKeys;
+    const { network, clock, random } = options;
+    this.#reader = new Reader({ network, clock, random, log: this.#log }, this, this.#watched);
   }
 
   /**
@@ -143,18 +119,10 @@ export class Gossip {
 
   /** The peers from now on. */
   setPeers(peers: readonly Peer[]): void {
-    const before = this.#peers;
-    this.#peers = new Map(
-      peers.map((peer) => {
-        const known = before.get(peer.name);
-        const outbox = new Outbox(peer, this.#options.network);
-        const fresh = { lastSeen: undefined, failures: 0, failing: undefined, pulling: false };
-        return [peer.name, { ...(known ?? fresh), peer, outbox, pulling: false }];
-      }),
-    );
+    this.#reader.setPeers(peers);
     this.#witnesses = [...this.#options.ownKeys, ...peers.flatMap(({ vkeys }) => vkeys)];
     for (const w of this.#watched.values()) {
-      for (const name of w.seen.keys()) if (!this.#peers.has(name)) w.seen.delete(name);
+      for (const name of w.seen.keys()) if (!peers.some((peer) => peer.name === name)) w.seen.delete(name);
       w.showAgain();
     }
     this.#judge();
@@ -163,7 +131,7 @@ export class Gossip {
   /** What evidence convicts depends on whose keys are known. */
   #judge(): void {
     this.#shelf.judge(this.#allKeys());
-    this.#unwanted = new Set();
+    this.#reader.forgetUnwanted();
   }
 
   /** Holds a signed checkpoint against our history. Resolves when nothing more can be tried just now. */
@@ -218,62 +186,19 @@ export class Gossip {
    * harmless. Resolves when all of it has been settled as far as it can be.
    */
   async round(): Promise<void> {
-    await Promise.all([...[...this.#peers.keys()].map((name) => this.pull(name)), this.readLogs()]);
+    const { peers } = this.#reader;
+    await Promise.all([...peers.map(({ peer }) => this.pull(peer.name)), this.readLogs()]);
     await this.retry();
   }
 
-  /** Reads what one peer shows of all logs, and its evidence. Whether it answered. */
-  async pull(name: string): Promise<boolean> {
-    const state = this.#peers.get(name);
-    if (!state || state.pulling || state.peer.url === undefined) return true;
-    const { peer } = state;
-    const { network, clock } = this.#options;
-    state.pulling = true;
-    const settled: Promise<unknown>[] = [];
-    const logs = [...this.#watched.values()];
-    // Not always the same first: a few failures end it, since whoever hangs once would hang for each log.
-    const turn = Math.floor(this.#options.random() * logs.length);
-    let failed = 0;
-    try {
-      await forEachOf([...logs.slice(turn), ...logs.slice(0, turn)], PARALLEL, async (w) => {
-        const note = await network.latest(peer, w.log.origin).catch((error: unknown) => {
-          if (++failed >= MAX_FAILED || failed >= logs.length) throw error;
-        });
-        if (!note) return;
-        state.lastSeen = clock.now();
-        const view = w.seenOf(name);
-        if (view.last && equalBytes(view.last, note)) return;
-        settled.push((await this.take(note, { kind: 'peer', name })).settled);
-        view.last = note;
-      });
-      if (peer.gossip) await this.#pullEvidence(peer);
-      Object.assign(state, { failures: 0, failing: undefined, lastSeen: clock.now() });
-      return true;
-    } catch (error) {
-      state.failures++;
-      state.failing = error instanceof Error ? error.message : 'failed';
-      this.#log('debug', 'peer-failed', { peer: name, failures: state.failures, message: state.failing });
-      return false;
-    } finally {
-      state.pulling = false;
-      await Promise.all(settled);
-    }
+  /** Reads what one peer shows of all logs, and its evidence. Whether it answered, and made sense. */
+  pull(name: string): Promise<boolean> {
+    return this.#reader.pull(name);
   }
 
   /** Reads the logs' own checkpoints, with whatever witnesses have cosigned there. */
-  async readLogs(): Promise<void> {
-    const logs = [...this.#watched.values()].filter(({ log }) => log.url !== undefined);
-    const settled: Promise<unknown>[] = [];
-    await forEachOf(logs, PARALLEL, async (w) => {
-      try {
-        const note = await this.#options.network.published(w.log);
-        if (note) settled.push((await this.take(note, { kind: 'log' })).settled);
-      } catch (error) {
-        const message = error instanceof Error ? error.message : 'failed';
-        this.#log('debug', 'log-failed', { origin: w.log.origin, message });
-      }
-    });
-    await Promise.all(settled);
+  readLogs(): Promise<void> {
+    return this.#reader.readLogs();
   }
 
   /** Ends a round: another look at what is open and was not looked into in it, and at missing tiles. */
@@ -295,7 +220,7 @@ export class Gossip {
     if (!w) return;
     const tiles = this.#options.network.tiles(w.log);
     // With nobody to tell and nothing to keep, what was cosigned is read when it is needed.
-    if (!tiles && ![...this.#peers.values()].some(({ peer }) => peer.gossip)) return;
+    if (!tiles && !this.#reader.peers.some(({ peer }) => peer.gossip)) return;
     this.#refreshOwn(w);
     void this.#background(this.#keep(w));
     this.#tell(w);
@@ -318,7 +243,7 @@ export class Gossip {
   }
 
   get peerNames(): string[] {
-    return [...this.#peers.keys()];
+    return this.#reader.peers.map(({ peer }) => peer.name);
   }
 
   /**
@@ -327,7 +252,7 @@ export class Gossip {
    */
   seen(origin: string, name: string): Uint8Array | undefined {
     const w = this.#watched.get(origin);
-    const peer = this.#peers.get(name)?.peer;
+    const peer = this.#reader.peers.find((state) => state.peer.name === name)?.peer;
     if (!w || !peer) return undefined;
     const [first] = [w.seen.get(name)?.ours, ...w.anchors(), ...w.open.all().map(({ head }) => head)]
       .filter((head): head is Head => head !== undefined && signedBy(head, peer.vkeys))
@@ -358,12 +283,7 @@ export class Gossip {
         this.#refreshOwn(w);
         return logStatus(w, this.#options.ownKeys, this.#shelf.list());
       }),
-      peers: [...this.#peers.values()].map(({ peer, lastSeen, failures, failing }) => ({
-        name: peer.name,
-        lastSeen,
-        failures,
-        failing,
-      })),
+      peers: this.#reader.status(),
     };
   }
 
@@ -416,7 +336,7 @@ export class Gossip {
       const where = from.kind === 'peer' ? from.name : from.kind === 'log' ? 'the log' : 'somebody';
       met({ origin, size, rootHash, timestamp: timeBy(head, ownKeys), note: noteOf(head) }, where);
     }
-    for (const { peer } of this.#peers.values()) {
+    for (const { peer } of this.#reader.peers) {
       if (!signedBy(head, peer.vkeys)) continue;
       const view = w.seenOf(peer.name);
       if (from.kind === 'peer' && from.name === peer.name) {
@@ -494,7 +414,7 @@ export class Gossip {
   }
 
   #relation(w: Watched, a: Head, b: Head, showed: ReadonlySet<string>): Promise<Relation> {
-    const peers = [...this.#peers.values()].map(({ peer }) => peer);
+    const peers = this.#reader.peers.map(({ peer }) => peer);
     return this.#prover.relation(w, a, b, showed, peers);
   }
 
@@ -517,7 +437,7 @@ export class Gossip {
   #confirm(w: Watched, head: Head): void {
     w.open.remove(head);
     if (w.base?.text === head.text) w.base = mergeLines(w.base, head);
-    for (const { peer } of this.#peers.values()) {
+    for (const { peer } of this.#reader.peers) {
       if (!signedBy(head, peer.vkeys)) continue;
       const view = w.seenOf(peer.name);
       if (!view.ours || view.ours.size < head.size) view.ours = head;
@@ -531,7 +451,7 @@ export class Gossip {
     const evidence = [...made.stored];
     let guilty = made.count;
     // A witness that signed this one and, earlier or later, one of ours.
-    for (const { peer } of this.#peers.values()) {
+    for (const { peer } of this.#reader.peers) {
       const { ours } = w.seenOf(peer.name);
       if (!ours || !signedBy(head, peer.vkeys) || sameTree(ours, anchor)) continue;
       if (peer.vkeys.every((vkey) => this.#shelf.witnessConvicted(keyOf(vkey)))) continue;
@@ -583,23 +503,8 @@ export class Gossip {
   #proven(kept: KeptEvidence): void {
     this.#log('error', 'evidence', { ...kept });
     const bytes = this.#shelf.file(kept.sha256);
-    for (const { peer, outbox } of this.#peers.values()) {
+    for (const { peer, outbox } of this.#reader.peers) {
       if (bytes && peer.gossip) void this.#background(outbox.proof(kept.sha256, bytes));
-    }
-  }
-
-  async #pullEvidence(peer: Peer): Promise<void> {
-    const { network } = this.#options;
-    const listed = (await network.evidenceList(peer)).slice(0, MAX_LISTED);
-    const news = listed.filter((name) => !this.#shelf.file(name) && !this.#unwanted.has(name));
-    for (const name of news.slice(0, MAX_FETCHED)) {
-      const bytes = await network.evidence(peer, name);
-      const outcome = bytes && (await this.takeEvidence(bytes));
-      if (outcome?.kind === 'stored' && outcome.kept.sha256 === name) continue;
-      // Another file of a case that is known, one that convicts nobody we know, or not what it was called.
-      this.#unwanted.add(name);
-      const [first] = this.#unwanted;
-      if (this.#unwanted.size > MAX_UNWANTED && first !== undefined) this.#unwanted.delete(first);
     }
   }
 
@@ -646,7 +551,7 @@ export class Gossip {
   }
 
   #tell(w: Watched): void {
-    for (const { peer, outbox, failures } of this.#peers.values()) {
+    for (const { peer, outbox, failures } of this.#reader.peers) {
       // One that does not answer reads it from us when it is back.
       if (peer.gossip && failures < 3) void this.#background(outbox.news(w));
     }

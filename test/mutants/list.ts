@@ -2,6 +2,7 @@ import { attestationMutants } from './attestation.js';
 import { cliMutants } from './cli.js';
 import { durabilityMutants } from './durability.js';
 import { evidenceMutants } from './evidence.js';
+import { gossipMutants } from './gossip.js';
 import { logServerMutants } from './log-server.js';
 import { monitorMutants } from './monitor.js';
 import type { Mutant } from './mutant.js';
@@ -22,4 +23,5 @@ export const mutants: readonly Mutant[] = [
   ...logServerMutants,
   ...evidenceMutants,
   ...monitorMutants,
+  ...gossipMutants,
 ];

@@ -1,0 +1,101 @@
+import type { Mutant } from './mutant.js';
+
+const engine = (name: string): { test: string; name: string } => ({ test: 'test/gossip/engine.test.ts', name });
+const doors = (name: string): { test: string; name: string } => ({ test: 'test/gossip/doors.test.ts', name });
+
+/** What gossip promises: whom it convicts, whom it never does, and what strangers and liars can cost. */
+export const gossipMutants: readonly Mutant[] = [
+  {
+    desc: 'a convicted key is an untrusted key',
+    file: 'witness/witness.ts',
+    find: 'const keys = log.keys.filter((vkey) => !convicted?.has(formatVkey(vkey)));',
+    replace: 'const keys = log.keys;',
+    test: 'test/witness-transcripts.test.ts',
+    name: '422 for another root at the same size',
+  },
+  {
+    desc: 'a proof that does not hold shows nothing',
+    file: 'witness/gossip/prover.ts',
+    find: 'if (error instanceof SteleError) continue;',
+    replace: '',
+    ...engine('a peer that pays with lies'),
+  },
+  {
+    desc: 'one file of evidence for each set of keys and origin',
+    file: 'witness/gossip/shelf.ts',
+    find: "if (known) return { kind: 'known', kept: known };",
+    replace: '',
+    ...engine('a liar makes endless valid files'),
+  },
+  {
+    desc: 'the bound on reports that are open',
+    file: 'witness/gossip/reports.ts',
+    find: 'if (mine.length < (owner === undefined ? OTHERS : PER_PEER)) return;',
+    replace: 'if (mine.length >= 0) return;',
+    ...engine('alarms that flood'),
+  },
+  {
+    desc: 'the tiles kept of our own history, when one is to be compared',
+    file: 'witness/gossip/prover.ts',
+    find: 'if (kept) yield kept;',
+    replace: '',
+    ...engine('by tiles kept'),
+  },
+  {
+    desc: 'the bound on tiles kept',
+    file: 'witness/gossip/tiles.ts',
+    find: 'old.push(...tiles.slice(KEPT_PER_LEVEL).map(({ path }) => path));',
+    replace: '',
+    ...engine('tiles kept are bounded'),
+  },
+  {
+    desc: 'what we cosigned counts more than what somebody showed first',
+    file: 'witness/gossip/engine.ts',
+    find: '      w.base = own;\n      const added',
+    replace: '      const added',
+    ...engine('what came first'),
+  },
+  {
+    desc: 'the signature check on what others show',
+    file: 'witness/gossip/head.ts',
+    find: 'if (error instanceof SteleError) return undefined;',
+    replace: 'if (error instanceof SteleError) return { vkey, line: signature.line, timestamp: 0 };',
+    ...engine('notes by nobody we know'),
+  },
+  {
+    desc: 'a report that is repeated costs nothing until the next round',
+    file: 'witness/gossip/engine.ts',
+    find: "if (!news && !report.busy) return done({ kind: 'open', detail: report.detail });",
+    replace: '',
+    ...engine('whoever repeats himself'),
+  },
+  {
+    desc: 'the conviction of a witness that cosigned both histories',
+    file: 'witness/gossip/engine.ts',
+    find: "if (relation.kind !== 'contradiction') continue;",
+    replace: 'continue;',
+    ...engine('a witness that cosigned both histories'),
+  },
+  {
+    desc: 'a checkpoint that was not cosigned is held against our history',
+    file: 'witness/witness.ts',
+    find: 'this.#gossip?.notCosigned(',
+    replace: 'void (',
+    test: 'test/witness-transcripts.test.ts',
+    name: '422 for another root at the same size',
+  },
+  {
+    desc: 'the rate of strangers at the doors of gossip',
+    file: 'witness/gossip/doors.ts',
+    find: 'if (!rate.allows(address)) {',
+    replace: "if (address === 'nobody') {",
+    ...doors('what strangers may cost'),
+  },
+  {
+    desc: 'a damaged memory of gossip is set aside',
+    file: 'witness/gossip/file-store.ts',
+    find: 'if (bytes && isWhole(bytes)) return bytes;',
+    replace: 'if (bytes) return bytes;',
+    ...doors('a damaged memory'),
+  },
+];

@@ -1,6 +1,9 @@
 import type { Mutant } from './mutant.js';
 
-const engine = (name: string): { test: string; name: string } => ({ test: 'test/gossip/engine.test.ts', name });
+const engine = (name: string): { test: string; name: string } => ({
+  test: 'test/gossip/engine.test.ts',
+  name,
+});
 const doors = (name: string): { test: string; name: string } => ({ test: 'test/gossip/doors.test.ts', name });
 
 /** What gossip promises: whom it convicts, whom it never does, and what strangers and liars can cost. */

@@ -63,6 +63,7 @@ export function runGossip(
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
+      if (closed) return;
       for (const origin of cosigned) gossip.cosigned(origin);
       cosigned.clear();
       for (const note of waiting.splice(0)) {

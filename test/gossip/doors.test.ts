@@ -178,9 +178,6 @@ test('peers that hang, send rubbish, endless bodies, or lead elsewhere: the othe
     }),
   ];
   const folder = await witnessFolder({ name: 'witness.example/other', logs: [log.vkey] });
-  for (const [i, url] of urls.entries())
-    await addPeer(folder, [cosignerKey(`peer${i}.example`).vkey], { url });
-  await addPeer(folder, [good.vkey], { url: good.url });
   // Time runs out when the test says so: after the good one has been heard.
   let runOut = (): void => undefined;
   const patience = new Promise<void>((resolve) => (runOut = resolve));
@@ -188,6 +185,10 @@ test('peers that hang, send rubbish, endless bodies, or lead elsewhere: the othe
   const witness = await serveFolder(folder, { clock: new TestClock(), gossip: { drive: 'manual', network } });
   t.after(() => witness.remove());
   assert.equal(await add(witness, 0, 300, fork), 200);
+  for (const [i, url] of urls.entries())
+    await addPeer(folder, [cosignerKey(`peer${i}.example`).vkey], { url });
+  await addPeer(folder, [good.vkey], { url: good.url });
+  await witness.reload();
   const hanging = witness.gossip.pull('peer0.example');
   for (const { name } of witness.gossip.status().peers.slice(1)) await witness.gossip.pull(name);
   runOut();

@@ -102,6 +102,9 @@ export function addGossipDoors(app: Hono<Env>, { gossip, clock, log, bodies, ori
     const bytes = gossip.evidenceFile(c.req.param('sha256'));
     forReaders(c, bytes ? 'public, max-age=31536000, immutable' : 'no-store');
     if (!bytes) return c.text('no evidence with that hash is kept here\n', 404);
+    // What slow readers have not taken stays in memory.
+    if (!rate.allows(addressOf(c))) return busy(c);
+    rate.charge(addressOf(c), Math.ceil(bytes.length / BYTES_PER_TOKEN));
     c.header('content-type', 'text/plain; charset=utf-8');
     return c.body(Uint8Array.from(bytes));
   });
@@ -141,6 +144,7 @@ function forReaders(c: Context<Env>, caching: string): void {
 }
 
 function busy(c: Context<Env>): Response {
+  c.header('cache-control', 'no-store');
   c.header('retry-after', '1');
   return c.text('too much was asked just now\n', 429);
 }

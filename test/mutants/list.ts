@@ -7,6 +7,7 @@ import { logServerMutants } from './log-server.js';
 import { monitorMutants } from './monitor.js';
 import type { Mutant } from './mutant.js';
 import { noteMutants } from './notes.js';
+import { simulationMutants } from './simulation.js';
 import { storageMutants } from './storage.js';
 import { treeMutants } from './tree.js';
 import { witnessMutants } from './witness.js';
@@ -24,4 +25,5 @@ export const mutants: readonly Mutant[] = [
   ...evidenceMutants,
   ...monitorMutants,
   ...gossipMutants,
+  ...simulationMutants,
 ];

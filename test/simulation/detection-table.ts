@@ -6,7 +6,7 @@ export const PEERS: readonly number[] = [2, 4, 8];
 export const LOSSES: readonly number[] = [0, 0.1, 0.3];
 
 /** Runs of one case: fewer where one takes long. */
-const runs = (witnesses: number): number => (witnesses > 100 ? 3 : 5);
+const runs = (witnesses: number): number => (witnesses > 300 ? 1 : witnesses > 100 ? 3 : 5);
 
 /** One cell of the table. Rounds are means over the runs. */
 export interface Cell {

@@ -1,4 +1,4 @@
-"""RFC 6962 trees and C2SP tlog-tiles (spec/log.md, "The profile")."""
+"""RFC 6962 trees, subtrees of them, and C2SP tlog-tiles (spec/log.md, "The profile"; spec/formats.md, "Subtrees")."""
 
 import re
 from hashlib import sha256
@@ -74,6 +74,38 @@ def verify_consistency(old, old_root, new, new_root, proof):
         fn, sn = fn >> 1, sn >> 1
     check(sn == 0, "bad_proof")
     check(fr == old_root and sr == new_root, "root_mismatch")
+
+
+def verify_subtree(start, end, size, subtree, expected, proof):
+    """formats.md, "Subtrees": by the recursion that makes such a proof, from its last hash back to its first."""
+    check(0 <= start < end <= size and start % (1 << (end - start - 1).bit_length()) == 0, "bad_subtree")
+    safe(size)
+    check(all(len(h) == 32 for h in [subtree, expected, *proof]), "bad_hash")
+    left = list(proof)
+
+    def take():
+        check(left, "bad_proof")
+        return left.pop()
+
+    def walk(start, end, size, whole):
+        """(hash of the leaves from start to end, root), among these leaves; whole: those are the subtree, not the end of it."""
+        if (start, end) == (0, size):
+            h = subtree if whole else take()
+            return h, h
+        k = 1 << (size - 1).bit_length() - 1
+        beside = take()
+        if end <= k:
+            inner, all_ = walk(start, end, k, whole)
+            return inner, node_hash(all_, beside)
+        if k <= start:
+            inner, all_ = walk(start - k, end - k, size - k, whole)
+            return inner, node_hash(beside, all_)
+        inner, all_ = walk(0, end - k, size - k, False)
+        return node_hash(beside, inner), node_hash(beside, all_)
+
+    found = walk(start, end, size, True)
+    check(not left, "bad_proof")
+    check(found == (subtree, expected), "root_mismatch")
 
 
 def parse_tile_path(path):

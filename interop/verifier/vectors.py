@@ -40,6 +40,10 @@ def consistency(c):
     tree.verify_consistency(c["oldSize"], unhex(c["oldRoot"]), c["newSize"], unhex(c["newRoot"]), hex_list(c["proof"]))
 
 
+def subtree_consistency(c):
+    tree.verify_subtree(c["start"], c["end"], c["treeSize"], unhex(c["subtreeHash"]), unhex(c["rootHash"]), hex_list(c["proof"]))
+
+
 def tile_paths(c):
     level, index, width = tree.parse_tile_path(c["path"])
     assert tree.tile_path(level, index, width) == c["path"]
@@ -158,8 +162,8 @@ def ledger_of_vectors():
 CHECKS = {"bundles": bundles, "canonical-json": canonical_json, "checkpoints": checkpoints, "consistency": consistency,
           "cosignatures": cosignatures, "disclosures": disclosures, "ed25519": ed25519_, "encodings": encodings, "envelopes": envelopes, "evidence": evidence,
           "hashes": hashes, "inclusion": inclusion, "ledger": ledger_of_vectors(), "notes": notes_, "policies": policies,
-          "signing-keys": signing_keys, "statements": statements_, "subtrees": subtrees, "tile-paths": tile_paths, "tiles": tiles,
-          "time-bounds": time_bounds_, "tlog-proofs": tlog_proofs, "vkeys": vkeys}
+          "signing-keys": signing_keys, "statements": statements_, "subtree-consistency": subtree_consistency, "subtrees": subtrees,
+          "tile-paths": tile_paths, "tiles": tiles, "time-bounds": time_bounds_, "tlog-proofs": tlog_proofs, "vkeys": vkeys}
 
 
 def run(only=()):

@@ -44,7 +44,8 @@ async function startTestWitnessAgain(): Promise<TestWitness> {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  // Not for ever: what follows says what is wrong.
+  for (let i = 0; i < 1000 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 interface Sent {

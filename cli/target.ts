@@ -7,9 +7,12 @@ import { asInput, CliError, EXIT } from './errors.js';
 import { readIfThere } from './files.js';
 import { checkCount } from './identifiers.js';
 import type { OpenLog } from './log.js';
-import { quote } from '../tlog/index.js';
+import { exchange, systemTimer } from '../client/index.js';
+import { decodeUtf8, quote } from '../tlog/index.js';
 import { required, type Settings } from './settings.js';
-import { readText } from './submission.js';
+
+/** Longest answer read, in bytes: an entry with its proof. */
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** The index of the entry that `target` names. Throws CliError "not_found", status 1. */
 export async function findEntry(
@@ -56,16 +59,15 @@ async function askIndex(context: Context, settings: Settings, id: string): Promi
   const url = required(settings, 'log');
   try {
     const address = new URL(`api/v1/entries?payload=${id}`, url.endsWith('/') ? url : `${url}/`).href;
-    const answer = await context.fetch(address, {
-      redirect: 'error',
+    const { status, body } = await exchange(address, {
+      fetch: context.fetch,
+      timer: systemTimer,
+      timeoutMs: 1000 * (settings.timeout ?? 60),
+      maxBody: MAX_ANSWER_BYTES,
       headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(1000 * (settings.timeout ?? 60)),
     });
-    if (answer.status !== 200) {
-      await answer.body?.cancel();
-      return undefined;
-    }
-    const { index } = JSON.parse(await readText(answer, address)) as { index?: unknown };
+    if (status !== 200) return undefined;
+    const { index } = JSON.parse(decodeUtf8(body)) as { index?: unknown };
     return Number.isSafeInteger(index) && (index as number) >= 0 ? (index as number) : undefined;
   } catch {
     return undefined;

@@ -42,13 +42,18 @@ export class Metrics {
     };
   }
 
-  /** Read when asked for; a reading that is not known is left out. */
-  gauge(name: string, help: string, read: () => readonly Sample[] | number | undefined): void {
+  /** Read when asked for; a reading that is not known is left out. A `counter` is one kept elsewhere. */
+  gauge(
+    name: string,
+    help: string,
+    read: () => readonly Sample[] | number | undefined,
+    type: 'gauge' | 'counter' = 'gauge',
+  ): void {
     this.#families.push(() => {
       const found = read();
       const samples = typeof found === 'number' ? [{ value: found }] : (found ?? []);
       return [
-        ...head(name, help, 'gauge'),
+        ...head(name, help, type),
         ...samples.map(({ labels, value }: Sample) => `${name}${labelText(labels)} ${value}`),
       ];
     });

@@ -13,10 +13,11 @@ export function measureProcess(metrics: Metrics, now: () => number): () => void 
   metrics.gauge('process_resident_memory_bytes', 'Memory that the process holds.', () =>
     process.memoryUsage.rss(),
   );
-  metrics.gauge('process_cpu_seconds_total', 'Processor time used, all threads.', () => {
+  const cpu = (): number => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
-  });
+  };
+  metrics.gauge('process_cpu_seconds_total', 'Processor time used, all threads.', cpu, 'counter');
   metrics.gauge(
     'nodejs_eventloop_lag_p99_seconds',
     'How late the main thread was since the last look, 99th percentile.',

@@ -174,7 +174,7 @@ test('/metrics: logs, peers, requests by outcome, times, writes, threads', async
   assert.equal(grown('stele_witness_requests_total{door="add-checkpoint",outcome="conflict"}'), 1);
   assert.equal(grown('stele_witness_request_seconds_count{door="add-checkpoint"}'), 1);
   assert.equal(grown('stele_witness_state_writes_total'), 1);
-  assert.equal(grown('stele_witness_signing_signed'), 1);
+  assert.equal(grown('stele_witness_signing_signed_total'), 1);
   assert.equal(now[`stele_witness_log_size{origin="${log.origin}"}`], 6);
   assert.equal(now[`stele_witness_log_age_seconds{origin="${log.origin}"}`], 4);
   assert.equal(now['stele_witness_signs'], 1);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   MAX_NOTE_BYTES,
   MAX_NOTE_SIGNATURES,
+  NOTE_ED25519,
   TlogError,
   concatBytes,
   decodeUtf8,
@@ -20,6 +21,7 @@ import {
   signNote,
   signNoteLine,
   signatureLine,
+  verifyNote,
   verifySignatureLine,
 } from './index.js';
 
@@ -324,4 +326,22 @@ test('sixteen ML-DSA-44 cosignatures fit', () => {
     [log, ...witnesses].map(({ vkey }) => vkey),
   );
   assert.equal(merged.verified.length, 17);
+});
+
+test('a line that is repeated is verified once', () => {
+  const key = newSigningKey('log.example/repeated', NOTE_ED25519, new Uint8Array(32).fill(7));
+  const text = 'log.example/repeated\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n';
+  const line = signNoteLine(text, key);
+  const note = parseNote(formatNote({ text, signatures: Array.from({ length: 100 }, () => ({ line })) }));
+  let read = 0;
+  // Every verification reads the bytes of a signature.
+  const signatures = note.signatures.map((signature) => ({
+    ...signature,
+    get signature() {
+      read++;
+      return signature.signature;
+    },
+  }));
+  assert.equal(verifyNote({ text, signatures }, [key.vkey]).verified.length, 1);
+  assert.ok(read <= 2, `${read} signatures read`);
 });

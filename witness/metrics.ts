@@ -68,14 +68,21 @@ export function measureWitness(now: () => number, status: () => StatusReport): W
     'Failures of the peer in a row.',
     perPeer(({ failures }) => failures),
   );
-  metrics.gauge('stele_witness_gossip_rounds', 'Rounds of gossip since the start.', () => read().rounds);
-  const signing = (name: keyof StatusReport['signing'], help: string): void =>
-    metrics.gauge(`stele_witness_signing_${name}`, help, () => read().signing[name]);
-  signing('threads', 'Threads for ML-DSA-44 signatures that run.');
-  signing('waiting', 'ML-DSA-44 signatures that wait for a thread.');
-  signing('signed', 'ML-DSA-44 signatures made since the start.');
-  signing('replaced', 'Signing threads that ended or hung since the start.');
-  signing('refused', 'ML-DSA-44 signatures refused since the start, since too many waited.');
+  metrics.gauge(
+    'stele_witness_gossip_rounds_total',
+    'Rounds of gossip since the start.',
+    () => read().rounds,
+    'counter',
+  );
+  const signing = (name: keyof StatusReport['signing'], help: string, type: 'gauge' | 'counter'): void => {
+    const suffix = type === 'counter' ? '_total' : '';
+    metrics.gauge(`stele_witness_signing_${name}${suffix}`, help, () => read().signing[name], type);
+  };
+  signing('threads', 'Threads for ML-DSA-44 signatures that run.', 'gauge');
+  signing('waiting', 'ML-DSA-44 signatures that wait for a thread.', 'gauge');
+  signing('signed', 'ML-DSA-44 signatures made since the start.', 'counter');
+  signing('replaced', 'Signing threads that ended or hung since the start.', 'counter');
+  signing('refused', 'ML-DSA-44 signatures refused since the start, since too many waited.', 'counter');
 
   const requests = metrics.counter('stele_witness_requests_total', 'Requests, by door and outcome.');
   requests.add({ door: 'add-checkpoint', outcome: 'cosigned' }, 0);

@@ -6,7 +6,8 @@ import { CliError, EXIT } from '../errors.js';
 import { checkCount, checkTime } from '../identifiers.js';
 import { openLog, type OpenLog } from '../log.js';
 import { required } from '../settings.js';
-import { readText } from '../submission.js';
+import { exchange, systemTimer } from '../../client/index.js';
+import { decodeUtf8 } from '../../tlog/index.js';
 
 interface SearchOptions {
   readonly by?: string;
@@ -19,6 +20,9 @@ interface SearchOptions {
   readonly limit: string;
   readonly all?: boolean;
 }
+
+/** Longest page read, in bytes. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
 /** What an index says of an entry, before anything of it is believed. */
 interface Hint {
@@ -129,12 +133,14 @@ async function askIndex(
     ask('order', options.oldest ? 'oldest' : 'newest');
     ask('limit', Math.min(limit - found.length, 100));
     ask('after', after);
-    const answer = await context.fetch(address.href, {
-      redirect: 'error',
+    const answer = await exchange(address.href, {
+      fetch: context.fetch,
+      timer: systemTimer,
+      timeoutMs: 1000 * (settings.timeout ?? 60),
+      maxBody: MAX_PAGE_BYTES,
       headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(1000 * (settings.timeout ?? 60)),
     });
-    const text = await readText(answer, address.href);
+    const text = decodeUtf8(answer.body);
     if (answer.status === 404 || answer.status === 400)
       throw new CliError(
         EXIT.failed,

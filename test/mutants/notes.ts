@@ -173,4 +173,12 @@ export const noteMutants: readonly Mutant[] = [
     test: overlap,
     name: '4,000 pairs of random policies',
   },
+  {
+    desc: 'one verification for a line that is repeated',
+    file: 'tlog/note.ts',
+    find: 'if (vkey !== undefined && verified.has(signature.line)) continue;',
+    replace: '',
+    test: 'tlog/note.test.ts',
+    name: 'a line that is repeated is verified once',
+  },
 ];

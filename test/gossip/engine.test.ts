@@ -1,8 +1,16 @@
 // What gossip makes of what others show, with a network and a disk that the test owns.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { verifyEvidence } from '../../evidence/index.js';
-import { formatVkey, signNote, type Vkey } from '../../tlog/index.js';
+import { compareCheckpoints, verifyEvidence } from '../../evidence/index.js';
+import {
+  formatCheckpoint,
+  formatNote,
+  formatVkey,
+  parseNote,
+  signNote,
+  signNoteLine,
+  type Vkey,
+} from '../../tlog/index.js';
 import type { GossipLog, Reconciled } from '../../witness/index.js';
 import { SigningLog, tilesOf } from '../helpers/signing-log.js';
 import { addSignature, cosignerKey } from './keys.js';
@@ -341,4 +349,46 @@ test('tiles kept are bounded, and suffice for trees since', async () => {
   assert.deepEqual(await node.gossip.observe(big.note(60_123), STRANGER), { kind: 'consistent' });
   const owed = await node.gossip.consistency(big.origin, 61_000, 80_123);
   assert.deepEqual(owed, { oldRoot: big.root(61_000), proof: await big.proof(61_000, 80_123) });
+});
+
+test('a witness that lies about endless logs nobody watches fills no disk; about ours it is convicted as ever', async () => {
+  const world = new World();
+  const node = await world.node('w1.example', [watched]);
+  const liar = await world.node('w2.example', [watched]);
+  await world.meet(node, liar);
+  const keys = { logs: [], witnesses: [{ vkey: liar.vkey }] };
+  const lie = async (origin: string): Promise<Uint8Array> => {
+    const note = (root: number): Uint8Array => {
+      const text = formatCheckpoint({ origin, size: 9, rootHash: log.root(root), extensions: [] });
+      return formatNote({ text, signatures: [{ line: signNoteLine(text, liar.key, 1_700_000_000) }] });
+    };
+    const [made] = (await compareCheckpoints([note(1), note(2)], keys)).evidence;
+    assert.ok(made);
+    return made.bytes;
+  };
+  for (let i = 0; i < 20; i++) await node.gossip.takeEvidence(await lie(`nobody-watches-${i}.example`));
+  assert.equal(node.store.evidence.size, 1);
+  assert.equal((await node.gossip.takeEvidence(await lie(log.origin))).kind, 'stored');
+  assert.equal(node.store.evidence.size, 2);
+});
+
+test('whoever shows the same tree in other words first keeps no signature of its log from convicting', async () => {
+  const { world, node } = await one();
+  const helper = await world.node('w2.example', [watched]);
+  await node.start([watched], [helper.peer]);
+  node.cosign(log.note(700));
+  // The log's accomplice: the tree of its fork, in a text that the log never signed.
+  const text = `${parseNote(fork.note(500)).text}other words\n`;
+  const line = signNoteLine(text, helper.key, 1_700_000_000);
+  const decoy = formatNote({ text, signatures: [{ line }] });
+  assert.equal((await node.gossip.observe(decoy, STRANGER)).kind, 'open');
+  assert.equal((await node.gossip.observe(fork.note(500), { kind: 'peer', name: helper.name })).kind, 'open');
+  // The same words by the same key again, and others by it, are no news.
+  assert.equal((await node.gossip.observe(decoy, STRANGER)).kind, 'open');
+  assert.ok(node.status.alarms.filter(({ kind }) => kind === 'unproven').length <= 2);
+  node.source = tilesOf(log, () => 700);
+  for (let i = 0; i < 3; i++) await node.gossip.round();
+  await node.gossip.idle();
+  assert.deepEqual(convicted(node), [log.origin]);
+  assert.ok(node.status.alarms.every(({ kind }) => kind !== 'unproven'));
 });

@@ -31,6 +31,20 @@ export const gossipMutants: readonly Mutant[] = [
     ...engine('a liar makes endless valid files'),
   },
   {
+    desc: 'one file of evidence for all origins that nobody watches',
+    file: 'witness/gossip/shelf.ts',
+    find: "watched ? origin : ''",
+    replace: 'watched ? origin : origin',
+    ...engine('a witness that lies about endless logs'),
+  },
+  {
+    desc: 'a tree in other words keeps no signature out',
+    file: 'witness/gossip/reports.ts',
+    find: 'return [...head.lines.keys()].every((key) => known.has(key)) ? tree[0] : undefined;',
+    replace: 'return known.size > 0 ? tree[0] : undefined;',
+    ...engine('whoever shows the same tree'),
+  },
+  {
     desc: 'the bound on reports that are open',
     file: 'witness/gossip/reports.ts',
     find: 'if (mine.length < (owner === undefined ? OTHERS : PER_PEER)) return;',

@@ -461,7 +461,7 @@ export class Gossip {
       evidence.push(...more.stored);
       guilty += more.count;
     }
-    w.open.remove(head);
+    w.open.remove(head, 'text');
     w.setAside(head);
     if (guilty === 0) {
       const signers = [...head.lines.values()].map(({ vkey }) => vkey.name).join(', ');

@@ -35,10 +35,6 @@ export class Reports {
   /** Reports that found no room, or lost it. */
   dropped = 0;
 
-  get(head: Head): Report | undefined {
-    return this.#reports.get(treeKey(head));
-  }
-
   all(): Report[] {
     return [...this.#reports.values()];
   }
@@ -50,7 +46,7 @@ export class Reports {
     now: number,
     random: () => number,
   ): { report: Report; news: boolean } | undefined {
-    const held = this.get(head);
+    const held = this.#held(head);
     if (held) {
       const merged = held.head.text === head.text ? mergeLines(held.head, head) : held.head;
       const known = from.kind !== 'peer' || held.peers.has(from.name);
@@ -67,7 +63,7 @@ export class Reports {
     this.#makeRoom(owner, random);
     const peers = new Set(from.kind === 'peer' ? [from.name] : []);
     const report: Report = { head, since: now, peers, owner, detail: '', round: -1, busy: undefined };
-    this.#reports.set(treeKey(head), report);
+    this.#reports.set(idOf(head), report);
     return { report, news: true };
   }
 
@@ -80,12 +76,26 @@ export class Reports {
     detail: string,
   ): void {
     const report = { head, since, peers: new Set(peers), owner, detail, round: -1, busy: undefined };
-    this.#reports.set(treeKey(head), report);
+    this.#reports.set(idOf(head), report);
   }
 
-  remove(head: Head): void {
-    const held = this.get(head);
-    if (held && sameTree(held.head, head)) this.#reports.delete(treeKey(head));
+  /** Removes what is known of this tree; with `text`, only in the words of this head. */
+  remove(head: Head, only?: 'text'): void {
+    for (const [id, { head: other }] of this.#reports)
+      if (sameTree(other, head) && (only === undefined || other.text === head.text)) this.#reports.delete(id);
+  }
+
+  /**
+   * The report that this head belongs to. A tree in other words gets one of its own for the sake of a key that
+   * stands under no words of it yet, so that nobody keeps a log's line out by being first; for no other, since
+   * ML-DSA-44 does not cover extension lines, and anybody can add some.
+   */
+  #held(head: Head): Report | undefined {
+    const same = this.#reports.get(idOf(head));
+    if (same) return same;
+    const tree = this.all().filter((report) => sameTree(report.head, head));
+    const known = new Set(tree.flatMap((report) => [...report.head.lines.keys()]));
+    return [...head.lines.keys()].every((key) => known.has(key)) ? tree[0] : undefined;
   }
 
   #makeRoom(owner: string | undefined, random: () => number): void {
@@ -95,6 +105,11 @@ export class Reports {
     // A peer's first report stays, for its age, and its last one comes in. Of strangers' any may go: were it
     // always the newest, whoever fills the room would shut everybody else out, and with the oldest push out.
     const out = owner === undefined ? mine[Math.floor(random() * mine.length)] : mine.at(-1);
-    if (out) this.#reports.delete(treeKey(out.head));
+    if (out) this.#reports.delete(idOf(out.head));
   }
+}
+
+/** One tree in one text. */
+function idOf(head: Head): string {
+  return `${treeKey(head)} ${head.text}`;
 }

@@ -1,5 +1,6 @@
 // The evidence that is kept: each file verified by our own keys first, and one for each set of keys and
-// origin, since whoever signs two histories can make endless valid files.
+// origin, since whoever signs two histories can make endless valid files. A witness can do so of endless
+// origins, too: of those that are not watched here, all together count as one.
 import { parseEvidence, verifyEvidence, type EvidenceKeys, type Verdict } from '../../evidence/index.js';
 import { encodeHex, equalBytes, formatVkey, sha256, SteleError } from '../../tlog/index.js';
 import type { GossipStore, KeptEvidence } from './ports.js';
@@ -43,7 +44,7 @@ export class Shelf {
     this.#convicted = new Map();
     for (const file of this.#files) {
       const verdict = tryVerify(file.bytes, keys);
-      if ('origin' in verdict) this.#enter(file.sha256, verdict);
+      if ('origin' in verdict) this.#enter(file.sha256, verdict, caseOf(verdict, keys));
     }
   }
 
@@ -51,7 +52,7 @@ export class Shelf {
   async add(bytes: Uint8Array, keys: EvidenceKeys): Promise<Shelved> {
     const verdict = tryVerify(bytes, keys);
     if (!('origin' in verdict)) return verdict;
-    const id = caseOf(verdict);
+    const id = caseOf(verdict, keys);
     const known = this.#kept.get(id);
     if (known) return { kind: 'known', kept: known };
     const writing = this.#writing.get(id);
@@ -59,7 +60,7 @@ export class Shelf {
       const outcome = await writing;
       return outcome.kind === 'stored' ? { kind: 'known', kept: outcome.kept } : outcome;
     }
-    const write = this.#write(Uint8Array.from(bytes), verdict);
+    const write = this.#write(Uint8Array.from(bytes), verdict, id);
     this.#writing.set(id, write);
     try {
       return await write;
@@ -68,15 +69,14 @@ export class Shelf {
     }
   }
 
-  async #write(bytes: Uint8Array, verdict: Verdict): Promise<Shelved> {
+  async #write(bytes: Uint8Array, verdict: Verdict, id: string): Promise<Shelved> {
     const name = encodeHex(sha256(bytes));
     await this.#store.saveEvidence(name, bytes);
     if (!this.#files.some((file) => file.sha256 === name)) this.#files.push({ sha256: name, bytes });
-    return { kind: 'stored', kept: this.#enter(name, verdict) };
+    return { kind: 'stored', kept: this.#enter(name, verdict, id) };
   }
 
-  #enter(name: string, verdict: Verdict): KeptEvidence {
-    const id = caseOf(verdict);
+  #enter(name: string, verdict: Verdict, id: string): KeptEvidence {
     const before = this.#kept.get(id);
     if (before) return before;
     const { kind, role, origin } = verdict;
@@ -118,9 +118,10 @@ export class Shelf {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** One case: whose keys, and for which log. */
-function caseOf({ role, origin, convicted }: Verdict): string {
-  return [role, origin, ...convicted.map((vkey) => formatVkey(vkey)).sort()].join('\n');
+/** One case: whose keys, and for which log, if it is one that is watched here. */
+function caseOf({ role, origin, convicted }: Verdict, { logs }: EvidenceKeys): string {
+  const watched = logs.some((log) => (log.origin ?? log.vkey.name) === origin);
+  return [role, watched ? origin : '', ...convicted.map((vkey) => formatVkey(vkey)).sort()].join('\n');
 }
 
 function tryVerify(bytes: Uint8Array, keys: EvidenceKeys): Verdict | Extract<Shelved, { kind: 'refused' }> {

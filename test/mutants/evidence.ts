@@ -161,8 +161,8 @@ export const evidenceMutants: readonly Mutant[] = [
   {
     desc: 'the rule that only what the policy lists is proven by a contradiction',
     file: 'cli/evidence.ts',
-    find: 'if (comparison.evidence.length > 0) return keep(context, comparison, error);',
-    replace: 'return keep(context, comparison, error);',
+    find: 'if (comparison.evidence.length > 0) return keep(context, log, {',
+    replace: 'return keep(context, log, {',
     test: 'test/cli-evidence.test.ts',
     name: 'a contradiction across a change of policy',
   },

@@ -250,8 +250,8 @@ export const witnessMutants: readonly Mutant[] = [
   },
   {
     desc: "the bound on a witness's request",
-    file: 'witness/http.ts',
-    find: "if (Number(incoming.headers['content-length'] ?? 0) > limit) return undefined;",
+    file: 'system/body.ts',
+    find: "if (Number(request.headers['content-length'] ?? 0) > limit) return { kind: 'too-large' };",
     replace: 'limit = Infinity;',
     ...transcript('128 KiB'),
   },
@@ -343,16 +343,15 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: 'the bound on requests sent ahead to a witness',
     file: 'witness/index.ts',
-    find: 'inTurn((incoming, outgoing) => void listener(incoming, outgoing)),',
-    replace: '(incoming, outgoing) => void listener(incoming, outgoing),',
+    find: 'inTurn((incoming, outgoing) => {',
+    replace: '((incoming, outgoing) => {',
     ...transcript('requests sent ahead'),
   },
   {
     desc: 'a body that is kept as bytes, not as the pieces it came in',
-    file: 'witness/http.ts',
-    find: 'for await (const chunk of body) if (!collected.add(chunk)) return undefined;',
-    replace:
-      'const kept: Uint8Array[] = []; for await (const chunk of body) { kept.push(chunk); if (!collected.add(chunk)) return undefined; }',
+    file: 'system/body.ts',
+    find: 'const take = (chunk: Uint8Array): void => {',
+    replace: 'const kept: Uint8Array[] = []; const take = (chunk: Uint8Array): void => { kept.push(chunk);',
     ...transcript('chunks of one byte'),
   },
   {

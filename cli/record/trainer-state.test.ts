@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
-import { exactDecimal, parseTrainerState } from './trainer-state.js';
+import { exactDecimal, parseTrainerState, readTrainerState } from './trainer-state.js';
 
 test('counts are exact, whatever way a trainer writes them', () => {
   const cases: [string, string | undefined][] = [
@@ -43,4 +46,21 @@ test('a state with losses that are no numbers is read, half a state is not', () 
 test('training has ended when its totals are in the history', () => {
   const text = '{"global_step": 7, "log_history": [{"loss": 1}, {"train_runtime": 20.5}, {"eval_loss": 2}]}';
   assert.equal(parseTrainerState(text, 0).ended, true);
+});
+
+test('a state that is made to be slow is read in no time, or is none', () => {
+  const long = `{"run_name":"${'x'.repeat(20_000_000)}","global_step":7}`;
+  assert.equal(parseTrainerState(long, 0).step, 7);
+  // Each quote of it is the beginning of a string that does not end.
+  const begun = performance.now();
+  for (const end of ['', '\\', '\\\n'])
+    assert.throws(() => parseTrainerState(`"${'\\"'.repeat(100_000)}${end}`, 0), SyntaxError);
+  assert.ok(performance.now() - begun < 10_000);
+});
+
+test('what has no end is not read', { skip: process.platform === 'win32' }, (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'stele-state-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  symlinkSync('/dev/zero', join(folder, 'trainer_state.json'));
+  assert.equal(readTrainerState(folder), undefined);
 });

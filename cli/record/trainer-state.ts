@@ -24,11 +24,15 @@ const MAX_STATE_BYTES = 256 * 1024 * 1024;
 export function readTrainerState(folder: string): TrainerState | undefined {
   const path = join(folder, 'trainer_state.json');
   try {
-    const { size, mtimeMs } = statSync(path);
-    if (size > MAX_STATE_BYTES) return undefined;
+    const stat = statSync(path);
+    const { size, mtimeMs } = stat;
+    // Of a pipe or a device there is no end to be read.
+    if (!stat.isFile() || size > MAX_STATE_BYTES) return undefined;
     return parseTrainerState(readFileSync(path, 'utf8'), Math.floor(mtimeMs / 1000));
   } catch (error) {
-    if (error instanceof SyntaxError || codeOf(error) !== undefined) return undefined;
+    // RangeError: text that is more than the expression below, or a string, can hold.
+    if (error instanceof SyntaxError || error instanceof RangeError || codeOf(error) !== undefined)
+      return undefined;
     throw error;
   }
 }
@@ -37,9 +41,9 @@ export function readTrainerState(folder: string): TrainerState | undefined {
 export function parseTrainerState(text: string, writtenAt: number): TrainerState {
   // Python writes NaN and Infinity, which JSON has not, and compute beyond 2^53, which JSON.parse rounds: so
   // every number is read as the text that it is.
-  const numbersAsText = text.replace(/"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity|\d[\d.eE+-]*)/g, (token) =>
-    token.startsWith('"') ? token : `"${token}"`,
-  );
+  // A string that does not end is one token up to the end, or each quote in it would be looked at as another.
+  const tokens = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|-?(?:NaN|Infinity|\d[\d.eE+-]*)/g;
+  const numbersAsText = text.replace(tokens, (token) => (token.startsWith('"') ? token : `"${token}"`));
   const state = JSON.parse(numbersAsText) as Record<string, unknown> | null;
   const step = Number(state?.['global_step']);
   if (typeof state?.['global_step'] !== 'string' || !Number.isSafeInteger(step) || step < 0)

@@ -218,7 +218,7 @@ export class QueryIndex {
         'bad_request',
         `expected times with at most ${MAX_ANCHORS} anchors between them`,
       );
-    return ranges.sort(([a], [b]) => a - b);
+    return joined(ranges);
   }
 
   /** Indexes of entries that may fit, in the order asked for, behind `after`. */
@@ -251,6 +251,20 @@ export class QueryIndex {
       for await (const key of db.keys(options)) yield Number(decodeUtf8(key).slice(prefix.length));
     }
   }
+}
+
+/**
+ * The ranges, ascending, as one where they touch: anchors follow on one another, and each range that is left
+ * costs whoever looks for a rare value a look of its own.
+ */
+export function joined(ranges: readonly (readonly [number, number])[]): [number, number][] {
+  const left: [number, number][] = [];
+  for (const [from, to] of [...ranges].sort(([a], [b]) => a - b)) {
+    const last = left.at(-1);
+    if (last !== undefined && from <= last[1]) last[1] = Math.max(last[1], to);
+    else left.push([from, to]);
+  }
+  return left;
 }
 
 function keysOf({ participants, run, type, digests }: EntryFacts, index: number): Uint8Array[] {

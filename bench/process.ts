@@ -27,7 +27,8 @@ export const canPin: boolean =
 export const SERVER_CORE = 0;
 export const GENERATOR_CORE = 1;
 
-function pinned(core: number | 'any', command: readonly string[]): [string, string[]] {
+/** A command as it is started on a core. */
+export function pinned(core: number | 'any', command: readonly string[]): [string, string[]] {
   const [program = '', ...args] =
     canPin && core !== 'any' ? ['taskset', '-c', String(core), ...command] : command;
   return [program, args];

@@ -1,18 +1,24 @@
 // The witnesses that are measured, each over a fresh folder in which the logs are configured.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   COSIGNATURE_ED25519,
+  decodeBase64,
   encodeUtf8,
   formatSigningKey,
   formatVkey,
   newSigningKey,
+  newVkey,
   parseVkey,
   sha256,
 } from '../tlog/index.js';
 import { initFolder, layout, originHash } from '../witness/index.js';
 import { formatState, initialState } from '../witness/state-file.js';
-import { freePort, peer, root, startServer } from './process.js';
+import { SERVER_CORE, freePort, peer, pinned, root, startServer } from './process.js';
 import type { Running } from './process.js';
 
 /** One way of serving a witness. */
@@ -25,11 +31,15 @@ export interface WitnessTarget {
   /** Measured with one number of requests in flight only, the last. */
   readonly once?: true;
   /** Starts it in an empty folder, for logs with these keys; `vkey` has all its keys, with commas between. */
-  start(
-    folder: string,
-    logs: readonly string[],
-    under?: StartedUnder,
-  ): Promise<{ server: Running; vkey: string }>;
+  start(folder: string, logs: readonly string[], under?: StartedUnder): Promise<StartedWitness>;
+}
+
+/** A witness that serves. */
+export interface StartedWitness {
+  readonly server: Running;
+  readonly vkey: string;
+  /** A process that works for it, whose CPU time counts as its own. */
+  readonly helper?: number;
 }
 
 /** Flags for Node, where it is ours, and a program to start it with. */
@@ -40,9 +50,10 @@ export interface StartedUnder {
 
 /** What the rates are compared of; the last is beside them. */
 export function witnessTargets(): WitnessTarget[] {
-  const omniwitness = peer('omniwitness');
+  const [omniwitness, litewitness] = [peer('omniwitness'), peer('litewitness')];
   const targets = [ourWitness()];
   if (omniwitness !== undefined) targets.push(omni(omniwitness));
+  if (litewitness !== undefined) targets.push(lite(litewitness));
   targets.push({ ...ourWitness(true), once: true });
   return targets;
 }
@@ -74,7 +85,7 @@ export function ourWitness(mldsa = false): WitnessTarget {
   };
 }
 
-/** The field's, which keeps its state in SQLite. */
+/** The Go witness project's, which keeps its state in SQLite. */
 function omni(program: string): WitnessTarget {
   return {
     name: 'omniwitness',
@@ -102,4 +113,71 @@ function omni(program: string): WitnessTarget {
       return { server, vkey: formatVkey(key.vkey) };
     },
   };
+}
+
+/** Torchwood's, which keeps its state and its logs in SQLite, and its key in an ssh-agent. */
+function lite(program: string): WitnessTarget {
+  return {
+    name: 'litewitness',
+    syncs: "SQLite's write-ahead log (journal_mode WAL, synchronous FULL), one fsync for each",
+    peer: true,
+    async start(folder, logs) {
+      const [key, db, name] = [join(folder, 'key'), join(folder, 'db'), 'bench.example/litewitness'];
+      run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', key]);
+      // Its witnessctl, which would do this, cannot be built.
+      run(['python3', `${root}interop/litewitness-knows.py`, db], { input: `${logs.join('\n')}\n` });
+      const fingerprint = run(['ssh-keygen', '-lf', `${key}.pub`]).split(' ')[1] ?? '';
+      const blob = decodeBase64(readFileSync(`${key}.pub`, 'utf8').split(' ')[1]?.trim() ?? '');
+      const agent = await startAgent(key);
+      try {
+        const port = await freePort();
+        const flags = ['-db', db, '-name', name, '-key', fingerprint, '-ssh-agent', agent.socket];
+        const server = await startServer([program, ...flags, '-listen', `127.0.0.1:${port}`], port);
+        const stop = async (): Promise<void> => {
+          await server.stop();
+          await agent.stop();
+        };
+        // The key itself is the end of the file's.
+        const vkey = formatVkey(newVkey(name, COSIGNATURE_ED25519, blob.slice(-32)));
+        return { server: { ...server, stop }, vkey, helper: agent.pid };
+      } catch (error) {
+        await agent.stop();
+        throw error;
+      }
+    },
+  };
+}
+
+/** An ssh-agent on the server's core that holds this key. */
+async function startAgent(key: string): Promise<{ socket: string; pid: number; stop(): Promise<void> }> {
+  // The path of a socket must be short.
+  const folder = mkdtempSync(join(tmpdir(), 'agent.'));
+  const socket = join(folder, 'socket');
+  const [program, args] = pinned(SERVER_CORE, ['ssh-agent', '-D', '-a', socket]);
+  const child = spawn(program, args, { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  const stop = async (): Promise<void> => {
+    child.kill();
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    for (let tries = 0; !existsSync(socket); tries++) {
+      if (tries === 100) throw new Error(`expected ssh-agent to make ${socket}`);
+      await sleep(50);
+    }
+    run(['ssh-add', '-q', key], { env: { ...process.env, SSH_AUTH_SOCK: socket } });
+    return { socket, pid: child.pid ?? 0, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What a program prints. Throws unless its status is 0. */
+function run(command: readonly string[], options: { input?: string; env?: NodeJS.ProcessEnv } = {}): string {
+  const [program = '', ...args] = command;
+  const { status, stdout, stderr, error } = spawnSync(program, args, { ...options, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command.join(' ')}: ${error?.message ?? `${stdout}${stderr}`}`);
+  return stdout;
 }

@@ -18,7 +18,7 @@ interface Asked {
 }
 
 interface Measured extends Asked {
-  /** Microseconds of all the witness's threads for each request. */
+  /** Microseconds of all the witness's threads, and of its helper's, for each request. */
   readonly cpu: number;
 }
 
@@ -63,6 +63,7 @@ async function withLogs(
   const { stdout } = await runPinned([generator, '-logs', String(logs), '-vkeys']);
   const vkeys = stdout.trimEnd().split('\n');
   const running: Running[] = [];
+  const pids: number[][] = [];
   const found = new Map<string, Measured[]>();
   let asker: Driven | undefined;
   const own = join(folder, 'witness');
@@ -71,8 +72,9 @@ async function withLogs(
     for (const [i, target] of targets.entries()) {
       const place = join(own, String(i));
       mkdirSync(place, { recursive: true });
-      const { server, vkey } = await target.start(place, vkeys);
+      const { server, vkey, helper } = await target.start(place, vkeys);
       running.push(server);
+      pids.push(helper === undefined ? [server.pid] : [server.pid, helper]);
       started.push(server.url, vkey);
     }
     asker = await drive([generator, '-logs', String(logs), ...started], 'ready');
@@ -81,10 +83,9 @@ async function withLogs(
       for (const count of inFlight) {
         for (const [i, { name, once }] of targets.entries()) {
           if (once === true && count !== inFlight.at(-1)) continue;
-          const { pid } = running[i] ?? { pid: 0 };
-          const before = cpuSeconds(pid);
+          const before = cpuSeconds(pids[i]);
           const asked = JSON.parse(await asker.ask(`run ${i} ${count} ${seconds}`)) as Asked;
-          const measured = { ...asked, cpu: (1e6 * (cpuSeconds(pid) - before)) / asked.all };
+          const measured = { ...asked, cpu: (1e6 * (cpuSeconds(pids[i]) - before)) / asked.all };
           const id = `${name} ${count}`;
           found.set(id, [...(found.get(id) ?? []), measured]);
           console.error(
@@ -157,6 +158,6 @@ function verdict(
     });
 }
 
-function cpuSeconds(pid: number): number {
-  return [...threads(pid).values()].reduce((sum, spent) => sum + spent, 0);
+function cpuSeconds(pids: readonly number[] = []): number {
+  return pids.flatMap((pid) => [...threads(pid).values()]).reduce((sum, spent) => sum + spent, 0);
 }

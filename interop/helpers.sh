@@ -177,22 +177,8 @@ litewitness() {
   sed -n 's/.* vkey=//p' "$work/$name.log" >"$work/$name.vkey"
 }
 
-# litewitness_knows NAME VKEYFILE...: configures logs, while it runs too: what its own witnessctl, which
-# cannot be built, would write.
-litewitness_knows() {
-  python3 - "$work/$1.db" "${@:2}" <<-'PYTHON'
-	import base64, hashlib, sqlite3, sys
-	db = sqlite3.connect(sys.argv[1])
-	db.execute("CREATE TABLE IF NOT EXISTS log (origin TEXT PRIMARY KEY, tree_size INTEGER NOT NULL, tree_hash TEXT NOT NULL)")
-	db.execute("CREATE TABLE IF NOT EXISTS key (origin TEXT NOT NULL, key TEXT NOT NULL, FOREIGN KEY(origin) REFERENCES log(origin))")
-	for file in sys.argv[2:]:
-	    vkey = open(file).read().strip()
-	    origin = vkey.split("+")[0]
-	    db.execute("INSERT INTO log VALUES (?, 0, ?)", (origin, base64.b64encode(hashlib.sha256().digest()).decode()))
-	    db.execute("INSERT INTO key VALUES (?, ?)", (origin, vkey))
-	db.commit()
-	PYTHON
-}
+# litewitness_knows NAME VKEYFILE...: configures logs, while it runs too.
+litewitness_knows() { awk 1 "${@:2}" | python3 interop/litewitness-knows.py "$work/$1.db"; }
 
 # sunlight NAME KEYNAME VKEYFILE...: starts a new witness of Sunlight's that has these logs configured, and
 # beside it Skylight, which serves what it has cosigned. Sets $sunlight and $skylight to their URLs; its

@@ -18,6 +18,9 @@
 //	run T K SECONDS    further checkpoints, the logs by turns, none with two requests in flight; what is
 //	                   answered in the first half second is not counted
 //
+// Each line has connections of its own, since litewitness closes those on which nothing came for five
+// seconds, and witnesses are asked by turns.
+//
 // 200 is a cosignature; 429 and 503 are retried after Retry-After or else a
 // millisecond, and counted, their time being part of the request's; anything
 // else ends the program, with status 1.
@@ -137,7 +140,6 @@ type witness struct {
 	// their next: one being asked about is in neither hand.
 	next    []int
 	waiting chan int
-	conns   []*wire.Conn
 }
 
 type result struct {
@@ -155,10 +157,12 @@ type result struct {
 // run asks until the time has come, or with rounds above 0 until every log has
 // so many checkpoints cosigned.
 func (w *witness) run(logs []*ed25519Log, all []step, inFlight int, from, until time.Time, rounds int) result {
-	for len(w.conns) < inFlight {
-		conn, err := wire.Dial(w.url, "/add-checkpoint")
+	conns := make([]*wire.Conn, inFlight)
+	for i := range conns {
+		var err error
+		conns[i], err = wire.Dial(w.url, "/add-checkpoint")
 		must(err)
-		w.conns = append(w.conns, conn)
+		defer conns[i].Close()
 	}
 	var retried, answered, left atomic.Int64
 	left.Store(int64(len(logs)))
@@ -177,7 +181,7 @@ func (w *witness) run(logs []*ed25519Log, all []step, inFlight int, from, until 
 					log.Fatalf("%s: expected at most %d checkpoints to be cosigned, found more: give more -steps", l.name, at)
 				}
 				now = time.Now()
-				answer := w.ask(w.conns[i], all[at].head, l.notes[at], &retried)
+				answer := w.ask(conns[i], all[at].head, l.notes[at], &retried)
 				end := time.Now()
 				if at == 0 {
 					w.verify(l.name, all[at].tail, answer)

@@ -26,8 +26,8 @@ export interface LogMetrics {
 /** What the gauges read. */
 export interface Measured {
   readonly clock: Clock;
-  /** Folder whose disk matters. */
-  readonly folder: string;
+  /** What is free where the log lies; undefined where that cannot be told. */
+  freeBytes(): number | undefined;
   readonly witnesses: readonly string[];
   readiness(): Readiness;
 }
@@ -37,7 +37,7 @@ const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** Makes them. The gauges are read at each scrape. */
 export function measureLog(measured: Measured): LogMetrics {
-  const { clock, folder, witnesses } = measured;
+  const { clock, witnesses } = measured;
   const readiness = (): Readiness => measured.readiness();
   const metrics = new Metrics();
   const seconds = (): number => clock.now() / 1000;
@@ -67,7 +67,7 @@ export function measureLog(measured: Measured): LogMetrics {
     'When the witness last cosigned for this process, since 1970; 0 for never.',
     () => witnesses.map((witness) => ({ labels: { witness }, value: cosignedAt.get(witness) ?? 0 })),
   );
-  metrics.gauge('stele_log_disk_free_bytes', 'Free space where the log lies.', () => freeBytes(folder));
+  metrics.gauge('stele_log_disk_free_bytes', 'Free space where the log lies.', () => measured.freeBytes());
   const lines = metrics.counter('stele_log_messages_total', 'Messages of the server, by level.');
   for (const level of LEVELS) lines.add({ level }, 0);
   const submissions = metrics.counter(
@@ -128,7 +128,8 @@ function routeOf(method: string, path: string): string {
   return path === '/healthz' || path === '/readyz' || path === '/metrics' ? 'status' : 'other';
 }
 
-function freeBytes(folder: string): number | undefined {
+/** Free space on a folder's disk. */
+export function freeBytes(folder: string): number | undefined {
   try {
     const { bavail, bsize } = statfsSync(folder);
     return bavail * bsize;

@@ -8,7 +8,7 @@ import { createApp } from './http/app.js';
 import { listen } from './http/listen.js';
 import type { Readiness } from './http/view.js';
 import { silentLogger } from './logger.js';
-import { measureLog } from './metrics.js';
+import { freeBytes, measureLog } from './metrics.js';
 import type { QueryIndex } from './search/query-index.js';
 import { deferred } from './signal.js';
 import { Publisher } from './publisher.js';
@@ -58,7 +58,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   let draining = false;
   const metrics = measureLog({
     clock,
-    folder: settings.folder,
+    freeBytes: () => freeBytes(settings.folder),
     witnesses: policy.witnesses.map(({ name }) => name),
     readiness: () => readiness(),
   });

@@ -392,3 +392,24 @@ test('whoever shows the same tree in other words first keeps no signature of its
   assert.deepEqual(convicted(node), [log.origin]);
   assert.ok(node.status.alarms.every(({ kind }) => kind !== 'unproven'));
 });
+
+test('of a flood only what has kept its place is looked into, while tiles are slow', async () => {
+  const { world, node } = await one({ source: tilesOf(log, () => 700) });
+  node.cosign(log.note(700));
+  await node.gossip.idle();
+  const { source } = node;
+  assert.ok(source);
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  node.source = { ...source, tile: (tile) => held.then(() => source.tile(tile)) };
+  const before = world.asked.get('tile') ?? 0;
+  const looks = Array.from({ length: 300 }, (_, i) =>
+    node.gossip.observe(log.note(10_000 + i, log.root(i + 1)), STRANGER),
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  release();
+  for (const { kind } of await Promise.all(looks)) assert.equal(kind, 'open');
+  const asked = (world.asked.get('tile') ?? 0) - before;
+  assert.ok(asked > 0 && asked <= 300, `${asked} tiles`);
+  assert.ok(node.status.dropped >= 260);
+});

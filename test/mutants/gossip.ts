@@ -45,6 +45,13 @@ export const gossipMutants: readonly Mutant[] = [
     ...engine('whoever shows the same tree'),
   },
   {
+    desc: 'a report that lost its place is not looked into',
+    file: 'witness/gossip/engine.ts',
+    find: 'if (report.dropped) return',
+    replace: 'if (report.round === -2) return',
+    ...engine('of a flood only what has kept its place'),
+  },
+  {
     desc: 'the bound on reports that are open',
     file: 'witness/gossip/reports.ts',
     find: 'if (mine.length < (owner === undefined ? OTHERS : PER_PEER)) return;',

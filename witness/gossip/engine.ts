@@ -383,6 +383,8 @@ export class Gossip {
   }
 
   async #relate(w: Watched, report: Report): Promise<Reconciled> {
+    // While it waited for its turn: what strangers flood us with delays nobody's reports for longer than it is kept.
+    if (report.dropped) return { kind: 'open', detail: 'no room for it any more: show it again' };
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const { head } = report;
       const { own, base } = w;

@@ -26,6 +26,8 @@ export interface Report {
   detail: string;
   /** The round in which it was last looked into; -1 if never. */
   round: number;
+  /** It lost its place to another. */
+  dropped: boolean;
   /** Under way. */
   busy: Promise<unknown> | undefined;
 }
@@ -62,7 +64,8 @@ export class Reports {
     const owner = from.kind === 'peer' ? from.name : from.kind === 'log' ? LOG : undefined;
     this.#makeRoom(owner, random);
     const peers = new Set(from.kind === 'peer' ? [from.name] : []);
-    const report: Report = { head, since: now, peers, owner, detail: '', round: -1, busy: undefined };
+    const fresh = { detail: '', round: -1, dropped: false, busy: undefined };
+    const report: Report = { head, since: now, peers, owner, ...fresh };
     this.#reports.set(idOf(head), report);
     return { report, news: true };
   }
@@ -75,7 +78,8 @@ export class Reports {
     owner: string | undefined,
     detail: string,
   ): void {
-    const report = { head, since, peers: new Set(peers), owner, detail, round: -1, busy: undefined };
+    const fresh = { round: -1, dropped: false, busy: undefined };
+    const report = { head, since, peers: new Set(peers), owner, detail, ...fresh };
     this.#reports.set(idOf(head), report);
   }
 
@@ -105,7 +109,9 @@ export class Reports {
     // A peer's first report stays, for its age, and its last one comes in. Of strangers' any may go: were it
     // always the newest, whoever fills the room would shut everybody else out, and with the oldest push out.
     const out = owner === undefined ? mine[Math.floor(random() * mine.length)] : mine.at(-1);
-    if (out) this.#reports.delete(idOf(out.head));
+    if (!out) return;
+    out.dropped = true;
+    this.#reports.delete(idOf(out.head));
   }
 }
 

@@ -46,7 +46,7 @@ export const gossipMutants: readonly Mutant[] = [
   },
   {
     desc: 'a report that lost its place is not looked into',
-    file: 'witness/gossip/engine.ts',
+    file: 'witness/gossip/relate.ts',
     find: 'if (report.dropped) return',
     replace: 'if (report.round === -2) return',
     ...engine('of a flood only what has kept its place'),
@@ -95,7 +95,7 @@ export const gossipMutants: readonly Mutant[] = [
   },
   {
     desc: 'the conviction of a witness that cosigned both histories',
-    file: 'witness/gossip/engine.ts',
+    file: 'witness/gossip/relate.ts',
     find: "if (relation.kind !== 'contradiction') continue;",
     replace: 'continue;',
     ...engine('a witness that cosigned both histories'),

@@ -44,7 +44,7 @@ export const simulationMutants: readonly Mutant[] = [
   },
   {
     desc: 'the tiles that a witness keeps of what it cosigned',
-    file: 'witness/gossip/engine.ts',
+    file: 'witness/gossip/keeper.ts',
     find: 'await w.tiles.keep(remote, head, trees);',
     replace: '',
     ...seed('seed 6, beyond'),

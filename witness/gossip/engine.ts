@@ -1,17 +1,12 @@
 // Gossip: every checkpoint that anybody shows is held against the largest tree known to be on our own
 // history, and what contradicts it becomes evidence as soon as it can be proven. It never moves what the
 // witness has cosigned. No clock that ticks, no network, no disk, but through ports. Source: spec/gossip.md.
-import {
-  checkAlone,
-  compareCheckpoints,
-  type EvidenceKeys,
-  type MadeEvidence,
-} from '../../evidence/index.js';
-import { emptyRoot, encodeHex, encodeUtf8, equalBytes, SteleError, type Vkey } from '../../tlog/index.js';
+import { emptyRoot, encodeUtf8, equalBytes, SteleError, type Vkey } from '../../tlog/index.js';
 import type { Logger } from '../log.js';
 import type { OwnCosignature } from '../restored.js';
+import { Background } from './background.js';
+import { Court } from './court.js';
 import {
-  keyOf,
   mergeLines,
   noteOf,
   openHead,
@@ -24,7 +19,7 @@ import {
   type Head,
   type ReadNote,
 } from './head.js';
-import { Limiter } from './limiter.js';
+import { Keeper } from './keeper.js';
 import type {
   GossipLog,
   GossipNetwork,
@@ -37,18 +32,16 @@ import type {
   Reconciled,
   Source,
 } from './ports.js';
-import { Prover, type Relation } from './prover.js';
-import { Reader, type Taken } from './reader.js';
-import type { Report } from './reports.js';
+import { Prover } from './prover.js';
+import { Reader, type PeerState, type Taken } from './reader.js';
+import { Relater } from './relate.js';
 import { Shelf, type Shelved } from './shelf.js';
 import { logStatus } from './status.js';
+import { Teller } from './tell.js';
 import { Watched } from './watched.js';
 
 /** Bytes of a note that is looked at. */
 export const MAX_REPORT: number = 128 * 1024;
-const NOT_SIGNED = 'only a witness has signed it, and nothing of this log is known';
-/** Our history moved while a report was held against it: so often it is held against the new one at once. */
-const ATTEMPTS = 3;
 
 export interface GossipOptions {
   network: GossipNetwork;
@@ -65,38 +58,34 @@ export interface GossipOptions {
   met?: (seen: OwnCosignature, where: string) => void;
 }
 
-/** What two heads gave. */
-interface Made {
-  /** Hex SHA-256 of the files that were news. */
-  readonly stored: readonly string[];
-  /** How many cases they prove, known ones too. */
-  readonly count: number;
-}
-
 export class Gossip {
   readonly #options: GossipOptions;
   readonly #log: Logger;
+  readonly #watched = new Map<string, Watched>();
+  readonly #background: Background;
   readonly #prover: Prover;
   readonly #shelf: Shelf;
-  readonly #watched = new Map<string, Watched>();
+  readonly #keeper: Keeper;
   readonly #reader: Reader;
-  #witnesses: readonly Vkey[];
+  readonly #teller: Teller;
+  readonly #court: Court;
+  readonly #relater: Relater;
   #loaded: Promise<void> | undefined;
   #rounds = 0;
-  readonly #running = new Set<Promise<unknown>>();
-  /** Reports looked into at once, trees whose tiles are fetched, states written. */
-  readonly #looking = new Limiter(64);
-  readonly #keeping = new Limiter(4);
-  readonly #saving = new Limiter(4);
 
   constructor(options: GossipOptions) {
+    const { network, store, clock, random, ownKeys, log = (): void => undefined } = options;
+    const peers = (): readonly PeerState[] => this.#reader.peers;
     this.#options = options;
-    this.#log = options.log ?? ((): void => undefined);
-    this.#prover = new Prover(options.network);
-    this.#shelf = new Shelf(options.store);
-    this.#witnesses = options.ownKeys;
-    const { network, clock, random } = options;
-    this.#reader = new Reader({ network, clock, random, log: this.#log }, this, this.#watched);
+    this.#log = log;
+    const background = (this.#background = new Background(log));
+    const prover = (this.#prover = new Prover(network));
+    const shelf = (this.#shelf = new Shelf(store));
+    const keeper = (this.#keeper = new Keeper({ network, store, clock }, background));
+    const teller = (this.#teller = new Teller(peers, background));
+    const court = (this.#court = new Court({ shelf, keeper, teller, log }, this.#watched, ownKeys));
+    this.#relater = new Relater({ prover, shelf, court, keeper, teller, background, peers, clock, log });
+    this.#reader = new Reader({ network, clock, random, log }, this, this.#watched);
   }
 
   /**
@@ -120,7 +109,7 @@ export class Gossip {
   /** The peers from now on. */
   setPeers(peers: readonly Peer[]): void {
     this.#reader.setPeers(peers);
-    this.#witnesses = [...this.#options.ownKeys, ...peers.flatMap(({ vkeys }) => vkeys)];
+    this.#court.witnesses = [...this.#options.ownKeys, ...peers.flatMap(({ vkeys }) => vkeys)];
     for (const w of this.#watched.values()) {
       for (const name of w.seen.keys()) if (!peers.some((peer) => peer.name === name)) w.seen.delete(name);
       w.showAgain();
@@ -130,7 +119,7 @@ export class Gossip {
 
   /** What evidence convicts depends on whose keys are known. */
   #judge(): void {
-    this.#shelf.judge(this.#allKeys());
+    this.#court.judge();
     this.#reader.forgetUnwanted();
   }
 
@@ -156,29 +145,29 @@ export class Gossip {
     const held = [...w.anchors(), ...w.open.all().map(({ head }) => head)].find(
       ({ text }) => text === note.text,
     );
-    const head = openHead(note, w.keys(this.#witnesses), held);
+    const head = openHead(note, w.keys(this.#court.witnesses), held);
     if (!head) return done({ kind: 'untrusted' });
     this.#see(w, head, from);
     if (head.size === 0) return done(await this.#takeEmpty(w, head));
     if (w.isAside(head)) return done({ kind: 'contradiction', evidence: [] });
-    const rival = await this.#compareSameSize(w, head);
+    const rival = await this.#relater.compareSameSize(w, head);
     if (rival) {
-      const made = await this.#convict(w, rival, head);
-      const settled = this.#background(this.#contradict(w, head, rival, made));
+      const made = await this.#court.convict(w, rival, head);
+      const settled = this.#background.run(this.#relater.contradict(w, head, rival, made));
       return { now: { kind: 'contradiction', evidence: made.stored }, settled };
     }
     const own = w.anchors().find((anchor) => sameTree(anchor, head));
     if (own) {
-      this.#confirm(w, head);
+      this.#relater.confirm(w, head);
       return done({ kind: 'consistent' });
     }
     const added = w.open.add(head, from, this.#options.clock.now(), this.#options.random);
     if (!added) return done({ kind: 'open', detail: 'no room for another report of this log' });
-    this.#touch(w);
+    this.#keeper.touch(w);
     const { report, news } = added;
     // Who repeats himself costs nothing: the next round tries again.
     if (!news && !report.busy) return done({ kind: 'open', detail: report.detail });
-    return { now: undefined, settled: this.#background(this.#attempt(w, report)) };
+    return { now: undefined, settled: this.#background.run(this.#relater.attempt(w, report, this.#rounds)) };
   }
 
   /**
@@ -208,7 +197,10 @@ export class Gossip {
       [...this.#watched.values()].flatMap((w) => {
         this.#refreshOwn(w);
         const open = w.open.all().filter((report) => report.round < round);
-        return [this.#keep(w), ...open.map((report) => this.#background(this.#attempt(w, report)))];
+        return [
+          this.#keeper.keep(w),
+          ...open.map((report) => this.#background.run(this.#relater.attempt(w, report, this.#rounds))),
+        ];
       }),
     );
     this.#rounds++;
@@ -222,8 +214,8 @@ export class Gossip {
     // With nobody to tell and nothing to keep, what was cosigned is read when it is needed.
     if (!tiles && !this.#reader.peers.some(({ peer }) => peer.gossip)) return;
     this.#refreshOwn(w);
-    void this.#background(this.#keep(w));
-    this.#tell(w);
+    void this.#background.run(this.#keeper.keep(w));
+    this.#teller.news(w);
   }
 
   /** Log keys, as text, that are convicted for this origin: untrusted keys from then on. */
@@ -261,10 +253,8 @@ export class Gossip {
   }
 
   /** Takes a file of evidence from whoever offers it: verified by our own keys, kept if it is news. */
-  async takeEvidence(bytes: Uint8Array): Promise<Shelved> {
-    const outcome = await this.#shelf.add(bytes, this.#allKeys());
-    if (outcome.kind === 'stored') this.#proven(outcome.kept);
-    return outcome;
+  takeEvidence(bytes: Uint8Array): Promise<Shelved> {
+    return this.#court.take(bytes);
   }
 
   evidenceList(): readonly KeptEvidence[] {
@@ -288,18 +278,18 @@ export class Gossip {
   }
 
   /** Resolves when nothing is under way any more. */
-  async idle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+  idle(): Promise<void> {
+    return this.#background.idle();
   }
 
   async #load(log: GossipLog): Promise<Watched> {
     const w = new Watched(log, this.#options.store);
     const bytes = await this.#options.store.load(log.origin);
-    const saved = bytes && w.restore(bytes, w.keys(this.#witnesses));
+    const saved = bytes && w.restore(bytes, w.keys(this.#court.witnesses));
     if (bytes && !saved) this.#log('warn', 'gossip-state-unreadable', { origin: log.origin });
     const note = this.#options.own(log.origin);
     if (note !== undefined && saved && w.base) {
-      const own = ownHead(encodeUtf8(note), w.keys(this.#witnesses));
+      const own = ownHead(encodeUtf8(note), w.keys(this.#court.witnesses));
       // What was shown to lie on our history then does now, if we have not cosigned since.
       if (saved.own === treeKey(own)) Object.assign(w, { own, ownNote: note });
     }
@@ -311,7 +301,7 @@ export class Gossip {
     const note = this.#options.own(w.log.origin);
     if (note === undefined || note === w.ownNote) return;
     const before = w.own;
-    const own = ownHead(encodeUtf8(note), w.keys(this.#witnesses));
+    const own = ownHead(encodeUtf8(note), w.keys(this.#court.witnesses));
     Object.assign(w, { ownNote: note, own: own.size > 0 ? own : undefined });
     if (own.size === 0) return;
     const { base } = w;
@@ -322,7 +312,7 @@ export class Gossip {
       // Ours is what we cosigned. How the larger tree that was known stands to it must be shown anew.
       w.base = own;
       const added = w.open.add(base, { kind: 'log' }, this.#options.clock.now(), this.#options.random);
-      if (added) void this.#background(this.#attempt(w, added.report));
+      if (added) void this.#background.run(this.#relater.attempt(w, added.report, this.#rounds));
     }
     w.open.remove(own);
     w.dirty = true;
@@ -350,264 +340,9 @@ export class Gossip {
 
   async #takeEmpty(w: Watched, head: Head): Promise<Reconciled> {
     if (equalBytes(head.rootHash, emptyRoot())) return { kind: 'consistent' };
-    const made = checkAlone(noteOf(head), this.#keys(w));
+    const made = await this.#court.alone(w, head);
     // The field's witnesses do not look at the root of an empty tree: only a log is convicted by one.
-    return made.length === 0
-      ? { kind: 'untrusted' }
-      : { kind: 'contradiction', evidence: await this.#shelve(w, made) };
-  }
-
-  /** Two trees of one size need no proof. The tree of our history that this head contradicts so, if any. */
-  async #compareSameSize(w: Watched, head: Head): Promise<Head | undefined> {
-    const contradicts = (other: Head): boolean => other.size === head.size && !sameTree(other, head);
-    // Which of two open ones is ours is not known, if either is; whoever signed both lied all the same.
-    for (const { head: other } of w.open.all()) {
-      if (contradicts(other)) await this.#convict(w, other, head);
-    }
-    const ours = [...w.anchors(), ...[...w.seen.values()].flatMap(({ ours: known }) => known ?? [])];
-    return ours.find(contradicts);
-  }
-
-  /** Looks into a report, unless somebody does. Its place in our history, as far as it can be shown now. */
-  #attempt(w: Watched, report: Report): Promise<Reconciled> {
-    if (report.busy) return report.busy as Promise<Reconciled>;
-    report.round = this.#rounds;
-    const busy = w.limiter
-      .run(() => this.#looking.run(() => this.#relate(w, report)))
-      .finally(() => {
-        report.busy = undefined;
-        this.#touch(w);
-      });
-    report.busy = busy;
-    return busy;
-  }
-
-  async #relate(w: Watched, report: Report): Promise<Reconciled> {
-    // While it waited for its turn: what strangers flood us with delays nobody's reports for longer than it is kept.
-    if (report.dropped) return { kind: 'open', detail: 'no room for it any more: show it again' };
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const { head } = report;
-      const { own, base } = w;
-      if (!base) {
-        report.detail = NOT_SIGNED;
-        return this.#adopt(w, head);
-      }
-      // A tree within what we cosigned is held against that first: its tiles are the ones we kept.
-      const anchors = w.anchors();
-      if (own && head.size > own.size) anchors.reverse();
-      for (const anchor of anchors) {
-        const relation = await this.#relation(w, anchor, report.head, report.peers);
-        if (w.own !== own || w.base !== base) break;
-        if (relation.kind === 'contradiction') {
-          const made = await this.#convict(w, anchor, report.head, relation.shown);
-          return this.#contradict(w, report.head, anchor, made);
-        }
-        if (relation.kind === 'unknown') continue;
-        if (head.size <= anchor.size) {
-          this.#confirm(w, report.head);
-          return { kind: 'consistent' };
-        }
-        if (sameTree(anchor, base)) return this.#adopt(w, report.head);
-      }
-      if (w.own === own && w.base === base) break;
-    }
-    report.detail = this.#describe(w, report);
-    return { kind: 'open', detail: report.detail };
-  }
-
-  #relation(w: Watched, a: Head, b: Head, showed: ReadonlySet<string>): Promise<Relation> {
-    const peers = this.#reader.peers.map(({ peer }) => peer);
-    return this.#prover.relation(w, a, b, showed, peers);
-  }
-
-  /** The head is on our history, and larger than what was known to be. */
-  #adopt(w: Watched, head: Head): Reconciled {
-    // What only witnesses signed convicts nobody but them, so it is nothing to hold others against.
-    if (!signedBy(head, w.log.keys)) {
-      if (!w.base) return { kind: 'open', detail: NOT_SIGNED };
-      this.#confirm(w, head);
-      return { kind: 'consistent' };
-    }
-    w.base = head;
-    this.#confirm(w, head);
-    void this.#background(this.#keep(w));
-    this.#tell(w);
-    return { kind: 'consistent' };
-  }
-
-  /** The head is on our history. */
-  #confirm(w: Watched, head: Head): void {
-    w.open.remove(head);
-    if (w.base?.text === head.text) w.base = mergeLines(w.base, head);
-    for (const { peer } of this.#reader.peers) {
-      if (!signedBy(head, peer.vkeys)) continue;
-      const view = w.seenOf(peer.name);
-      if (!view.ours || view.ours.size < head.size) view.ours = head;
-      else if (view.ours.text === head.text) view.ours = mergeLines(view.ours, head);
-    }
-    this.#touch(w);
-  }
-
-  /** The head is not on our history, which `anchor` is on; `made` is what the two gave. */
-  async #contradict(w: Watched, head: Head, anchor: Head, made: Made): Promise<Reconciled> {
-    const evidence = [...made.stored];
-    let guilty = made.count;
-    // A witness that signed this one and, earlier or later, one of ours.
-    for (const { peer } of this.#reader.peers) {
-      const { ours } = w.seenOf(peer.name);
-      if (!ours || !signedBy(head, peer.vkeys) || sameTree(ours, anchor)) continue;
-      if (peer.vkeys.every((vkey) => this.#shelf.witnessConvicted(keyOf(vkey)))) continue;
-      const relation = await this.#relation(w, ours, head, new Set([peer.name]));
-      if (relation.kind !== 'contradiction') continue;
-      const more = await this.#convict(w, ours, head, relation.shown);
-      evidence.push(...more.stored);
-      guilty += more.count;
-    }
-    w.open.remove(head, 'text');
-    w.setAside(head);
-    if (guilty === 0) {
-      const signers = [...head.lines.values()].map(({ vkey }) => vkey.name).join(', ');
-      w.alarm(treeKey(head), {
-        kind: 'contradiction',
-        since: this.#options.clock.now(),
-        detail: `size ${head.size}, signed by ${signers}, is not on our history; no known key signed both`,
-      });
-      this.#log('warn', 'gossip-contradiction', { origin: w.log.origin, size: head.size, signers });
-    }
-    this.#touch(w);
-    return { kind: 'contradiction', evidence };
-  }
-
-  /** Makes and keeps what evidence two heads give: a file for each key that signed both. */
-  async #convict(w: Watched, a: Head, b: Head, shown?: Owed): Promise<Made> {
-    try {
-      const { evidence } = await compareCheckpoints([noteOf(a), noteOf(b)], this.#keys(w), shown);
-      return { stored: await this.#shelve(w, evidence), count: evidence.length };
-    } catch (error) {
-      if (!(error instanceof SteleError)) throw error;
-      this.#log('error', 'evidence-not-made', { origin: w.log.origin, message: error.message });
-      return { stored: [], count: 0 };
-    }
-  }
-
-  async #shelve(w: Watched, made: readonly MadeEvidence[]): Promise<readonly string[]> {
-    const stored: string[] = [];
-    for (const { bytes } of made) {
-      const outcome = await this.#shelf.add(bytes, this.#allKeys());
-      if (outcome.kind !== 'stored') continue;
-      stored.push(outcome.kept.sha256);
-      this.#proven(outcome.kept);
-    }
-    if (stored.length > 0) this.#touch(w);
-    return stored;
-  }
-
-  #proven(kept: KeptEvidence): void {
-    this.#log('error', 'evidence', { ...kept });
-    const bytes = this.#shelf.file(kept.sha256);
-    for (const { peer, outbox } of this.#reader.peers) {
-      if (bytes && peer.gossip) void this.#background(outbox.proof(kept.sha256, bytes));
-    }
-  }
-
-  /** Fetches and keeps the tiles of what is on our history, unless that is done or under way. */
-  async #keep(w: Watched): Promise<void> {
-    const remote = this.#options.network.tiles(w.log);
-    if (!remote || w.keeping) return;
-    w.keeping = true;
-    await this.#keeping.run(async () => {
-      try {
-        for (;;) {
-          const head = w.anchors().find((anchor) => !w.kept.has(treeKey(anchor)));
-          if (!head || !(await this.#keepTree(w, head, remote))) return;
-        }
-      } finally {
-        w.keeping = false;
-      }
-    });
-  }
-
-  async #keepTree(
-    w: Watched,
-    head: Head,
-    remote: NonNullable<ReturnType<GossipNetwork['tiles']>>,
-  ): Promise<boolean> {
-    const trees = w.anchors();
-    try {
-      await w.tiles.keep(remote, head, trees);
-      const now = new Set(trees.map(treeKey));
-      w.kept = new Set([...w.kept, treeKey(head)].filter((key) => now.has(key)));
-      if (w.noTiles && w.own && sameTree(head, w.own)) {
-        w.noTiles = undefined;
-        this.#touch(w);
-      }
-      return true;
-    } catch (error) {
-      if (w.own && sameTree(head, w.own) && !w.noTiles) {
-        const detail = error instanceof Error ? error.message : 'failed';
-        w.noTiles = { kind: 'no-tiles', since: this.#options.clock.now(), detail };
-        this.#touch(w);
-      }
-      return false;
-    }
-  }
-
-  #tell(w: Watched): void {
-    for (const { peer, outbox, failures } of this.#reader.peers) {
-      // One that does not answer reads it from us when it is back.
-      if (peer.gossip && failures < 3) void this.#background(outbox.news(w));
-    }
-  }
-
-  #describe(w: Watched, { head, peers }: Report): string {
-    const signers = [...head.lines.values()].map(({ vkey }) => vkey.name).join(', ');
-    const shown = peers.size === 0 ? '' : `, shown by ${[...peers].join(', ')}`;
-    return `size ${head.size} root ${encodeHex(head.rootHash)}, signed by ${signers}${shown}: no tiles and no peer show how it stands to our size ${w.base?.size ?? 0}`;
-  }
-
-  #keys(w: Watched): EvidenceKeys {
-    const { origin, keys } = w.log;
-    return { logs: keys.map((vkey) => ({ vkey, origin })), witnesses: this.#accusable() };
-  }
-
-  #allKeys(): EvidenceKeys {
-    const logs = [...this.#watched.values()].flatMap(({ log: { origin, keys } }) =>
-      keys.map((vkey) => ({ vkey, origin })),
-    );
-    return { logs, witnesses: this.#accusable() };
-  }
-
-  #accusable(): { vkey: Vkey }[] {
-    return this.#witnesses.map((vkey) => ({ vkey }));
-  }
-
-  /** Something is to be saved: soon, and once for all that changes meanwhile. */
-  #touch(w: Watched): void {
-    w.dirty = true;
-    if (w.saving) return;
-    w.saving = true;
-    void this.#background(
-      this.#saving.run(async () => {
-        try {
-          while (w.dirty) {
-            w.dirty = false;
-            await this.#options.store.save(w.log.origin, w.format());
-          }
-        } finally {
-          w.saving = false;
-        }
-      }),
-    );
-  }
-
-  /** Runs on while others go on; what goes wrong in it is logged, and `promise` still tells its owner. */
-  #background<T>(promise: Promise<T>): Promise<T> {
-    const watched = promise.catch((error: unknown) => {
-      this.#log('error', 'gossip-failed', { message: error instanceof Error ? error.message : '' });
-    });
-    this.#running.add(watched);
-    void watched.finally(() => this.#running.delete(watched));
-    return promise;
+    return made.count === 0 ? { kind: 'untrusted' } : { kind: 'contradiction', evidence: made.stored };
   }
 }
 

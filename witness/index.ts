@@ -1,15 +1,5 @@
 /** A C2SP witness: checks that logs only ever grow, and says so with a time. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
-import {
-  Bodies,
-  Connections,
-  inTurn,
-  SigningPool,
-  systemClock,
-  type SigningPoolOptions,
-} from '../system/index.js';
+import { Bodies, SigningPool, systemClock, type SigningPoolOptions } from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard, leapFile } from './clock-guard.js';
 import { elsewhere } from './elsewhere.js';
@@ -20,6 +10,7 @@ import { forEachOf } from './gossip/limiter.js';
 import type { Peer } from './gossip/ports.js';
 import { runGossip, type GossipOptions, type RunningGossip } from './gossip/run.js';
 import { witnessApp } from './http.js';
+import { LIMITS, listen, type Limits } from './listen.js';
 import { takeLock } from './lock.js';
 import type { Logger } from './log.js';
 import { readPeers } from './peers.js';
@@ -39,6 +30,7 @@ export {
   type LatestCheckpoint,
   type Verdict,
 } from './add-checkpoint.js';
+export type { Limits } from './listen.js';
 export { MAX_PROOF_LINES } from './request-body.js';
 export { parseSignSubtree, subtreeFault, type SignSubtree } from './sign-subtree.js';
 export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
@@ -73,31 +65,6 @@ export interface WitnessOptions {
   /** How it compares notes with other witnesses. */
   gossip?: GossipOptions;
 }
-
-/** What bounds how long and how much strangers can hold open. Milliseconds, but for the last two. */
-export interface Limits {
-  headersMs: number;
-  requestMs: number;
-  keepAliveMs: number;
-  /** How long nothing may be sent or taken on a connection while a request is under way. */
-  stallMs: number;
-  /** How long `close` waits for requests that are being answered. */
-  drainMs: number;
-  /** Open at once. */
-  connections: number;
-  /** Bytes of all request bodies together. */
-  bodies: number;
-}
-
-const LIMITS: Limits = {
-  headersMs: 10_000,
-  requestMs: 20_000,
-  keepAliveMs: 60_000,
-  stallMs: 30_000,
-  drainMs: 10_000,
-  connections: 4096,
-  bodies: 32 * 1024 * 1024,
-};
 
 /** Milliseconds between looks at the clocks, so that a leap is noticed when nobody asks for anything. */
 const CLOCK_INTERVAL = 60_000;
@@ -199,36 +166,8 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     addViews(app, { clock, status, metrics: measured });
     const { gossip } = gossiping;
     addGossipDoors(app, { gossip, clock, log, bodies, originOf: (hash) => witness.originOf(hash) });
-    // Global objects stay as they are: this may run inside another program.
-    const listener = getRequestListener((request, env) => app.fetch(request, env), {
-      overrideGlobalObjects: false,
-    });
-    const connections = new Connections(limits.connections);
-    const server = createServer(
-      {
-        headersTimeout: limits.headersMs,
-        requestTimeout: limits.requestMs,
-        keepAliveTimeout: limits.keepAliveMs,
-        // What logs send is a few hundred bytes.
-        maxHeaderSize: 8 * 1024,
-        // Node looks for connections past their time only this often; its default is 30 seconds.
-        connectionsCheckingInterval: Math.max(100, Math.min(1000, limits.headersMs / 2)),
-      },
-      inTurn((incoming, outgoing) => {
-        connections.asked(incoming, outgoing);
-        void listener(incoming, outgoing);
-      }),
-    );
-    server.on('connection', (socket) => connections.open(socket));
-    // An answer that nobody takes must end too.
-    server.timeout = limits.stallMs;
-    const { host, port } = options.listen;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, resolve);
-    });
-    const address = server.address() as AddressInfo;
-    const url = `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+    const server = await listen((request, env) => app.fetch(request, env), options.listen, limits);
+    const { url } = server;
 
     const stop = new AbortController();
     const watching = watchClock(clock, guard, restored, log, stop.signal);
@@ -242,13 +181,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     const close = async (): Promise<void> => {
       stop.abort();
       await watching;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // A connection that was busy becomes idle, and would be kept alive.
-      const sweep = setInterval(() => server.closeIdleConnections(), 50);
-      const force = setTimeout(() => server.closeAllConnections(), limits.drainMs);
-      await closed;
-      clearInterval(sweep);
-      clearTimeout(force);
+      await server.close();
       await gossiping.close();
       await looking;
       await store.close();

@@ -342,7 +342,7 @@ export const witnessMutants: readonly Mutant[] = [
   },
   {
     desc: 'the bound on requests sent ahead to a witness',
-    file: 'witness/index.ts',
+    file: 'witness/listen.ts',
     find: 'inTurn((incoming, outgoing) => {',
     replace: '((incoming, outgoing) => {',
     ...transcript('requests sent ahead'),

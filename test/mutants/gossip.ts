@@ -4,6 +4,10 @@ const engine = (name: string): { test: string; name: string } => ({
   test: 'test/gossip/engine.test.ts',
   name,
 });
+const driver = (name: string): { test: string; name: string } => ({
+  test: 'test/gossip/driver.test.ts',
+  name,
+});
 const doors = (name: string): { test: string; name: string } => ({ test: 'test/gossip/doors.test.ts', name });
 
 /** What gossip promises: whom it convicts, whom it never does, and what strangers and liars can cost. */
@@ -121,5 +125,19 @@ export const gossipMutants: readonly Mutant[] = [
     find: 'if (bytes && isWhole(bytes)) return bytes;',
     replace: 'if (bytes) return bytes;',
     ...doors('a damaged memory'),
+  },
+  {
+    desc: 'peers are asked a little at random',
+    file: 'witness/gossip/driver.ts',
+    find: 'wait * (0.75 + this.#random() / 2)',
+    replace: 'wait',
+    ...driver('peers are asked at intervals'),
+  },
+  {
+    desc: 'a peer that fails is asked less and less often',
+    file: 'witness/gossip/driver.ts',
+    find: '2 ** Math.min(failures, MOST_DOUBLINGS)',
+    replace: '2 ** 0',
+    ...driver('peers are asked at intervals'),
   },
 ];

@@ -314,6 +314,42 @@ test('a peer that hangs or fails delays no other, and is said to', async () => {
   assert.equal(reasons[3], undefined);
 });
 
+test('news goes to peers that speak gossip: they learn it without asking', async () => {
+  const world = new World();
+  const source = tilesOf(log, () => 900);
+  const near = await world.node('w1.example', [watched], { source });
+  const far = await world.node('w2.example', [watched], { source });
+  const mute = await world.node('w3.example', [watched], { source, c2sp: true });
+  await world.meet(near, far, mute);
+  const quiet = async (): Promise<void> => {
+    // What one is told it may pass on.
+    for (let i = 0; i < 3; i++) for (const node of world.nodes.values()) await node.gossip.idle();
+  };
+  far.cosign(log.note(400));
+  await quiet();
+  near.cosign(log.note(600));
+  await quiet();
+  assert.equal(far.status.largestKnown, 600, 'what a peer cosigned');
+  assert.deepEqual(
+    far.status.peers.map(({ name, size }) => [name, size]),
+    [[near.name, 600]],
+  );
+  assert.deepEqual(await near.gossip.observe(log.note(700), STRANGER), { kind: 'consistent' });
+  await quiet();
+  assert.deepEqual([near.status.size, near.status.largestKnown], [600, 700]);
+  assert.equal(far.status.largestKnown, 700, 'what a peer has learnt');
+  assert.equal(far.status.size, 400, 'it moves nothing');
+  assert.equal(mute.status.largestKnown, 0, 'who does not speak gossip is told nothing');
+  // Nobody had a round, and nobody was asked.
+  for (const node of world.nodes.values()) assert.equal(node.gossip.status().rounds, 0);
+  assert.equal(world.asked.get('latest'), undefined);
+  // The same again is no news.
+  const told = world.asked.get('push');
+  near.gossip.cosigned(log.origin);
+  await quiet();
+  assert.equal(world.asked.get('push'), told);
+});
+
 test('what is known survives a restart: tree, ages, convictions', async () => {
   const world = new World();
   const near = await world.node('w1.example', [watched], { source: tilesOf(log, () => 700) });

@@ -127,6 +127,13 @@ export const gossipMutants: readonly Mutant[] = [
     ...doors('a damaged memory'),
   },
   {
+    desc: 'the news that a witness pushes to its peers',
+    file: 'witness/gossip/outbox.ts',
+    find: 'await this.#network.push(this.peer, noteOf(head));',
+    replace: '',
+    ...engine('news goes to peers'),
+  },
+  {
     desc: 'peers are asked a little at random',
     file: 'witness/gossip/driver.ts',
     find: 'wait * (0.75 + this.#random() / 2)',

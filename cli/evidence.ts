@@ -67,7 +67,7 @@ export async function provenMisbehaviour(
     EXIT.failed,
     'inconsistent',
     `${error.message}. No key of the policy signed both, so it convicts nobody; the two checkpoints are in ${paths.join(' and ')}`,
-    'did the policy change since this log was last read?',
+    `did the policy change since this log was last read, or is it a new log under an old name? What was seen of it is remembered in ${join(stateFolder(context), 'logs')}`,
     { cause: error },
   );
 }

@@ -91,6 +91,11 @@ function prepare(command: Command, context: Context, json: boolean): void {
     },
     outputError: (text, write) => write(`stele: ${text.replace(/^error: /, '')}`),
   });
-  command.showHelpAfterError('  see --help');
+  command.showHelpAfterError(`  see ${pathOf(command)} --help`);
   for (const child of command.commands) prepare(child, context, json);
+}
+
+/** As it is typed: `stele evidence verify`. */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }

@@ -52,7 +52,7 @@ function speakAlike(command: Command): void {
       write(`stele-log: ${text.replace(/^error: /, '')}`);
     },
   });
-  command.showHelpAfterError('  see --help');
+  command.showHelpAfterError(`  see stele-log${command.parent ? ` ${command.name()}` : ''} --help`);
 }
 
 /** Node loads its own only when it is first named, which takes a while. */

@@ -221,7 +221,7 @@ test('stele witness status: a table of what our witnesses say, escaped', async (
   assert.match(stdout, /pass\s+says\s+http:\/\/127\.0\.0\.1:\d+: witness\.example\/north says that it signs/);
   assert.match(stdout, /log +size +cosigned +behind +alarms +evidence/);
   assert.match(stdout, /log\.example\/test +6 /);
-  assert.match(stdout, /peer witness\.example\/<b>gone<\/b>: 1 failures, never seen/);
+  assert.match(stdout, /peer witness\.example\/<b>gone<\/b>: 1 failure, never seen/);
   assert.ok(!stdout.includes('\u202e'));
 });
 

@@ -131,7 +131,7 @@ function speakAlike(command: Command): void {
       write(`stele-witness: ${text.replace(/^error: /, '')}`);
     },
   });
-  command.showHelpAfterError('  see --help');
+  command.showHelpAfterError(`  see stele-witness${command.parent ? ` ${command.name()}` : ''} --help`);
 }
 
 async function serve(options: {

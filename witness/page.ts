@@ -19,7 +19,7 @@ td.o { overflow-wrap: anywhere; min-width: 11rem; } td.w { overflow-wrap: anywhe
 @media (max-width: 46rem) {
   thead { display: none; } tr { display: block; padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
   td { display: block; border: 0; padding: 0.1rem 0; min-width: 0; } td:empty { display: none; }
-  td.n::before { content: attr(title) ": "; color: var(--dim); } td.o { font-weight: 600; }
+  td[title]::before { content: attr(title) ": "; color: var(--dim); } td.o { font-weight: 600; }
 }
 .dim { color: var(--dim); } .bad { color: var(--bad); font-weight: 600; } ul { margin: 0; padding-left: 1.1rem; }
 details code { display: block; margin: 0.4rem 0; }
@@ -104,7 +104,7 @@ function logRow(log: LogReport): string {
         `<li>${escapeHtml(kind)}, for ${duration(age)}: <span class="dim">${escapeHtml(shorten(detail))}</span></li>`,
     ),
   ];
-  return `<tr><td class="o">${escapeHtml(log.origin)}</td><td class="n" title="Size">${grouped(log.size)}</td><td class="n" title="Cosigned">${cosigned}</td><td class="n" title="Behind others">${log.lag === 0 ? '' : `${grouped(log.lag)} entries`}</td><td class="w">${items.length === 0 ? '<span class="dim">nothing known</span>' : `<ul>${items.join('')}</ul>`}</td></tr>`;
+  return `<tr><td class="o">${escapeHtml(log.origin)}</td><td class="n" title="Size">${grouped(log.size)}</td><td class="n" title="Cosigned">${cosigned}</td><td class="n" title="Behind others">${log.lag === 0 ? '' : `${grouped(log.lag)} entries`}</td><td class="w" title="To look at">${items.length === 0 ? '<span class="dim">nothing known</span>' : `<ul>${items.join('')}</ul>`}</td></tr>`;
 }
 
 function peers(all: readonly PeerReport[]): string {
@@ -119,7 +119,7 @@ function peers(all: readonly PeerReport[]): string {
     const failing =
       peer.failing === null
         ? ''
-        : `<span class="bad">failed ${peer.failures} times:</span> <span class="dim">${escapeHtml(shorten(peer.failing))}</span>`;
+        : `<span class="bad">failed ${peer.failures} ${peer.failures === 1 ? 'time' : 'times'}:</span> <span class="dim">${escapeHtml(shorten(peer.failing))}</span>`;
     return `<tr><td class="o">${escapeHtml(peer.name)}</td><td class="n" title="Last answer">${seen}</td><td class="w">${failing}</td></tr>`;
   };
   return `<div class="wide"><table>

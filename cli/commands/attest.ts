@@ -182,7 +182,7 @@ function change(
     EXIT.usage,
     'bad_change',
     'expected --rotate with --new-key, or --revoke, or --object, found something else',
-    'see --help',
+    'see stele attest participant-key --help',
   );
 }
 

@@ -141,7 +141,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
       report.check(
         'recorded',
         'pass',
-        `${recorder.windows} checkpoints${recorder.notSeen.length > 0 ? `, ${recorder.notSeen.length} of them not seen` : ''}; ${recorder.over ? 'the run is over' : 'nothing says that the run is over'}`,
+        `${recorder.windows} ${recorder.windows === 1 ? 'checkpoint' : 'checkpoints'}${recorder.notSeen.length > 0 ? `, ${recorder.notSeen.length} of them not seen` : ''}; ${recorder.over ? 'the run is over' : 'nothing says that the run is over'}`,
       );
     }
   } finally {

@@ -1,5 +1,5 @@
 // stele witness: what witnesses say of themselves, and what they show.
-import { ClientError } from '../../client/index.js';
+import { ClientError, joinUrl } from '../../client/index.js';
 import { SteleError, type Policy } from '../../tlog/index.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT, type ExitStatus } from '../errors.js';
@@ -80,6 +80,9 @@ function show({ context, report }: Invocation, found: Found, policy: Policy | un
     const words = claim.ok ? 'says that it signs' : `says that it signs nothing: ${claim.reason ?? ''}`;
     report.check('says', claim.ok ? 'pass' : 'fail', `${url}: ${claim.name} ${words}`);
     for (const line of table(claim)) report.line(line);
+    if (claim.logs.some(({ alarms, evidence }) => alarms + evidence > 0))
+      report.line(`    which alarms and evidence: ${joinUrl(url, 'status.json')}`);
+    if (!policy) report.line('    with --policy, its cosignatures are verified too');
   } else if (!policy) {
     report.check(
       'says',
@@ -127,7 +130,7 @@ function table({ logs, peers }: Claim): string[] {
   for (const { name, age, failures } of peers) {
     if (failures > 0)
       lines.push(
-        `    peer ${name}: ${failures} failures, ${age === null ? 'never seen' : `seen ${words(age)} ago`}`,
+        `    peer ${name}: ${failures} ${failures === 1 ? 'failure' : 'failures'}, ${age === null ? 'never seen' : `seen ${words(age)} ago`}`,
       );
   }
   return lines;

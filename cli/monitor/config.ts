@@ -152,7 +152,7 @@ function parseMatches(words: readonly string[]): NamedFilter | undefined {
     const value = rest.join('=');
     if (!isKind(kind) || value === '')
       throw bad(
-        `--match: expected ${KINDS.join(', ')} and a value, found ${JSON.stringify(word)}`,
+        `--match: expected WHAT=VALUE where WHAT is one of ${KINDS.join(', ')}, found ${JSON.stringify(word)}`,
         'for example participant=example-lab',
       );
     values[kind].push(value);

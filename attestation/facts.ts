@@ -47,6 +47,25 @@ export function factsOf(entry: Uint8Array): EntryFacts | undefined {
   };
 }
 
+/** What entries are asked for by one of each; what is not given fits all. */
+export interface FactsWanted {
+  readonly participant?: string | undefined;
+  readonly run?: string | undefined;
+  /** Short name or URI. */
+  readonly type?: string | undefined;
+  readonly digest?: string | undefined;
+}
+
+/** Whether an entry has all that is wanted. */
+export function factsFit({ participant, run, type, digest }: FactsWanted, facts: EntryFacts): boolean {
+  return (
+    (participant === undefined || facts.participants.includes(participant)) &&
+    (run === undefined || facts.run === run) &&
+    (type === undefined || facts.type === shortType(type)) &&
+    (digest === undefined || facts.digests.includes(digest))
+  );
+}
+
 /** The short name of a type of ours, the whole of any other. */
 export function shortType(predicateType: string): string {
   return /^https:\/\/stele-log\/([a-z0-9-]+)\/v1$/.exec(predicateType)?.[1] ?? predicateType;

@@ -1,6 +1,6 @@
 // stele search: entries by what they say. The log's index says where to look; what it names is fetched and
 // verified like everything else. With --all nothing is left to the index.
-import { factsOf, shortType, type EntryFacts } from '../../attestation/index.js';
+import { factsFit, factsOf, type EntryFacts, type FactsWanted } from '../../attestation/index.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
 import { checkCount, checkTime } from '../identifiers.js';
@@ -70,7 +70,7 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
     indexed = log.checkpoint.size;
     for await (const { index, entry } of log.reader.entries(0, log.checkpoint.size)) {
       const facts = factsOf(entry);
-      if (facts === undefined || !fits(options, facts)) continue;
+      if (facts === undefined || !factsFit(wantedBy(options), facts)) continue;
       found.push({ index, facts, loggedBy: null });
       if (options.oldest && found.length > limit) break;
     }
@@ -161,7 +161,7 @@ async function askIndex(
       // An index may run ahead of the checkpoint that was read just before.
       if (index >= log.checkpoint.size) continue;
       const facts = factsOf(await log.reader.entry(index));
-      if (facts === undefined || !fits(options, facts))
+      if (facts === undefined || !factsFit(wantedBy(options), facts))
         throw new CliError(
           EXIT.network,
           'bad_reply',
@@ -208,13 +208,8 @@ function parsePage(text: string, from: string): { indexed: number; hints: Hint[]
   return { indexed, hints, next };
 }
 
-function fits({ by, run, type, digest }: SearchOptions, facts: EntryFacts): boolean {
-  return (
-    (by === undefined || facts.participants.includes(by)) &&
-    (run === undefined || facts.run === run) &&
-    (type === undefined || facts.type === shortType(type)) &&
-    (digest === undefined || facts.digests.includes(digest))
-  );
+function wantedBy({ by, run, type, digest }: SearchOptions): FactsWanted {
+  return { participant: by, run, type, digest };
 }
 
 function usage(message: string): CliError {

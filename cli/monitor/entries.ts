@@ -1,13 +1,13 @@
 // Reads a log's entries for filters, from where it stopped, and its newest part for anchors.
 import { createHash } from 'node:crypto';
-import { checkStatement, knownType } from '../../attestation/index.js';
+import { checkStatement, factsOf, knownType, type EntryFacts } from '../../attestation/index.js';
 import { ClientError } from '../../client/index.js';
-import { encodeUtf8, SteleError, TILE_WIDTH } from '../../tlog/index.js';
+import { encodeHex, encodeUtf8, SteleError, TILE_WIDTH } from '../../tlog/index.js';
 import type { Finding } from './alarms.js';
 import type { FollowedLog, NamedFilter } from './config.js';
 import { timeOf, type Coverage } from './coverage.js';
 import { EVENT_SCHEMA, showAge, showInstant, type MatchEvent } from './events.js';
-import { filterId, matches, readEntry, typeOf, type EntryFacts } from './filter.js';
+import { filterId, matches, type ReadEntry } from './filter.js';
 import type { Head, Trees } from './reconcile.js';
 import type { LogMemory } from './state.js';
 
@@ -71,8 +71,9 @@ export class EntryReader {
         const { start, entries, leafHashes } = await this.#trees.read(head, (tree) => tree.bundle(number));
         for (let index = at; index < start + entries.length; index++) {
           const entry = entries[index - start] ?? new Uint8Array();
-          const facts = readEntry(index, entry, leafHashes[index - start] ?? new Uint8Array());
-          found.push(...this.#judge(facts, now));
+          const leafHash = encodeHex(leafHashes[index - start] ?? new Uint8Array());
+          const facts = factsOf(entry);
+          found.push(...this.#judge({ index, leafHash, facts }, now));
           const note = index >= memory.anchorsRead ? anchored(facts) : undefined;
           if (note === undefined) continue;
           this.#noteAnchor(index, note, now);
@@ -126,13 +127,12 @@ export class EntryReader {
     memory.anchorsRead = Math.max(memory.anchorsRead, to);
   }
 
-  #judge(facts: EntryFacts, now: number): MatchEvent[] {
-    const { index, leafHash, id: entry, statement } = facts;
-    if (statement === undefined) this.#foreign += 1;
-    const predicate = (statement?.predicate ?? {}) as { participant?: string; run?: unknown };
+  #judge(entry: ReadEntry, now: number): MatchEvent[] {
+    const { index, leafHash, facts } = entry;
+    if (facts === undefined) this.#foreign += 1;
     return this.#filters
       .filter(({ id }) => index >= (this.#memory.cursors.get(id) ?? 0))
-      .filter((filter) => matches(filter, facts))
+      .filter((filter) => matches(filter, entry))
       .map(({ id, name }) => ({
         schema: EVENT_SCHEMA,
         id: `${this.prefix}-${id}-${index}`,
@@ -142,10 +142,12 @@ export class EntryReader {
         filter: name,
         index,
         leafHash,
-        ...(entry !== undefined && { entry }),
-        ...(statement !== undefined && { type: typeOf(statement) }),
-        ...(predicate.participant !== undefined && { participant: predicate.participant }),
-        ...(typeof predicate.run === 'string' && { run: predicate.run }),
+        ...(facts !== undefined && {
+          entry: facts.id,
+          type: facts.type,
+          participant: facts.statement.predicate.participant,
+        }),
+        ...(facts?.run !== undefined && { run: facts.run }),
       }));
   }
 
@@ -214,7 +216,8 @@ export class EntryReader {
 }
 
 /** The signed note in an anchor; undefined for any other entry. */
-function anchored({ statement }: EntryFacts): Uint8Array | undefined {
+function anchored(facts: EntryFacts | undefined): Uint8Array | undefined {
+  const statement = facts?.statement;
   if (statement === undefined || knownType(statement.predicateType) !== 'anchor') return undefined;
   try {
     const known = checkStatement(statement);

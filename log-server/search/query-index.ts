@@ -7,7 +7,7 @@
 //   time\0<seconds>\0<ordinal>    an anchor by its time; the entries it is the first to cover
 import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { KEYS, factsOf, shortType, typeUri } from '../../attestation/index.js';
+import { KEYS, factsFit, factsOf, shortType, typeUri } from '../../attestation/index.js';
 import type { AnchorRecord, EntryFacts } from '../../attestation/index.js';
 import { SteleError, decodeUtf8, encodeUtf8 } from '../../tlog/index.js';
 import type { Clock } from '../../tlog/index.js';
@@ -143,7 +143,7 @@ export class QueryIndex {
       looked++;
       last = index;
       const facts = factsOf(await this.#storage.readEntry(index));
-      if (facts !== undefined && fits(query, facts)) entries.push({ index, facts });
+      if (facts !== undefined && factsFit(query, facts)) entries.push({ index, facts });
     }
     return { size, entries, next: undefined };
   }
@@ -278,16 +278,6 @@ function keysOf({ participants, run, type, digests }: EntryFacts, index: number)
   return values
     .filter(([, value]) => /^[!-~]{1,200}$/.test(value))
     .map(([kind, value]) => encodeUtf8(`${kind}\0${value}\0${pad(index)}`));
-}
-
-function fits(query: Query, facts: EntryFacts): boolean {
-  const { participant, run, type, digest } = query;
-  return (
-    (participant === undefined || facts.participants.includes(participant)) &&
-    (run === undefined || facts.run === run) &&
-    (type === undefined || facts.type === shortType(type)) &&
-    (digest === undefined || facts.digests.includes(digest))
-  );
 }
 
 /** Sixteen digits, so that keys sort as their numbers do. */

@@ -22,27 +22,14 @@ import { addViews } from './views.js';
 import { Witness } from './witness.js';
 
 export { WitnessError } from './errors.js';
-export {
-  decide,
-  parseAddCheckpoint,
-  trustedLines,
-  type AddCheckpoint,
-  type LatestCheckpoint,
-  type Verdict,
-} from './add-checkpoint.js';
+export { decide, parseAddCheckpoint, trustedLines } from './add-checkpoint.js';
 export type { Limits } from './listen.js';
-export { MAX_PROOF_LINES } from './request-body.js';
-export { parseSignSubtree, subtreeFault, type SignSubtree } from './sign-subtree.js';
-export { addLog, initFolder, layout, type WitnessedLog } from './folder.js';
-export { addPeer, readPeers, type PeerOptions } from './peers.js';
+export { parseSignSubtree, subtreeFault } from './sign-subtree.js';
+export { addLog, initFolder, layout } from './folder.js';
+export { addPeer } from './peers.js';
 export type * from './gossip/ports.js';
 export { Gossip } from './gossip/engine.js';
-export type { Taken } from './gossip/reader.js';
-export { runGossip, type GossipOptions } from './gossip/run.js';
-export type { Advance, States } from './states.js';
-export { Witness, type Outcome, type SigningClock } from './witness.js';
-export { initialState, nextState, type LogState } from './state-file.js';
-export { jsonLogger, type Level, type Logger } from './log.js';
+export type { Logger } from './log.js';
 export { originHash, type Step } from './state-store.js';
 
 /** What a witness is started with. */

@@ -263,12 +263,16 @@ stele_log() {
   new_stele_log "$name" "$origin" "$policy" && stele_log_again "$name" "$@"
 }
 
-# new_stele_log NAME ORIGIN POLICYFILE: only makes its folder.
+# new_stele_log NAME ORIGIN POLICYFILE [ARGUMENT...]: only makes its folder. With --ml-dsa its second vkey is
+# in $work/NAME.mldsa.
 new_stele_log() {
-  node dist/log-server/main.js init -f "$work/$1" --origin "$2" --admission none --policy "$3" \
-    >"$work/$1.vkey" 2>"$work/$1.init" && return
-  check "stele-log init makes $1" cat "$work/$1.init"
-  return 1
+  if ! node dist/log-server/main.js init -f "$work/$1" --origin "$2" --admission none --policy "${@:3}" \
+    >"$work/$1.vkeys" 2>"$work/$1.init"; then
+    check "stele-log init makes $1" cat "$work/$1.init"
+    return 1
+  fi
+  sed -n 1p "$work/$1.vkeys" >"$work/$1.vkey"
+  sed -n 2p "$work/$1.vkeys" >"$work/$1.mldsa"
 }
 
 # stele_log_again NAME [ARGUMENT...]: starts one that has been made, or has been started before.

@@ -12,7 +12,8 @@ field() {
   count node dist/interop/ask-witness.js "$litewitness" "$(cat "$work/lite.vkey")" "$work/lite-3.skey" inconsistent
   count node dist/interop/ask-witness.js "$sunlight" "$(paste -sd, "$work/sun.vkeys")" "$work/sun-3.skey" inconsistent
 
-  # A log of ours that publishes nothing unless all four have cosigned it, each with another kind of key.
+  # A log of ours that publishes nothing unless all four have cosigned it, each with another kind of key. It
+  # has two keys itself, and every request carries a line of both; the witnesses know only the Ed25519 one.
   new_key "$work/fw" interop.example/field-omniwitness 4
   new_key "$work/fwm" interop.example/field-omniwitness 6
   new_key "$work/field-tessera" interop.example/field-tessera 1
@@ -30,7 +31,7 @@ field() {
 	group every all ours omniwitness litewitness sunlight
 	quorum every
 	POLICY
-  new_stele_log field interop.example/field "$policy" || return
+  new_stele_log field interop.example/field "$policy" --ml-dsa || return
   node dist/witness/main.js add-log -f "$work/field-ours" "$(cat "$work/field.vkey")" >"$work/added"
   kill -HUP "${pids[field-ours]}"
   litewitness_knows lite "$work/field.vkey" "$work/field-tessera.vkey"
@@ -39,8 +40,10 @@ field() {
   stele_log_again field
   check 'with all of the field beside ours, our gate opens' ready "$log" ready
   check 'our log takes 2,000 entries' "$bin/load" -url "$log" -in-flight 1000 -size 64 -limit 2000
-  check "Go's note verifies every cosignature" go_counts_signatures "$log" 5 "$work/field.vkey" \
-    "$work/field-ours.mldsa" "$work/fwm.vkey" "$work/lite.vkey" "$work/sun.ed25519"
+  check "Go's note verifies every cosignature" go_counts_signatures "$log" 6 "$work/field.vkey" \
+    "$work/field.mldsa" "$work/field-ours.mldsa" "$work/fwm.vkey" "$work/lite.vkey" "$work/sun.ed25519"
+  check "Go's note opens the checkpoint by the log's Ed25519 key alone" go_opens "$log" "$work/field.vkey"
+  check 'and by its ML-DSA-44 key alone' go_opens "$log" "$work/field.mldsa"
   { printf 'log %s\n' "$(cat "$work/field.vkey")" && cat "$policy"; } >"$work/field.policy"
   check "tessera's client accepts its quorum" \
     "$bin/tesseraclient" -log "$log" -vkey "@$work/field.vkey" -policy "$work/field.policy" -min-size 2000
@@ -55,4 +58,13 @@ field() {
   check "tessera's client accepts all four cosignatures" "$bin/tesseraclient" -log "$work/field-tessera" \
     -vkey "@$work/field-tessera.vkey" -policy "$work/field-tessera.policy" -min-size 3400
   omniwitness_port=
+}
+
+go_opens() { # URL VKEYFILE: Go's note opens the checkpoint, and verifies one line, of this key
+  local answer
+  fetch_to "$1/checkpoint" "$work/opened" || return
+  answer=$("$bin/notecheck" <<<"{\"kind\":\"checkpoint\",\"file\":\"$work/opened\",\"vkeys\":[\"$(cat "$2")\"]}")
+  echo "expected a signature of $(cut -c1-80 "$2"), found $answer"
+  # Lines of other keys come after, as unverified.
+  grep -q "^{\"ok\":true,.*\"signatures\":\[{[^]]*\"id\":\"$(cut -d + -f 2 "$2")\"" <<<"$answer"
 }

@@ -183,7 +183,11 @@ async function askIndex(
   }
 }
 
-function parsePage(text: string, from: string): { indexed: number; hints: Hint[]; next: number | null } {
+/** Believes nothing of it. Throws CliError "bad_reply". */
+export function parsePage(
+  text: string,
+  from: string,
+): { indexed: number; hints: Hint[]; next: number | null } {
   const count = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   const wrong = (): CliError =>
     new CliError(
@@ -192,15 +196,16 @@ function parsePage(text: string, from: string): { indexed: number; hints: Hint[]
       `${from}: expected a page of entries, found something else`,
       '--all does without the index',
     );
-  let page: { indexed?: unknown; entries?: unknown; next?: unknown };
+  let page: { indexed?: unknown; entries?: unknown; next?: unknown } | null;
   try {
     page = JSON.parse(text) as typeof page;
   } catch {
     throw wrong();
   }
-  const { indexed, entries, next } = page;
+  const { indexed, entries, next } = page ?? {};
   if (!count(indexed) || !Array.isArray(entries) || !(next === null || count(next))) throw wrong();
-  const hints = (entries as { index?: unknown; loggedBy?: unknown }[]).map(({ index, loggedBy }) => {
+  const hints = (entries as ({ index?: unknown; loggedBy?: unknown } | null)[]).map((entry) => {
+    const { index, loggedBy } = entry ?? {};
     if (!count(index) || !(loggedBy === null || (count(loggedBy) && loggedBy < 8_640_000_000_000)))
       throw wrong();
     return { index, loggedBy };

@@ -39,8 +39,22 @@ test('a state with losses that are no numbers is read, half a state is not', () 
   });
   for (let length = 0; length < text.length; length++)
     assert.throws(() => parseTrainerState(text.slice(0, length), 0), SyntaxError);
-  for (const other of ['[]', 'null', '7', '{}', '{"global_step": 1.5}', '{"global_step": -1}'])
+  for (const other of [
+    '[]',
+    'null',
+    '7',
+    '{}',
+    '{"global_step": 1.5}',
+    '{"global_step": -1}',
+    '{"global_step": ""}',
+  ])
     assert.throws(() => parseTrainerState(other, 0), SyntaxError, other);
+});
+
+test('a string of endless escapes is read', () => {
+  const escapes = '\\n'.repeat(30_000_000);
+  assert.equal(parseTrainerState(`{"x": "${escapes}", "global_step": 7}`, 0).step, 7);
+  assert.throws(() => parseTrainerState(`{"global_step": 7, "x": "${escapes}`, 0), SyntaxError);
 });
 
 test('training has ended when its totals are in the history', () => {

@@ -40,14 +40,17 @@ export function readTrainerState(folder: string): TrainerState | undefined {
 /** Reads a state's text. Throws SyntaxError for what is no JSON object with a `global_step`. */
 export function parseTrainerState(text: string, writtenAt: number): TrainerState {
   // Python writes NaN and Infinity, which JSON has not, and compute beyond 2^53, which JSON.parse rounds: so
-  // every number is read as the text that it is.
-  // A string that does not end is one token up to the end, or each quote in it would be looked at as another.
-  const tokens = /"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)|-?(?:NaN|Infinity|\d[\d.eE+-]*)/g;
-  const numbersAsText = text.replace(tokens, (token) => (token.startsWith('"') ? token : `"${token}"`));
+  // every number is read as the text that it is. Strings are walked through, not matched whole: millions of escapes
+  // in one would exhaust the stack, and each quote of one that does not end would be looked at as another's.
+  let quoted = false;
+  const numbersAsText = text.replace(/\\.|"|-?(?:NaN|Infinity|\d[\d.eE+-]*)/g, (token) => {
+    if (token === '"') quoted = !quoted;
+    return quoted || token === '"' || token.startsWith('\\') ? token : `"${token}"`;
+  });
   const state = JSON.parse(numbersAsText) as Record<string, unknown> | null;
-  const step = Number(state?.['global_step']);
-  if (typeof state?.['global_step'] !== 'string' || !Number.isSafeInteger(step) || step < 0)
-    throw new SyntaxError('expected global_step');
+  const written = state?.['global_step'];
+  const step = typeof written === 'string' && /^\d[\d.eE+-]*$/.test(written) ? Number(written) : NaN;
+  if (!state || !Number.isSafeInteger(step)) throw new SyntaxError('expected global_step');
   const history = Array.isArray(state['log_history']) ? (state['log_history'] as unknown[]) : [];
   return {
     step,

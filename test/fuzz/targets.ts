@@ -2,6 +2,7 @@ import type { FuzzTarget } from './target.js';
 import { attestationTargets } from './targets-attestation.js';
 import { cliTargets } from './targets-cli.js';
 import { evidenceTargets } from './targets-evidence.js';
+import { gossipTargets } from './targets-gossip.js';
 import { noteTargets } from './targets-notes.js';
 import { treeTargets } from './targets-tree.js';
 import { witnessTargets } from './targets-witness.js';
@@ -14,4 +15,5 @@ export const targets: readonly FuzzTarget[] = [
   ...attestationTargets,
   ...cliTargets,
   ...evidenceTargets,
+  ...gossipTargets,
 ];

@@ -1,6 +1,7 @@
 /**
  * `npm run simulate -- [--seed S] [--seeds N] [--mode M] [--trace]`: simulations of the witness network, from
- * seed S, or from a new one, on. One that fails prints the command that runs it again.
+ * seed S, or from a new one, on. One that fails prints the command that runs it again. The simulated disk stands
+ * in for the witness's journal, whose own proofs are test/witness-durability.test.ts and the soak witness-kill.
  *
  * `npm run simulate -- --detection [--seed S] [--most N]`: how fast a fork is found among 4 to 1,000 witnesses
  * (or up to N), as the table and the plot, spec/gossip-detection.svg, of spec/gossip.md.

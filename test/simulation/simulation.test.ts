@@ -1,4 +1,5 @@
 // The witness network, simulated: a few seeds here, hundreds by `npm run simulate`, thousands by soak.
+// The simulated disk stands in for the journal, whose own proofs are test/witness-durability.test.ts and the kill soak.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { policyOverlap } from '../../tlog/index.js';

@@ -10,6 +10,7 @@ import {
   LOG_URL,
   ORIGIN,
   POLICY,
+  anchor,
   cosigned,
   logKey,
   look,
@@ -225,6 +226,64 @@ test('a log, and a witness, gone quiet', async () => {
   await lab.publish(honest, 520);
   await look(restarted);
   assert.deepEqual(lab.told(), ['cleared quiet-log', 'cleared quiet-witness W2']);
+});
+
+test('anchors gone quiet: raised with the age of the newest, cleared when one comes', async () => {
+  const lab = newLab();
+  const anchors = new Map<number, Uint8Array>();
+  const history = new History((index) => anchors.get(index) ?? encodeUtf8(`entry ${index}`));
+  const follower = lab.follower();
+  const ages = (from: typeof follower): [string, number][] =>
+    from.alarms.raised.map(({ kind, since }) => [kind, (lab.now - since) / 1000]);
+  // The log grows all the while, and its witnesses cosign: only anchors stay away.
+  await lab.publish(history, 9);
+  await look(follower);
+  lab.pass(7199);
+  await lab.publish(history, 10);
+  const rows = await look(follower);
+  assert.equal(statusOf(rows, 'anchors'), 'not-checkable');
+  assert.deepEqual(lab.told(), [], 'a log that never had any is not quiet');
+  // Logged a while after its witnesses cosigned: its age is by their time.
+  anchors.set(10, anchor(await cosigned(history, 10, lab.seconds)));
+  const made = lab.now;
+  lab.pass(599);
+  await lab.publish(history, 12);
+  assert.equal(statusOf(await look(follower), 'anchors'), 'pass');
+  lab.pass(3000);
+  await lab.publish(history, 13);
+  await look(follower);
+  assert.deepEqual(lab.told(), [], 'a second too early');
+  lab.pass(1);
+  await look(follower);
+  const [event] = lab.events;
+  assert.ok(event?.event === 'raised');
+  assert.deepEqual([event.kind, Date.parse(event.since)], ['quiet-anchors', made]);
+  assert.match(event.detail, /^the newest anchor, entry 10, was made 2027-/);
+  assert.deepEqual(lab.told(), ['raised quiet-anchors']);
+  lab.pass(600);
+  await lab.publish(history, 14);
+  const restarted = lab.follower();
+  await look(restarted);
+  assert.deepEqual(lab.told(), [], 'it is said once');
+  assert.deepEqual(ages(restarted), [['quiet-anchors', 4200]]);
+  // An anchor that is logged now and was made as long ago changes nothing.
+  anchors.set(14, anchor(await cosigned(history, 11, lab.seconds - 3600)));
+  await lab.publish(history, 15);
+  await look(restarted);
+  assert.deepEqual(lab.told(), []);
+  assert.deepEqual(ages(restarted), [['quiet-anchors', 3600]]);
+  anchors.set(15, anchor(await cosigned(history, 14, lab.seconds - 3599)));
+  await lab.publish(history, 16);
+  await look(restarted);
+  assert.deepEqual(lab.told(), ['cleared quiet-anchors']);
+  assert.deepEqual(ages(restarted), []);
+  // Who wants no such alarm has none.
+  lab.pass(3600);
+  await lab.publish(history, 17);
+  await look(
+    lab.follower({ limits: { log: 3_600_000, witness: 7_200_000, anchors: undefined, lag: 300_000 } }),
+  );
+  assert.deepEqual(lab.told(), []);
 });
 
 test('a witness that dates into the future does not stay fresh', async () => {

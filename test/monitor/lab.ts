@@ -21,6 +21,7 @@ import {
   leafHash,
   newSigningKey,
   NOTE_ED25519,
+  parseNote,
   parsePolicy,
   parseTilePath,
   perfectRoot,
@@ -264,6 +265,23 @@ export function statement(participant: string, run: string, more: Record<string,
     subject: [{ name: run, digest: { sha256: createHash('sha256').update(run).digest('hex') } }],
     predicateType: 'https://labs.example/note/v1',
     predicate: { participant, signer: '0'.repeat(64), run, ...more },
+  };
+  return formatEnvelope(signEnvelope(value, signer));
+}
+
+/** An anchor of this checkpoint, as the log's operator may log one. */
+export function anchor(note: Uint8Array): Uint8Array {
+  const text = decodeUtf8(note, 'note');
+  const value = {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [
+      {
+        name: 'checkpoint',
+        digest: { sha256: createHash('sha256').update(parseNote(note).text).digest('hex') },
+      },
+    ],
+    predicateType: 'https://stele-log/anchor/v1',
+    predicate: { participant: 'operator', signer: '0'.repeat(64), checkpoint: text },
   };
   return formatEnvelope(signEnvelope(value, signer));
 }

@@ -149,4 +149,11 @@ export const monitorMutants: readonly Mutant[] = [
     replace: "error.code !== '') throw error;",
     ...proofs('submit: an answer'),
   },
+  {
+    desc: 'the alarm of anchors gone quiet',
+    file: 'cli/monitor/follower.ts',
+    find: 'age >= limits.anchors ? finding : undefined',
+    replace: 'age < 0 ? finding : undefined',
+    ...follows('anchors gone quiet'),
+  },
 ];

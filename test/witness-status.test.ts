@@ -15,9 +15,10 @@ import {
   signNote,
   type Vkey,
 } from '../tlog/index.js';
+import { httpNetwork } from '../witness/gossip/http-network.js';
 import { addLog, addPeer, originHash } from '../witness/index.js';
 import { Person } from './cli/world.js';
-import { SigningLog } from './helpers/signing-log.js';
+import { SigningLog, tilesOf } from './helpers/signing-log.js';
 import { startTestWitness, TestClock, type TestWitness } from './helpers/witness.js';
 
 const HOSTILE = `log.example/<script>alert("x")</script>&'\u202e`;
@@ -131,6 +132,54 @@ test('what peers show is in it: how far behind this witness is, and who does not
   assert.equal(gone['lastSeen'], null);
   const seen = peers.find(({ name }) => name === 'witness.example/south');
   assert.equal(seen?.['failures'], 0);
+});
+
+test('a witness that lags behind its peers says by how much: in status.json, page, metrics and stele witness status', async () => {
+  const tiles = tilesOf(log, () => 1239);
+  const far = await startTestWitness({ name: 'witness.example/far', logs: [log.vkey], clock });
+  const near = await startTestWitness({
+    name: 'witness.example/near',
+    logs: [log.vkey],
+    clock,
+    gossip: {
+      drive: 'manual',
+      // The peer by HTTP, and the log's tiles without a server of their own.
+      network: { ...httpNetwork({ signal: new AbortController().signal }), tiles: () => tiles },
+    },
+  });
+  try {
+    await addPeer(near.folder, far.vkeys, { url: far.url });
+    await near.reload();
+    const lag = async (): Promise<unknown[]> => {
+      const found = (await status(near)).logs.find(({ origin }) => origin === log.origin);
+      return [found?.['size'], found?.['largestKnown'], found?.['lag'], found?.['alarms']];
+    };
+    const seen = async (): Promise<string[]> => {
+      const page = await (await fetch(`${near.url}/`)).text();
+      const metrics = await (await fetch(`${near.url}/metrics`)).text();
+      const table = await new Person(root, 'lagging').run('witness', 'status', near.url);
+      assert.equal(table.status, 0, table.stdout);
+      return [
+        /title="Behind others">([^<]*)</.exec(page)?.[1] ?? 'missing',
+        /^stele_witness_log_lag_entries\{origin="log\.example\/test"\} (\d+)$/m.exec(metrics)?.[1] ??
+          'missing',
+        /log\.example\/test +5 +\d+ s ago +(\d+) +0 +0$/m.exec(table.stdout)?.[1] ?? 'missing',
+      ];
+    };
+    await add(near, 0, 5);
+    assert.deepEqual(await lag(), [5, 5, 0, []]);
+    assert.deepEqual(await seen(), ['', '0', '0']);
+    await add(far, 0, 1239);
+    await near.gossip.round();
+    assert.deepEqual(await lag(), [5, 1239, 1234, []]);
+    assert.deepEqual(await seen(), ['1\u202f234 entries', '1234', '1234']);
+    // It catches up.
+    await add(near, 5, 1239);
+    assert.deepEqual(await lag(), [1239, 1239, 0, []]);
+  } finally {
+    await near.remove();
+    await far.remove();
+  }
 });
 
 test('the page needs no script and nothing from elsewhere, and text in it is text', async () => {

@@ -147,4 +147,12 @@ export const gossipMutants: readonly Mutant[] = [
     replace: '2 ** 0',
     ...driver('peers are asked at intervals'),
   },
+  {
+    desc: 'a witness says how far behind it is',
+    file: 'witness/gossip/status.ts',
+    find: 'lag: Math.max(0, largestKnown - (own?.size ?? 0)),',
+    replace: 'lag: 0,',
+    test: 'test/witness-status.test.ts',
+    name: 'a witness that lags behind its peers',
+  },
 ];

@@ -154,13 +154,14 @@ test('stele search shows what it has verified, and says what it rests on', async
   assert.equal((await acme.run('search', '--all', '--since', '2026-01-01T00:00:00Z')).status, 2);
 });
 
-test('an index that names what does not fit is not believed', async () => {
+test('an index that names what does not fit, or leads in a circle, is not believed', async () => {
   // In front of the log: everything is the log's own but the index.
+  let asked = 0;
+  let lie: () => object = () => ({});
   const liar = createServer((request, response) => {
     if (request.url?.startsWith('/api/v1/search') === true) {
-      response.end(
-        JSON.stringify({ indexed: 9, published: 9, entries: [{ index: 1, loggedBy: null }], next: null }),
-      );
+      asked++;
+      response.end(JSON.stringify({ indexed: 9, published: 9, ...lie() }));
       return;
     }
     void fetch(world.log.url + (request.url ?? '')).then(async (answer) => {
@@ -169,10 +170,20 @@ test('an index that names what does not fit is not believed', async () => {
   });
   await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`;
+  lie = () => ({ entries: [{ index: 1, loggedBy: null }], next: null });
   const answer = await acme.run('search', '--by', 'acme', '--log', url);
   assert.equal(answer.status, 3);
   assert.match(answer.stderr, /entry 1, which does not \(bad_reply\)/);
   assert.equal(answer.stdout, '');
+  asked = 0;
+  lie = () => ({ entries: [], next: asked % 2 === 0 ? 6 : 5 });
+  const circle = await acme.run('search', '--by', 'acme', '--log', url);
+  assert.equal(circle.status, 3);
+  assert.match(circle.stderr, /bad_reply/);
+  assert.ok(asked <= 3);
+  const many = Array.from({ length: 30 }, () => ({ index: 0, loggedBy: null }));
+  lie = () => ({ entries: many, next: null });
+  assert.match((await acme.run('search', '--type', 'charter', '--log', url)).stderr, /at most 20 entries/);
   liar.closeAllConnections();
   liar.close();
 });

@@ -131,7 +131,8 @@ async function askIndex(
     ask('from', options.since && checkTime(options.since, '--since'));
     ask('until', options.until && checkTime(options.until, '--until'));
     ask('order', options.oldest ? 'oldest' : 'newest');
-    ask('limit', Math.min(limit - found.length, 100));
+    const wanted = Math.min(limit - found.length, 100);
+    ask('limit', wanted);
     ask('after', after);
     const answer = await exchange(address.href, {
       fetch: context.fetch,
@@ -157,6 +158,16 @@ async function askIndex(
       );
     const page = parsePage(text, address.href);
     const { indexed } = page;
+    // A page may be short, never long; and pages go one way, or a lying index could lead in a circle.
+    const { next } = page;
+    const onward = next === null || after === undefined || (options.oldest ? next > after : next < after);
+    if (page.hints.length > wanted || !onward)
+      throw new CliError(
+        EXIT.network,
+        'bad_reply',
+        `${url}: expected a page of at most ${wanted} entries and the next behind it, found others`,
+        '--all does without the index',
+      );
     for (const { index, loggedBy } of page.hints) {
       // An index may run ahead of the checkpoint that was read just before.
       if (index >= log.checkpoint.size) continue;
@@ -170,16 +181,9 @@ async function askIndex(
         );
       found.push({ index, facts, loggedBy });
     }
-    if (page.next === null) return { indexed, more: false };
+    if (next === null) return { indexed, more: false };
     if (found.length >= limit) return { indexed, more: true };
-    if (page.next === after)
-      throw new CliError(
-        EXIT.network,
-        'bad_reply',
-        `${url}: expected a next page, found the same again`,
-        '--all does without the index',
-      );
-    after = page.next;
+    after = next;
   }
 }
 

@@ -153,12 +153,13 @@ export class Webhook {
       });
       if (status >= 200 && status < 300) return undefined;
       return {
-        text: `${url}: expected status 200, found ${status}`,
+        text: `${new URL(url).origin}: expected status 200, found ${status}`,
         code: 'bad_status',
         malformed: [400, 413, 422].includes(status),
       };
     } catch (error) {
-      if (error instanceof ClientError) return { text: error.message, code: error.code, malformed: false };
+      if (error instanceof ClientError)
+        return { text: withoutPath(error.message, url), code: error.code, malformed: false };
       throw error;
     }
   }
@@ -177,4 +178,10 @@ export class Webhook {
 
 function idOf(name: string): string {
   return name.slice(13, -'.json'.length);
+}
+
+/** A message that names the server alone: the rest of a webhook's address is often what lets one post there. */
+function withoutPath(message: string, url: string): string {
+  const { origin, href } = new URL(url);
+  return message.replaceAll(url, origin).replaceAll(href, origin);
 }

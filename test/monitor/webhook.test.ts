@@ -42,7 +42,11 @@ class Receiver {
   }
 
   webhook(folder: string, more: Partial<WebhookOptions> = {}): Webhook {
-    return new Webhook({
+    return new Webhook({ ...this.options(folder), ...more });
+  }
+
+  options(folder: string): WebhookOptions {
+    return {
       url: URL,
       folder,
       timeoutMs: 7000,
@@ -61,8 +65,7 @@ class Receiver {
                 setImmediate(resolve);
               }),
       },
-      ...more,
-    });
+    };
   }
 }
 
@@ -122,6 +125,30 @@ test('a redirect is not followed', async () => {
   webhook.take([match(1)]);
   assert.equal(await webhook.flush(new AbortController().signal), false);
   assert.equal(webhook.waiting, 1);
+});
+
+test('what is said of a failure names the server, not the address that lets one post there', async () => {
+  const secret = 'http://hooks.invalid/services/T0KEN?key=S3CRET';
+  const failing = (): Promise<Response> => Promise.reject(new TypeError(`fetch failed: ${secret}`));
+  const status = (code: number) => () => Promise.resolve(new Response(null, { status: code }));
+  for (const fetch of [failing, status(503), status(302), status(400)]) {
+    const said: string[] = [];
+    const stop = new AbortController();
+    const receiver = new Receiver();
+    const { context } = receiver.options(newFolder());
+    const webhook = receiver.webhook(newFolder(), {
+      url: secret,
+      say: (text) => said.push(text),
+      context: { ...context, fetch },
+    });
+    webhook.take([match(1)]);
+    const running = webhook.run(stop.signal);
+    await until(() => receiver.pauses.length > 2 || said.length > 1);
+    stop.abort();
+    await running;
+    assert.match(said[0] ?? '', /^webhook: http:\/\/hooks\.invalid: /);
+    assert.doesNotMatch(said.join(''), /T0KEN|S3CRET/);
+  }
 });
 
 test('the queue has a bound: matches wait to be read, and beyond it events go to stdout alone', () => {

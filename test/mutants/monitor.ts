@@ -121,6 +121,13 @@ export const monitorMutants: readonly Mutant[] = [
     ...hooks('what is called malformed'),
   },
   {
+    desc: "a webhook's address stays out of what is said of failures",
+    file: 'cli/monitor/webhook.ts',
+    find: 'return message.replaceAll(url, origin).replaceAll(href, origin);',
+    replace: "return message === '' ? origin + href : message;",
+    ...hooks('what is said of a failure'),
+  },
+  {
     desc: 'one monitor per folder',
     file: 'cli/monitor/lock.ts',
     find: 'if (level === undefined) throw locked(folder);',

@@ -424,6 +424,30 @@ test('a folder of the format before gets a journal, and its states stay', async 
   await assert.rejects(serveFolder(folder), { code: 'state_damaged' });
 });
 
+test('a journal with states is not overwritten where the format says that there is none', async () => {
+  const { folder, journal } = await used();
+  const before = await readFile(journal);
+  await writeFile(join(folder, 'format'), '0\n');
+  await assert.rejects(serveFolder(folder), { code: 'state_damaged' });
+  assert.deepEqual(await readFile(journal), before);
+  await writeFile(journal, before.subarray(0, 100));
+  await assert.rejects(serveFolder(folder), { code: 'state_damaged' });
+  await writeFile(journal, before);
+  await writeFile(join(folder, 'format'), '1\n');
+  const witness = await serveFolder(folder);
+  assert.equal(await sizeAt(witness), 5);
+  await witness.close();
+});
+
+test('an upgrade that was cut short before the new format was written is done again', async () => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  await writeFile(join(folder, 'format'), '0\n');
+  const witness = await serveFolder(folder);
+  assert.equal((await add(witness, 0, 5)).kind, 'cosigned');
+  await witness.close();
+  assert.equal(await readFile(join(folder, 'format'), 'utf8'), '1\n');
+});
+
 test("a flipped bit anywhere in a log's own file, a cut, an end too many, another log, no file: refused", async () => {
   const { folder, file } = await used();
   const good = await readFile(file);

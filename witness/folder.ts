@@ -32,7 +32,7 @@ import {
   type Vkey,
 } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
-import { createJournal } from './state-journal.js';
+import { createJournal, refuseJournal } from './state-journal.js';
 import { createState, originHash } from './state-store.js';
 
 const FORMAT = '1\n';
@@ -131,10 +131,12 @@ export async function addLog(
 
 /**
  * Brings a folder of format 0 to this one: it gets a journal. Only with the folder's lock held. From then on
- * an older version of this program, which would not see what is in there, refuses the folder.
+ * an older version of this program, which would not see what is in there, refuses the folder. Throws
+ * WitnessError "state_damaged" where a journal has states already: it would forget them.
  */
 export async function upgradeFolder(folder: string): Promise<void> {
   if ((await checkFormat(folder)) === FORMAT) return;
+  await refuseJournal(layout.state(folder));
   await createJournal(layout.state(folder));
   await replaceFile(layout.format(folder), FORMAT);
 }

@@ -19,6 +19,23 @@ export async function createJournal(folder: string): Promise<void> {
   await replaceFile(join(folder, 'journal'), formatJournal([], LEAST_ROOM).bytes);
 }
 
+/**
+ * Throws WitnessError "state_damaged" where there is a journal with states, or one that cannot be read. An empty
+ * one is what an interrupted upgrade leaves.
+ */
+export async function refuseJournal(folder: string): Promise<void> {
+  const file = join(folder, 'journal');
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw failed(file, 'to read it', error);
+  }
+  if (parseJournal(bytes, file).size > 0)
+    throw stateDamaged(file, 'a journal in a folder whose format says that it has none');
+}
+
 export class StateJournal {
   readonly #folder: string;
   readonly #file: string;

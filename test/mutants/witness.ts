@@ -186,6 +186,13 @@ export const witnessMutants: readonly Mutant[] = [
     name: 'a journal that was cut',
   },
   {
+    desc: 'a journal with states that no upgrade overwrites',
+    file: 'witness/folder.ts',
+    find: 'await refuseJournal(layout.state(folder));',
+    replace: '',
+    ...durability('a journal with states'),
+  },
+  {
     desc: "a witness's folder with a journal that an older version refuses",
     file: 'witness/folder.ts',
     find: 'await replaceFile(layout.format(folder), FORMAT);',

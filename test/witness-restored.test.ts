@@ -8,7 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, test } from 'node:test';
 import { WitnessClient, type AddCheckpointResult } from '../client/index.js';
-import { encodeUtf8, formatNote, parseSigningKey, parseNote, signNote, type Vkey } from '../tlog/index.js';
+import {
+  encodeUtf8,
+  formatNote,
+  parseNote,
+  parseSigningKey,
+  signatureLine,
+  signNote,
+  type Vkey,
+} from '../tlog/index.js';
 import { addLog, addPeer, initFolder, layout, originHash, type GossipNetwork } from '../witness/index.js';
 import { startScript, type Child } from './helpers/process.js';
 import { SigningLog } from './helpers/signing-log.js';
@@ -175,6 +183,23 @@ test('what the state says itself, or less, is no finding; nor is what others or 
   await witness.close();
   const again = await serveFolder(folder);
   assert.equal((await add(again, 10, 10)).kind, 'cosigned');
+});
+
+test('forged lines under its own name do not hide the real one', async () => {
+  const { copy, later } = await backup();
+  const published = await publishing();
+  await rm(layout.log(copy, log.origin));
+  await addLog(copy, log.vkey, undefined, published.url);
+  const name = 'witness.example/restored';
+  const { text, signatures } = parseNote(later);
+  const [real] = signatures.filter((signature) => signature.name === name);
+  assert.ok(real);
+  const forged = Array.from({ length: 126 }, (_, i) => ({
+    line: signatureLine(name, real.keyId, new Uint8Array(72).fill(i + 1)),
+  }));
+  const ofLog = signatures.filter((signature) => signature.name !== name);
+  published.note = formatNote({ text, signatures: [...ofLog, ...forged, real] });
+  await isSpent(await serveFolder(copy));
 });
 
 test('one who does not answer is waited for no longer than a while, and asked again', async () => {

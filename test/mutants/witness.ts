@@ -64,6 +64,13 @@ export const witnessMutants: readonly Mutant[] = [
     ...restored('found at once when'),
   },
   {
+    desc: 'the look at every Ed25519 line under the own name',
+    file: 'witness/restored.ts',
+    find: 'return [...under(false), ...',
+    replace: 'return [...under(false).slice(0, 2), ...',
+    ...restored('forged lines under its own name'),
+  },
+  {
     desc: 'the mark of an older copy that outlives a restart',
     file: 'witness/restored.ts',
     find: 'return new RestoredGuard(options, await options.mark.read());',

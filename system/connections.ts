@@ -37,7 +37,7 @@ export class Connections {
       socket.destroy();
       return;
     }
-    const address = network(socket.remoteAddress ?? '');
+    const address = networkOf(socket.remoteAddress ?? '');
     this.#held.set(socket, { address });
     this.#counts.set(address, (this.#counts.get(address) ?? 0) + 1);
     socket.once('close', () => this.#forget(socket));
@@ -83,7 +83,7 @@ export class Connections {
 }
 
 /** Who has one IPv6 address has 2^64 of them: what counts as one address there is a /64. */
-function network(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped?.[1] !== undefined) return mapped[1];

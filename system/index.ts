@@ -4,7 +4,7 @@
  */
 export { SHELLS, addCompletion, completionScript, type Shell } from './completion.js';
 export { Bodies, type Body } from './body.js';
-export { Connections } from './connections.js';
+export { Connections, networkOf } from './connections.js';
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
 export { METRICS_TYPE, Metrics, type Counter, type Histogram, type Labels, type Sample } from './metrics.js';

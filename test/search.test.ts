@@ -1,7 +1,7 @@
 // Searching: the log's index and its news over HTTP, `stele search`, and an index that somebody deletes.
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request, type ClientRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -206,6 +206,35 @@ test('news of entries come as they are published, and go on where a reader left 
   await reading;
   const ids = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
   assert.deepEqual(ids, [size - 1, size]);
+});
+
+test('one address has 16 readers of events, and leaves room for others', async () => {
+  const { port } = new URL(world.log.url);
+  const open: ClientRequest[] = [];
+  const read = (localAddress: string): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const asking = request({ host: '127.0.0.1', port, path: '/api/v1/events', localAddress, agent: false });
+      open.push(asking);
+      asking.on('error', reject);
+      asking.on('response', (answer) => {
+        answer.on('error', () => undefined).resume();
+        resolve(answer.statusCode ?? 0);
+      });
+      asking.end();
+    });
+  for (let i = 0; i < 16; i++) assert.equal(await read('127.0.0.2'), 200);
+  assert.equal(await read('127.0.0.2'), 503);
+  assert.equal(await read('127.0.0.3'), 200);
+  // A proxy on this machine asks for everybody.
+  for (let i = 0; i < 20; i++) assert.equal(await read('127.0.0.1'), 200);
+  // A place that is left is free again.
+  open[0]?.on('error', () => undefined).destroy();
+  while ((await read('127.0.0.2')) !== 200) await delay(20);
+  for (const asking of open)
+    asking
+      .removeAllListeners('error')
+      .on('error', () => undefined)
+      .destroy();
 });
 
 test('an index that is deleted under load is made anew, and the log goes on', async () => {

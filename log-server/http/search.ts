@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Hono } from 'hono';
 import { factsOf, timeBounds } from '../../attestation/index.js';
 import type { EntryFacts } from '../../attestation/index.js';
+import { networkOf } from '../../system/index.js';
 import { encodeHex, leafHash, parseDecimal } from '../../tlog/index.js';
 import type { Clock } from '../../tlog/index.js';
 import { SubmissionError } from '../errors.js';
@@ -13,9 +14,13 @@ const PAGE = 100;
 const LARGEST_PAGE = 1000;
 /** Readers of events at one time; each costs a connection and what has not left it. */
 const SUBSCRIBERS = 256;
+/** Of these from one address, so that one cannot take all places. */
+const SUBSCRIBERS_PER_ADDRESS = 16;
 /** Bytes on their way to one reader of events, above which it is waited for. */
 const UNSENT = 256 * 1024;
 const HEARTBEAT_MS = 15_000;
+/** As networkOf writes loopback. */
+const OWN = ['127.0.0.1', networkOf('::1')];
 
 /** Look-up of entries by what they say, and news of entries as they are published. spec/log.md "Searching". */
 export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
@@ -24,7 +29,9 @@ export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
     if (search === undefined)
       throw new SubmissionError('bad_request', 'this log holds any bytes: there is nothing to search by');
     const found = await search.search(parseQuery(new URL(c.req.url).searchParams));
-    const entries = await Promise.all(found.entries.map(({ index, facts }) => summary(log, index, facts)));
+    const entries = await Promise.all(
+      found.entries.map(({ index, facts, entry }) => summary(log, index, facts, entry)),
+    );
     const answer = {
       indexed: found.size,
       published: log.published()?.size ?? 0,
@@ -34,15 +41,23 @@ export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
     return new Response(`${JSON.stringify(answer)}\n`, { headers: HEADERS });
   });
 
-  const readers = new Set<ServerResponse>();
+  const readers = new Map<ServerResponse, string>();
   app.get('/api/v1/events', (c) => {
     if (log.search === undefined) throw new SubmissionError('bad_request', 'this log holds any bytes');
     if (readers.size >= SUBSCRIBERS)
       throw new SubmissionError('busy', `expected fewer than ${SUBSCRIBERS} readers of events`);
+    // What connects from this machine is a proxy, behind which all readers share one address.
+    const address = networkOf(c.env.incoming.socket.remoteAddress ?? '');
+    const held = [...readers.values()].filter((other) => other === address).length;
+    if (held >= SUBSCRIBERS_PER_ADDRESS && !OWN.includes(address))
+      throw new SubmissionError(
+        'busy',
+        `expected fewer than ${SUBSCRIBERS_PER_ADDRESS} readers of events from one address`,
+      );
     const asked = c.req.header('last-event-id') ?? c.req.query('after');
     const after = asked === undefined ? (log.published()?.size ?? 0) - 1 : parseDecimal(asked, 'after');
     const { outgoing } = c.env;
-    readers.add(outgoing);
+    readers.set(outgoing, address);
     outgoing.on('close', () => readers.delete(outgoing));
     outgoing.writeHead(200, {
       'content-type': 'text/event-stream',
@@ -79,8 +94,9 @@ async function follow(log: LogView, outgoing: ServerResponse, next: number): Pro
     const news = log.news();
     const size = log.published()?.size ?? 0;
     for (; at < size && !ended(); at++) {
-      const facts = factsOf(await log.storage.readEntry(at));
-      const data = facts === undefined ? { index: at } : await summary(log, at, facts);
+      const entry = await log.storage.readEntry(at);
+      const facts = factsOf(entry);
+      const data = facts === undefined ? { index: at } : await summary(log, at, facts, entry);
       outgoing.write(`id: ${at}\nevent: entry\ndata: ${JSON.stringify(data)}\n\n`);
       if (outgoing.writableLength > UNSENT) await drained(outgoing);
     }
@@ -113,14 +129,19 @@ async function beat(clock: Clock, outgoing: ServerResponse, gone: AbortSignal): 
 }
 
 /** What an answer says of an entry: enough to choose by. The entry itself comes with its proof. */
-async function summary(log: LogView, index: number, facts: EntryFacts): Promise<Record<string, unknown>> {
+async function summary(
+  log: LogView,
+  index: number,
+  facts: EntryFacts,
+  entry: Uint8Array,
+): Promise<Record<string, unknown>> {
   const { statement, id, type, participants, run } = facts;
   const { notAfter } = await timeBounds(log.storage.ledger, index, undefined);
   const about = participants[1];
   return {
     index,
     id,
-    leafHash: encodeHex(leafHash(await log.storage.readEntry(index))),
+    leafHash: encodeHex(leafHash(entry)),
     type,
     participant: statement.predicate.participant,
     ...(about !== undefined && { about }),

@@ -40,7 +40,12 @@ export interface Query {
 export interface Found {
   /** Entries [0, size) were looked at. */
   readonly size: number;
-  readonly entries: readonly { readonly index: number; readonly facts: EntryFacts }[];
+  readonly entries: readonly {
+    readonly index: number;
+    readonly facts: EntryFacts;
+    /** Its bytes. */
+    readonly entry: Uint8Array;
+  }[];
   /** `after` of the next page; undefined where this was the last. */
   readonly next: number | undefined;
 }
@@ -135,15 +140,16 @@ export class QueryIndex {
   async #search(db: Database, query: Query): Promise<Found> {
     const size = this.#size;
     const times = await this.#ranges(db, query);
-    const entries: { index: number; facts: EntryFacts }[] = [];
+    const entries: { index: number; facts: EntryFacts; entry: Uint8Array }[] = [];
     let looked = 0;
     let last: number | undefined;
     for await (const index of this.#candidates(db, query, size, times)) {
       if (entries.length >= query.limit || looked >= LOOKED_AT) return { size, entries, next: last };
       looked++;
       last = index;
-      const facts = factsOf(await this.#storage.readEntry(index));
-      if (facts !== undefined && factsFit(query, facts)) entries.push({ index, facts });
+      const entry = await this.#storage.readEntry(index);
+      const facts = factsOf(entry);
+      if (facts !== undefined && factsFit(query, facts)) entries.push({ index, facts, entry });
     }
     return { size, entries, next: undefined };
   }

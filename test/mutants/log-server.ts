@@ -322,4 +322,12 @@ export const logServerMutants: readonly Mutant[] = [
     replace: '',
     ...keys('cannot be signed'),
   },
+  {
+    desc: 'the bound on readers of events from one address',
+    file: 'log-server/http/search.ts',
+    find: 'if (held >= SUBSCRIBERS_PER_ADDRESS && ',
+    replace: 'if (held < 0 && ',
+    test: 'test/search.test.ts',
+    name: 'one address has 16 readers',
+  },
 ];

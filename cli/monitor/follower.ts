@@ -19,6 +19,7 @@ import type { FollowedLog, MonitorLimits, NamedFilter, WatchedWitness } from './
 import { timeOf, type Coverage } from './coverage.js';
 import { EntryReader } from './entries.js';
 import { EVENT_SCHEMA, showAge, showInstant, type MonitorEvent } from './events.js';
+import { verifiedNote } from './notes.js';
 import { convictedKeys, Reconciler, type Head, type Standing } from './reconcile.js';
 import { askOwed, lookEverywhere, tileSources, type Sighting } from './sources.js';
 import { LogState, logStateFolder, type LastSign, type LogMemory } from './state.js';
@@ -162,7 +163,7 @@ export class LogFollower {
       const evaluation = openNote(this.#options.log, note);
       const time = witness && newestBy(evaluation, witness);
       if (witness !== undefined && time === undefined) throw withoutCosignature(witness);
-      const met = await this.#meet(note, evaluation, from, now);
+      const met = await this.#meet(evaluation, from, now);
       if (time !== undefined)
         this.#cover({
           name,
@@ -180,7 +181,8 @@ export class LogFollower {
     }
   }
 
-  async #meet(note: Uint8Array, evaluation: PolicyEvaluation, from: string, now: number): Promise<Met> {
+  async #meet(evaluation: PolicyEvaluation, from: string, now: number): Promise<Met> {
+    const note = verifiedNote(evaluation, this.#options.log.policy);
     this.#state.keep(note);
     this.#step('kept');
     const { size, rootHash } = evaluation.checkpoint;
@@ -197,7 +199,7 @@ export class LogFollower {
   /** The checkpoint in an anchor is one that the log signed, like any other. */
   async #takeAnchored(note: Uint8Array, index: number, now: number): Promise<void> {
     try {
-      await this.#meet(note, openNote(this.#options.log, note), `anchor at ${index}`, now);
+      await this.#meet(openNote(this.#options.log, note), `anchor at ${index}`, now);
     } catch (error) {
       if (!(error instanceof SteleError)) throw error;
       // By keys that this reader's policy does not list: the charter may ask for others.

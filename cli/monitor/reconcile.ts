@@ -4,6 +4,7 @@
 import type { VerifiedTiles } from '../../client/index.js';
 import { compareCheckpoints, type Comparison, type MadeEvidence } from '../../evidence/index.js';
 import { encodeBase64, equalBytes, formatVkey, SteleError, treeRoot, type Policy } from '../../tlog/index.js';
+import { mergeNotes, signersOf } from './notes.js';
 
 /** A tree head that the log signed; the signature was verified. */
 export interface Head {
@@ -107,9 +108,19 @@ export class Reconciler {
     return settled;
   }
 
+  /** A head that brings no key to its tree is no other one: it only renews lines. */
   #remember(head: OpenHead): void {
     const { open } = this.state;
-    if (open.some((other) => sameTree(other, head) && equalBytes(other.note, head.note))) return;
+    const same = open.filter((other) => sameTree(other, head));
+    for (const other of same) {
+      const note = mergeNotes(other.note, head.note);
+      if (note === undefined) continue;
+      open[open.indexOf(other)] = { ...other, note };
+      return;
+    }
+    // Another text about the same tree: the log added lines to it.
+    const known = new Set(same.flatMap(({ note }) => [...signersOf(note)]));
+    if (same.length > 0 && [...signersOf(head.note)].every((key) => known.has(key))) return;
     if (open.length < MAX_OPEN) open.push(head);
     else this.dropped += 1;
   }

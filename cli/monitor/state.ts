@@ -1,16 +1,16 @@
 // What a monitor remembers of one log, in a folder of its own:
 //
 //   state.json      this, replaced whole and fsynced; with it the events not yet handed over
-//   notes/xx/<hex>  every checkpoint met, by SHA-256: equal ones once
+//   notes/xx/<hex>  every checkpoint met, by the SHA-256 of its text: once, with the newest line of each key
 //   edge.json tile/ see trees.ts
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeUtf8, encodeUtf8, parseCheckpoint, parseNote } from '../../tlog/index.js';
+import { decodeUtf8, encodeUtf8, equalBytes, parseCheckpoint, parseNote } from '../../tlog/index.js';
 import { CliError, EXIT } from '../errors.js';
 import { readIfThere, writeDurably } from '../files.js';
 import type { Alarm } from './alarms.js';
 import type { MonitorEvent } from './events.js';
+import { renewNote } from './notes.js';
 import type { Head, OpenHead } from './reconcile.js';
 
 /** Until when something was alive: milliseconds since 1970, never ahead of the monitor's own clock. */
@@ -121,11 +121,16 @@ export class LogState {
     this.#written = text;
   }
 
-  /** Keeps a checkpoint that was met; durable when it returns. */
+  /**
+   * Keeps a checkpoint that was met, all its lines verified; durable when it returns. There is one file for each
+   * text, which only the log can sign: so nobody else makes files, or makes one larger than the policy has keys.
+   */
   keep(note: Uint8Array): void {
-    const name = hex(note);
+    const name = hex(encodeUtf8(parseNote(note).text));
     const path = join(this.#folder, 'notes', name.slice(0, 2), name);
-    if (!existsSync(path)) writeDurably(path, note);
+    const held = readIfThere(path);
+    const kept = held === undefined ? note : renewNote(held, note);
+    if (held === undefined || !equalBytes(held, kept)) writeDurably(path, kept);
   }
 }
 

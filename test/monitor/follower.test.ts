@@ -1,9 +1,19 @@
 // What a monitor says about a log that misbehaves, and what it does not say about one that does not.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
+import { logStateFolder } from '../../cli/monitor/state.js';
 import { verifyEvidence } from '../../evidence/index.js';
-import { encodeUtf8, formatCheckpoint, parsePolicy, signNote, signNoteLine } from '../../tlog/index.js';
+import {
+  encodeUtf8,
+  evaluatePolicy,
+  formatCheckpoint,
+  parsePolicy,
+  signatureLine,
+  signNote,
+  signNoteLine,
+} from '../../tlog/index.js';
 import {
   History,
   Lab,
@@ -384,6 +394,46 @@ test('notes that are not what they should be prove nothing', async () => {
   assert.deepEqual(lab.told(), []);
   assert.deepEqual(convicted(lab), []);
 });
+
+test('what an address adds to a note is not kept, and makes no other note of it', async () => {
+  const lab = newLab();
+  const follower = lab.follower();
+  await lab.publish(honest, 500);
+  await look(follower);
+  const before = kept(lab);
+  assert.equal(before.length, 1);
+  const good = lab.checkpoint ?? new Uint8Array();
+  for (let i = 1; i <= 5; i++) {
+    const junk = signatureLine(`stranger.example/${i}`, i, new Uint8Array(2000).fill(i));
+    lab.checkpoint = encodeUtf8(new TextDecoder().decode(good) + junk.repeat(20));
+    assert.equal(statusOf(await look(follower), 'checkpoint'), 'pass');
+  }
+  // Fewer lines, or older ones, are nothing new either.
+  for (const witnesses of [[], [0], [1, 2], [2]]) {
+    lab.checkpoint = await cosigned(honest, 500, lab.seconds - 9, witnesses);
+    await look(follower);
+  }
+  assert.deepEqual(kept(lab), before);
+  assert.ok(readFileSync(join(logStateFolder(lab.folder, ORIGIN), 'state.json')).length < 10_000);
+  // The newest line by each key is.
+  lab.pass(60);
+  lab.checkpoint = await cosigned(honest, 500, lab.seconds, [1]);
+  await look(follower);
+  const [after = new Uint8Array(), ...more] = kept(lab);
+  assert.deepEqual(more, []);
+  assert.deepEqual(
+    evaluatePolicy(policy, after).cosignatures.map(({ timestamp }) => timestamp - lab.seconds),
+    [-60, 0, -60],
+  );
+});
+
+/** The notes that were kept. */
+function kept(lab: Lab): Uint8Array[] {
+  const folder = join(logStateFolder(lab.folder, ORIGIN), 'notes');
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => new Uint8Array(readFileSync(join(parentPath, name))));
+}
 
 test('no address is asked but those configured, and none that an answer names', async () => {
   const lab = newLab();

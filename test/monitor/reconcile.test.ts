@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { convictedKeys, Reconciler, type Head, type Trees } from '../../cli/monitor/reconcile.js';
+import { convictedKeys, MAX_OPEN, Reconciler, type Head, type Trees } from '../../cli/monitor/reconcile.js';
 import { ClientError, VerifiedTiles } from '../../client/index.js';
-import { encodeUtf8, parsePolicy, tilePath } from '../../tlog/index.js';
+import { encodeUtf8, evaluatePolicy, parsePolicy, tilePath } from '../../tlog/index.js';
 import { POLICY, cosigned, plain, type History } from './lab.js';
 
 const policy = parsePolicy(encodeUtf8(POLICY));
@@ -112,5 +112,36 @@ test('an honest log is never convicted, whichever tiles cannot be read and whate
       },
     ),
     { numRuns: 60 },
+  );
+});
+
+test('copies of one head that cannot be judged take one place', async () => {
+  const trees = treesOf(honest, () => 300);
+  const reconciler = new Reconciler(policy, trees);
+  await reconciler.meet(await head(honest, 300, [0]), 'the log', 0);
+  for (let i = 0; i < 2 * MAX_OPEN; i++) {
+    const note = await cosigned(honest, 600, TIME + i, [[], [0], [1], [0, 1], [2]][i % 5]);
+    const standing = await reconciler.meet({ ...(await head(honest, 600, [])), note }, 'a copy', i);
+    assert.equal(standing.kind, 'open');
+  }
+  await reconciler.meet(await head(honest, 700, [2]), 'another', 0);
+  const { open } = reconciler.state;
+  assert.deepEqual(
+    open.map(({ size, from, since }) => [size, from, since]),
+    [
+      [600, 'a copy', 0],
+      [700, 'another', 0],
+    ],
+  );
+  assert.equal(reconciler.dropped, 0);
+  // Of each key the newest line.
+  const { cosignatures } = evaluatePolicy(policy, open[0]?.note ?? new Uint8Array());
+  assert.deepEqual(
+    cosignatures.map(({ vkey, timestamp }) => [vkey.name.slice(-5), timestamp - TIME]).sort(),
+    [
+      ['/east', 127],
+      ['north', 126],
+      ['south', 124],
+    ].sort(),
   );
 });

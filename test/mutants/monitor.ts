@@ -58,6 +58,28 @@ export const monitorMutants: readonly Mutant[] = [
     name: 'any order of the checkpoints',
   },
   {
+    desc: 'older lines replace no newer ones in what is kept',
+    file: 'cli/monitor/notes.ts',
+    find: 'if (before === undefined || timeOf(line) > timeOf(before))',
+    replace: 'if (before === undefined || line !== before)',
+    ...follows('what an address adds'),
+  },
+  {
+    desc: 'there is one file for each text that the log signed',
+    file: 'cli/monitor/state.ts',
+    find: 'const name = hex(encodeUtf8(parseNote(note).text));',
+    replace: 'const name = hex(note);',
+    ...follows('what an address adds'),
+  },
+  {
+    desc: 'copies of a head that cannot be judged take one place',
+    file: 'cli/monitor/reconcile.ts',
+    find: 'if (note === undefined) continue;',
+    replace: 'if (note !== undefined) continue;',
+    test: 'test/monitor/reconcile.test.ts',
+    name: 'copies of one head',
+  },
+  {
     desc: 'a proof that a witness owes is verified before it counts',
     file: 'cli/monitor/trees.ts',
     find: 'verifyConsistency({ oldSize: size, oldRoot, newSize: head.size, newRoot: head.rootHash, proof });',

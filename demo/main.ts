@@ -59,6 +59,9 @@ async function main(stay: boolean): Promise<void> {
   );
   if (!stay) return;
   say(`The log stays up at ${network.log.url} (try ${network.log.url}/checkpoint). Ctrl-C ends it.`);
+  say(
+    'Its key has signed two histories: once the log is as long as the second one, witnesses cosign no more of it.',
+  );
   await new Promise(() => undefined);
 }
 

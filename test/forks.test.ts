@@ -1,9 +1,9 @@
 // A log over a folder that is not the only one: an older copy, and a second copy that runs too.
 import assert from 'node:assert/strict';
-import { cp, rename, rm } from 'node:fs/promises';
+import { cp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { encodeHex, parseCheckpoint, parseNote } from '../tlog/index.js';
+import { encodeHex, parseCheckpoint, parseNote, parsePolicy } from '../tlog/index.js';
 import { CrashRun } from './crash/crash-run.js';
 
 test('an older copy of folder and key: the witnesses have seen more, so it signs nothing', async (t) => {
@@ -59,7 +59,7 @@ test('an older copy of the data alone: refused before anybody is asked', async (
   assert.match(run.said(), /state_rolled_back/);
 });
 
-test('two folders, one key: one history reaches the quorum, the other stops at its first conflict', async (t) => {
+test('two folders, one key: one history reaches the quorum, the other stops, and the key is convicted', async (t) => {
   const one = await CrashRun.make('none');
   t.after(() => one.remove());
   assert.ok(await one.start());
@@ -80,7 +80,6 @@ test('two folders, one key: one history reaches the quorum, the other stops at i
   assert.equal((await submitted).status, 503);
   const { published } = await two.readiness();
   assert.equal(published, before, 'the other history was never published');
-  await one.load(10);
 
   // Both signatures exist, and convict the key: two notes of one size with different roots.
   const heads = one.recorder.notes.map((note) => parseCheckpoint(parseNote(note).text));
@@ -88,6 +87,16 @@ test('two folders, one key: one history reaches the quorum, the other stops at i
   for (const { size, rootHash } of heads)
     roots.set(size, (roots.get(size) ?? new Set()).add(encodeHex(rootHash)));
   assert.equal(roots.get(before + 1)?.size, 2, 'two heads of one size were signed');
+  // Every witness has seen both. From now on the key's word counts nowhere: the first history has ended too.
+  const checkpoint = await (await fetch(`${one.url}/checkpoint`)).text();
+  const { witnesses } = parsePolicy(await readFile(join(one.folder, 'policy')));
+  for (const { url = '' } of witnesses) {
+    const list = new URL('gossip/evidence', `${url}/`);
+    await until(async () => /^[0-9a-f]{64}$/m.test(await (await fetch(list)).text()));
+    const body = `old ${before + 1}\n\n${checkpoint}`;
+    assert.equal((await fetch(`${url}/add-checkpoint`, { method: 'POST', body })).status, 403);
+  }
+  assert.equal((await one.readiness()).published, before + 1);
   await two.stop(true);
   await one.stop();
 });

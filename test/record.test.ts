@@ -9,6 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
@@ -199,6 +200,24 @@ describe('stele record', { concurrency: 4 }, () => {
     gate.open = true;
     assert.equal(await again.ended, 0, again.stderr());
     assert.deepEqual(inShort(await entriesOf('away')), ['intent', '10', '20', 'final']);
+  });
+
+  test('a server that closes every connection at once is a network failure, not silence', async (t) => {
+    const words = ['--spec', 'spec.md', '--planned-flop', '1', '--otherwise', 'withheld', '--run', 'closed'];
+    assert.equal((await lab.run('attest', 'run-intent', ...words)).status, 0);
+    const slammed = createServer((socket) => socket.destroy());
+    t.after(() => slammed.close());
+    await new Promise<void>((resolve) => slammed.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(slammed.address() as AddressInfo).port}`;
+    const child = startStele(lab, [
+      'submit',
+      'records/closed.intent.dsse.json',
+      '--log',
+      url,
+      '--timeout',
+      '2',
+    ]);
+    assert.equal(await child.ended, 3, child.stderr());
   });
 
   test('a checkpoint that is rotated away while it is digested is on record as not seen', async () => {

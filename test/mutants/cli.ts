@@ -160,13 +160,6 @@ export const cliMutants: readonly Mutant[] = [
     ...recorded('in constant memory'),
   },
   {
-    desc: 'what waits for an answer of the log keeps the process alive',
-    file: 'cli/submission.ts',
-    find: '/ 1000)} s`)), left);',
-    replace: '/ 1000)} s`)), left).unref();',
-    ...recorded('while the log is away'),
-  },
-  {
     desc: 'nobody ends the keys of others',
     file: 'cli/identity.ts',
     find: 'old.participant !== about ||',

@@ -211,7 +211,7 @@ export const witnessMutants: readonly Mutant[] = [
     file: 'witness/state-store.ts',
     find: 'await this.#write(next);',
     replace: 'void this.#write(next);',
-    ...durability('killed at state-writing'),
+    ...durability('the journal is synced before the answer'),
   },
   {
     desc: "the checksum of a log's own state",

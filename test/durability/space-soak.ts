@@ -160,7 +160,8 @@ async function witnessRunsFull(disk: SmallDisk, witness: FaultyWitness, random: 
   await witness.grow(url, 2);
   await disk.fill(0);
   counts.witnessFull++;
-  assert.equal(await witness.grow(url, 2), 2, 'it cosigned on a full disk');
+  // Its journal has room for some sixteen states, whose blocks are its own already; there is none for the next.
+  assert.ok((await witness.grow(url, 24)) > 0, 'it went on from one journal to the next on a full disk');
   if (random.chance(0.5)) running.process.kill('SIGKILL');
   else {
     await disk.clear();

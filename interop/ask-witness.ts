@@ -71,9 +71,11 @@ await asked('the first entries', both, 0, [], await note(log, 300));
 await asked('in step', both, 300, [], await note(log, 300));
 await asked('where it stands', 'conflict at 300', 1000, [], await note(log, 1000));
 await asked('a wrong proof', 'inconsistent', 300, proof.toReversed(), await note(log, 1000));
-await asked('a fork that has grown', 'inconsistent', 300, proof, await note(log, 1000, fork));
-await asked('a fork of the same size', sameSize, 300, [], await note(log, 300, fork));
+// Of a size that the log itself never has here: two trees of one size would convict it.
+await asked('a fork that has grown', 'inconsistent', 300, proof, await note(log, 900, fork));
 await asked('growth', both, 300, proof, await note(log, 1000));
 await asked('an older head', 'conflict at 1000', 300, [], await note(log, 300));
+// Last: a witness that keeps proof of it takes nothing more from this log.
+await asked('a fork of the same size', sameSize, 1000, [], await note(log, 1000, fork));
 const stranger = newSigningKey('unknown.example/log', NOTE_ED25519, sha256(encodeUtf8('unknown')));
 await asked('an unknown log', 'unknown-log 404', 0, [], await note(stranger, 300));

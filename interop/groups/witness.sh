@@ -1,14 +1,14 @@
 # Our witness, asked by the field's programs and by our client.
 witness() {
   local name port
-  for name in wlog wother wlog2 wother2 wasked wlog3; do new_key "$work/$name" "interop.example/$name" 1; done
-  stele_witness ours interop.example/stele-witness "$work"/{wlog,wother,wlog2,wother2,wasked,wlog3}.vkey
+  for name in wlog wother wempty wlog2 wother2 wempty2 wasked wlog3; do new_key "$work/$name" "interop.example/$name" 1; done
+  stele_witness ours interop.example/stele-witness "$work"/{wlog,wother,wempty,wlog2,wother2,wempty2,wasked,wlog3}.vkey
   check 'our witness has an Ed25519 key and an ML-DSA-44 key for Go' go_reads_vkeys "$work/ours.vkeys"
   # Our own column says more than the specification's; both must hold.
   count "$bin/witnessprobe" -url "$witness" -wkey "@$work/ours.ed25519,@$work/ours.mldsa" \
-    -log "$work/wlog.skey" -other "$work/wother.skey" -expect interop/witness-answers.tsv -column stele
+    -log "$work/wlog.skey" -other "$work/wother.skey" -empty "$work/wempty.skey" -expect interop/witness-answers.tsv -column stele
   check 'our witness answers as the specification says' "$bin/witnessprobe" -url "$witness" \
-    -wkey "@$work/ours.ed25519,@$work/ours.mldsa" -log "$work/wlog2.skey" -other "$work/wother2.skey" \
+    -wkey "@$work/ours.ed25519,@$work/ours.mldsa" -log "$work/wlog2.skey" -other "$work/wother2.skey" -empty "$work/wempty2.skey" \
     -expect interop/witness-answers.tsv -column specification
   count node dist/interop/ask-witness.js "$witness" "$(paste -sd, "$work/ours.vkeys")" "$work/wasked.skey" inconsistent
 

@@ -46,6 +46,7 @@ var (
 	wkey   = flag.String("wkey", "", "the witness's verifier key, or @FILE; several are separated by commas")
 	first  = flag.String("log", "", "a file with the signing key of a log the witness knows")
 	second = flag.String("other", "", "a file with the signing key of another log the witness knows")
+	third  = flag.String("empty", "", "a file with the signing key of a third, where the witness gives up a log that signs an impossible empty tree")
 	expect = flag.String("expect", "", "a table of expected answers")
 	column = flag.String("column", "specification", "the table's column to compare with")
 )
@@ -252,13 +253,17 @@ func main() {
 	if *expect != "" {
 		p.want = table(*expect, *column)
 	}
-	p.run(newLog(*first), newLog(*second))
+	liar := *third
+	if liar == "" {
+		liar = *first
+	}
+	p.run(newLog(*first), newLog(*second), newLog(liar))
 	if p.failed > 0 {
 		os.Exit(1)
 	}
 }
 
-func (p *probe) run(l, other logKey) {
+func (p *probe) run(l, other, liar logKey) {
 	origin := l.signer.Name()
 	skey, _, err := note.GenerateKey(rand.Reader, origin)
 	must(err)
@@ -284,7 +289,7 @@ func (p *probe) run(l, other logKey) {
 	// The first checkpoint. The other log's is sent with an old size that the
 	// witness cannot know: it may be one that lost its state.
 	p.add("first-old-not-zero", 4, other.proof(4, 8), other.at(other.tree, 8))
-	p.add("empty-tree-other-root", 0, nil, sign(text(origin, 0, l.tree.HashAt(1)), l.signer))
+	p.add("empty-tree-other-root", 0, nil, sign(text(liar.signer.Name(), 0, l.tree.HashAt(1)), liar.signer))
 	p.add("empty-tree", 0, nil, sign(text(origin, 0, empty), l.signer))
 	p.add("empty-tree-again", 0, nil, sign(text(origin, 0, empty), l.signer))
 	p.add("first-with-proof", 0, l.proof(4, 8), l.at(l.tree, 8))
@@ -294,7 +299,6 @@ func (p *probe) run(l, other logKey) {
 	p.ask("monitoring", "GET", fmt.Sprintf("/%x/checkpoint", hash), "", "")
 	p.add("same", 8, nil, l.at(l.tree, 8))
 	p.add("same-with-proof", 8, l.proof(4, 8), l.at(l.tree, 8))
-	p.add("same-other-root", 8, nil, l.at(l.fork, 8))
 	p.add("old-too-small", 0, nil, l.at(l.tree, 8))
 	p.add("old-too-small-growing", 4, l.proof(4, 16), l.at(l.tree, 16))
 	p.add("old-too-large", 12, l.proof(12, 16), l.at(l.tree, 16))
@@ -302,8 +306,9 @@ func (p *probe) run(l, other logKey) {
 	p.add("smaller", 4, nil, l.at(l.tree, 4))
 	p.add("bad-proof", 8, l.proof(7, 16), l.at(l.tree, 16))
 	p.add("no-proof", 8, nil, l.at(l.tree, 16))
-	p.add("fork", 8, l.proof(8, 16), l.at(l.fork, 16))
-	p.add("fork-old-zero", 0, nil, l.at(l.fork, 16))
+	// Of a size that the log never has here: two trees of one size would convict it.
+	p.add("fork", 8, l.proof(8, 64), l.at(l.fork, 64))
+	p.add("fork-old-zero", 0, nil, l.at(l.fork, 64))
 	p.add("back-to-empty", 8, nil, sign(text(origin, 0, empty), l.signer))
 	p.ask("proof-not-base64", "POST", "/add-checkpoint", request(8, []string{"?"}, l.at(l.tree, 16)), "")
 	p.ask("proof-short-hash", "POST", "/add-checkpoint", request(8, []string{"AAAA"}, l.at(l.tree, 16)), "")
@@ -350,6 +355,8 @@ func (p *probe) run(l, other logKey) {
 		})
 	}
 	p.ask("sign-subtree", "POST", "/sign-subtree", "", "")
+	// Last: a witness that keeps proof of it takes nothing more from this log.
+	p.add("same-other-root", size, nil, l.at(l.fork, size))
 }
 
 // latest asks for the witness's size by sending an old size of zero.

@@ -10,15 +10,12 @@ import type { MonitorEvent } from '../../cli/monitor/events.js';
 import {
   encodeUtf8,
   formatCheckpoint,
-  formatVkey,
   parseCheckpoint,
   parseNote,
   parseSigningKey,
   signNote,
 } from '../../tlog/index.js';
 import { introduceLab, ORIGIN as REAL, startWorld, type Person, type World } from '../cli/world.js';
-import { startScript } from '../helpers/process.js';
-import { History, Lab, logKey, plain, statement } from './lab.js';
 
 let world: World;
 let people = 0;
@@ -273,52 +270,5 @@ test('what is asked for wrongly is status 2', async () => {
     who.write('c.toml', toml);
     const answer = await who.run('monitor', ...words);
     assert.equal(answer.status, 2, `${words.join(' ')}\n${toml}\n${answer.stderr}`);
-  }
-});
-
-test('killed in the middle of a long log, it goes on: nothing missed, and what comes twice has one id', async () => {
-  const lab = new Lab();
-  const size = 6 * 256 + 5;
-  const count = 771;
-  const entries = new History((index) =>
-    index % 2 === 0 ? statement('alpha', `run-${index}`) : encodeUtf8(`another ${index}`),
-  );
-  await lab.publish(entries, size, []);
-  const url = await serve((path) =>
-    path === 'checkpoint'
-      ? lab.checkpoint
-      : path.startsWith('tile/')
-        ? (entries.file(path, size) ?? 404)
-        : 404,
-  );
-  const who = world.person('killed');
-  who.write('policy', `log ${formatVkey(logKey.vkey)}\nquorum none\n`);
-  const args = ['monitor', '--folder', join(lab.folder, 'state'), '--log', url, '--interval', '1'];
-  args.push('--policy', join(who.folder, 'policy'), '--match', 'participant=alpha');
-  const told: { id: string; index: number }[] = [];
-  const indexes = (): Set<number> => new Set(told.map(({ index }) => index));
-  try {
-    for (const enough of [1, 300, count]) {
-      const child = startScript('cli/main', args);
-      let rest = '';
-      await new Promise<void>((resolve) => {
-        child.process.stdout?.on('data', (chunk: Buffer) => {
-          const lines = (rest + chunk.toString()).split('\n');
-          rest = lines.pop() ?? '';
-          told.push(...lines.map((line) => JSON.parse(line) as { id: string; index: number }));
-          if (indexes().size >= enough) resolve();
-        });
-      });
-      const signal = enough < count ? 'SIGKILL' : 'SIGTERM';
-      child.process.kill(signal);
-      assert.equal(await child.ended, signal === 'SIGKILL' ? signal : 0, child.stderr());
-    }
-    assert.deepEqual(
-      [...indexes()].sort((a, b) => a - b),
-      Array.from({ length: count }, (_, i) => 2 * i),
-    );
-    assert.equal(new Set(told.map(({ id }) => id)).size, count);
-  } finally {
-    lab.remove();
   }
 });

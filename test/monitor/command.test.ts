@@ -15,6 +15,7 @@ import {
   parseSigningKey,
   signNote,
 } from '../../tlog/index.js';
+import { plain } from './lab.js';
 import { introduceLab, ORIGIN as REAL, startWorld, type Person, type World } from '../cli/world.js';
 
 let world: World;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { SteleError } from '../../tlog/index.js';
 import { Random } from '../random.js';
 import { mutate } from './mutate.js';
@@ -7,6 +8,11 @@ import type { FuzzTarget } from './target.js';
 const LONGEST = 200_000;
 /** Inputs kept because they ended in a way no other had. */
 const CORPUS = 400;
+/**
+ * Inputs between two turns of the event loop. What a program does for one request ends with such a turn,
+ * and some things are released only then: whatever a WeakRef was made for, as an AbortSignal's are.
+ */
+const TURN = 64;
 
 export interface FuzzReport {
   readonly inputs: number;
@@ -88,6 +94,7 @@ export async function fuzz(
     const ms = performance.now() - start;
     if (ms > slowest.ms) slowest = { bytes: input.length, ms };
     inputs++;
+    if (inputs % TURN === 0) await setImmediate();
     const times = outcomes.get(ended) ?? 0;
     outcomes.set(ended, times + 1);
     // The first few of each kind are good places to go on from; accepted ones are rare and dear.

@@ -73,3 +73,5 @@ export { factsFit, factsOf, shortType } from './facts.js';
 export type { EntryFacts, FactsWanted } from './facts.js';
 export { Replay, replay } from './replay.js';
 export type { Ledger, Refused } from './replay.js';
+export { checkPredecessor, predecessorOf } from './predecessor.js';
+export type { EarlierTree, Predecessor } from './predecessor.js';

@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import test from 'node:test';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { formatVkey, newSigningKey } from '../tlog/index.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
+
+const VKEY = formatVkey(newSigningKey('log.example/old', 1, new Uint8Array(32).fill(7)).vkey);
 
 interface Ran {
   readonly status: number | null;
@@ -63,6 +66,12 @@ void test('usage errors end with 2, and say what was expected', async (t) => {
     ['init -f x --policy policy', /expected --origin/],
     ['init -f x --origin o --policy missing', /expected a file at missing, found none/],
     ['init -f x --origin o --policy policy --anchor-interval 1.5', /whole number/],
+    ['init -f x --origin o --policy policy --predecessor policy', /expected --predecessor-vkey/],
+    [`init -f x --origin o --policy policy --predecessor-vkey ${VKEY}`, /expected --predecessor, found none/],
+    [
+      `init -f x --origin o --policy policy --predecessor policy --predecessor-vkey ${VKEY}`,
+      /policy: .*\(bad_predecessor\)/,
+    ],
     ['fsck', /expected --folder/],
     ['fsck http://127.0.0.1:1/', /expected the log’s key/],
     ['freeze -f x', /\(no_charter\)/],

@@ -2,9 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import { predecessorOf } from '../attestation/index.js';
+import type { Predecessor } from '../attestation/index.js';
 import { addCompletion, exitStatusHelp, packageVersion, readKeyFile, systemClock } from '../system/index.js';
 import type { Fetch } from '../client/index.js';
-import { SteleError } from '../tlog/index.js';
+import { SteleError, TlogError, parseVkey } from '../tlog/index.js';
 import { check, checkToJson, describeCheck, failureToJson, recoverFolder } from './offline/check.js';
 import { EXIT, exitStatus } from './exit.js';
 import { LogError } from './errors.js';
@@ -79,6 +81,8 @@ interface InitFlags {
   anchorInterval?: number;
   sizeLimit?: number;
   mlDsa?: true;
+  predecessor?: string;
+  predecessorVkey?: string[];
 }
 
 interface OfficerName {
@@ -121,6 +125,17 @@ function addInit(program: Command): void {
     .addOption(
       setting('--size-limit <bytes>', 'of an entry; 65535 where nothing is said').argParser(wholeNumber(1)),
     )
+    .addOption(
+      setting(
+        '--predecessor <file>',
+        'last checkpoint of the log that this one continues; the charter names its origin, size and root',
+      ),
+    )
+    .addOption(
+      setting('--predecessor-vkey <vkey>', 'the key that signed that checkpoint; repeat it').argParser(
+        repeated,
+      ),
+    )
     .action(async (flags: InitFlags) => {
       const {
         operatorKey,
@@ -131,6 +146,7 @@ function addInit(program: Command): void {
         sizeLimit,
         mlDsa,
       } = flags;
+      const predecessor = await readPredecessor(flags);
       const made = await initLog({
         folder: resolve(needed(flags.folder, '--folder')),
         origin: needed(flags.origin, '--origin'),
@@ -144,12 +160,26 @@ function addInit(program: Command): void {
         ...(anchorInterval !== undefined && { anchorInterval }),
         ...(sizeLimit !== undefined && { sizeLimit }),
         ...(mlDsa && { mlDsa }),
+        ...(predecessor && { predecessor }),
       });
       for (const vkey of made.vkeys) process.stdout.write(`${vkey}\n`);
       process.stderr.write(
         'Give this vkey to the witnesses of the policy, and start the log with stele-log serve.\n',
       );
     });
+}
+
+async function readPredecessor({ predecessor, predecessorVkey }: InitFlags): Promise<Predecessor> {
+  if (predecessor === undefined && predecessorVkey === undefined) return null;
+  const file = needed(predecessor, '--predecessor');
+  const vkeys = needed(predecessorVkey, '--predecessor-vkey').map(parseVkey);
+  const note = await readInput(file);
+  try {
+    return predecessorOf(note, vkeys);
+  } catch (cause) {
+    if (!(cause instanceof TlogError)) throw cause;
+    throw new LogError('bad_predecessor', `${file}: ${cause.message}`, cause.hint, { cause });
+  }
 }
 
 interface ServeFlags extends Omit<ServeOptions, 'folder' | 'policy'> {
@@ -331,7 +361,7 @@ function addFreeze(program: Command): void {
     });
 }
 
-function needed(value: string | undefined, flag: string): string {
+function needed<T>(value: T | undefined, flag: string): T {
   if (value !== undefined) return value;
   throw new LogError(
     'missing_option',

@@ -16,6 +16,7 @@ const STATUS: Readonly<Record<string, number>> = {
   bad_statement: EXIT.usage,
   not_empty: EXIT.usage,
   bad_origin: EXIT.usage,
+  bad_predecessor: EXIT.usage,
   no_key: EXIT.usage,
   key_exposed: EXIT.usage,
   no_policy: EXIT.usage,

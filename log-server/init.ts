@@ -59,6 +59,7 @@ export interface InitOptions {
   readonly anchorInterval?: number;
   /** Bytes of an entry. */
   readonly sizeLimit?: number;
+  /** The log that this one goes on from: predecessorOf its last checkpoint. */
   readonly predecessor?: Terms['predecessor'];
 }
 
@@ -76,7 +77,7 @@ export interface InitResult {
 /**
  * Makes the folder of a new log: keys (0600), policy, charter, data folder, and a signed checkpoint of
  * size 0, which the gate of the first start sends to the witnesses. Throws LogError "not_empty",
- * "bad_origin", AttestationError for a policy or names that a charter cannot have, TlogError, StorageError.
+ * "bad_origin", "bad_predecessor", AttestationError for a policy or names that a charter cannot have, TlogError, StorageError.
  */
 export async function initLog(options: InitOptions): Promise<InitResult> {
   const { folder, origin, clock, admission, random = randomBytes } = options;
@@ -98,6 +99,7 @@ export async function initLog(options: InitOptions): Promise<InitResult> {
       'choose a shorter one',
     );
   }
+  checkPredecessorOrigin(options);
   const newKey = (name: string, type: number = NOTE_ED25519): SigningKey =>
     newSigningKey(name, type, random(32));
   const logKeys: LogKeys = [newKey(origin), ...(options.mlDsa ? [newKey(origin, COSIGNATURE_MLDSA44)] : [])];
@@ -167,6 +169,25 @@ function termsOf(options: InitOptions, keys: Keys, policy: Uint8Array): Terms {
     ...(sizeLimit === undefined ? {} : { sizeLimit }),
     ...(predecessor === undefined ? {} : { predecessor }),
   });
+}
+
+/** A log goes on from another one: under its own name and key it would be the same log with two histories. */
+function checkPredecessorOrigin({ origin, admission, predecessor }: InitOptions): void {
+  if (predecessor === undefined || predecessor === null) return;
+  if (admission === 'none') {
+    throw new LogError(
+      'bad_predecessor',
+      'expected a log with a charter, which names the log that it continues, found --admission none',
+      'leave out the predecessor, or --admission none',
+    );
+  }
+  if (predecessor.origin === origin) {
+    throw new LogError(
+      'bad_predecessor',
+      `expected a new origin for the log that continues ${origin}, found the same`,
+      'choose another one: what the old log signed stays its own',
+    );
+  }
 }
 
 /** A policy names its log; whoever makes the log cannot know the keys before. */

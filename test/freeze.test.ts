@@ -4,7 +4,7 @@ import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { parseEnvelope, parseStatement } from '../attestation/index.js';
+import { checkPredecessor, parseEnvelope, parseStatement, type Charter } from '../attestation/index.js';
 import { LogReader, httpSource } from '../client/index.js';
 import { initLog } from '../log-server/index.js';
 import { participant } from '../log-server/testing/participant.js';
@@ -60,6 +60,12 @@ async function stateIs(log: Child, url: string, state: string): Promise<void> {
 interface World {
   readonly folder: string;
   readonly policy: Uint8Array;
+  /** The log's key. */
+  readonly vkey: string;
+  /** A policy of the same witnesses for whichever log. */
+  readonly witnesses: Uint8Array;
+  /** Has the witnesses cosign a log of this key too. */
+  readonly introduce: (vkey: string) => Promise<void>;
 }
 
 /** Three witnesses, two of which are the quorum, and the folder of a log with a charter. */
@@ -78,22 +84,20 @@ async function world(t: TestContext): Promise<World> {
   );
   const lines = witnesses.map(({ name, vkey, url }) => `witness ${name} ${formatVkey(vkey)} ${url}`);
   const folder = join(parent, 'log');
-  const made = await initLog({
-    folder,
-    origin: ORIGIN,
-    admission: 'charter',
-    policy: encodeUtf8([...lines, 'group most 2 w0 w1 w2', 'quorum most', ''].join('\n')),
-    clock: systemClock,
-  });
-  for (const witness of witnesses) {
-    await addLog(witness.folder, parseVkey(made.vkey));
-    witness.child.process.kill('SIGHUP');
-  }
-  return { folder, policy: made.policy };
+  const policy = encodeUtf8([...lines, 'group most 2 w0 w1 w2', 'quorum most', ''].join('\n'));
+  const made = await initLog({ folder, origin: ORIGIN, admission: 'charter', policy, clock: systemClock });
+  const introduce = async (vkey: string): Promise<void> => {
+    for (const witness of witnesses) {
+      await addLog(witness.folder, parseVkey(vkey));
+      witness.child.process.kill('SIGHUP');
+    }
+  };
+  await introduce(made.vkey);
+  return { folder, policy: made.policy, vkey: made.vkey, witnesses: policy, introduce };
 }
 
-test('a freeze: refused, done again, logged, anchored; then the log only serves, also after a restart', async (t) => {
-  const { folder, policy } = await world(t);
+test('a freeze: refused, done again, logged, anchored; then the log only serves, also after a restart; a successor goes on', async (t) => {
+  const { folder, policy, vkey, witnesses, introduce } = await world(t);
   const log = serve(t, 'log-server/main', folder);
   const url = await log.firstLine;
   await stateIs(log, url, 'ready');
@@ -167,4 +171,27 @@ test('a freeze: refused, done again, logged, anchored; then the log only serves,
   assert.equal((await fetch(`${there}/tile/entries/000.p/4`)).status, 200);
   const same = await freeze(there, '--reason', 'superseded', '--successor', 'log.example/next');
   assert.deepEqual([same.status, same.stdout], [0, '2\n'], same.stderr);
+
+  // Its successor: another name, another key, and a charter that says where it goes on from.
+  const old = new LogReader(httpSource(there, { fetch, timer: systemClock }), parsePolicy(policy));
+  const { origin, note } = await old.checkpoint();
+  const parent = join(folder, '..');
+  const at = (name: string): string => join(parent, name);
+  await writeFile(at('last'), note);
+  await writeFile(at('witnesses'), witnesses);
+  const init = (...flags: string[]): Promise<Ran> =>
+    steleLog('init', '-f', at('next'), '--policy', at('witnesses'), '--predecessor', at('last'), ...flags);
+  const next = await init('--origin', 'log.example/next', '--predecessor-vkey', vkey);
+  assert.equal(next.status, 0, next.stderr);
+  await introduce(next.stdout.trim());
+  const successor = serve(t, 'log-server/main', at('next'));
+  const newUrl = await successor.firstLine;
+  await stateIs(successor, newUrl, 'ready');
+  const reads = new LogReader(
+    httpSource(newUrl, { fetch, timer: systemClock }),
+    parsePolicy(await readFile(join(at('next'), 'policy'))),
+  );
+  await reads.checkpoint();
+  const { predicate } = parseStatement(parseEnvelope(await reads.entry(0)).payload).statement as Charter;
+  await checkPredecessor(predicate.terms, { origin, size, rootAt: (atSize) => old.rootAt(atSize) });
 });

@@ -171,4 +171,20 @@ export const attestationMutants: readonly Mutant[] = [
     replace: 'if (logged === -1)',
     ...admission('a payload is logged once'),
   },
+  {
+    desc: 'a successor held against the tree that its reader was shown',
+    file: 'attestation/predecessor.ts',
+    find: 'if (found !== rootHash) {',
+    replace: 'if (found.length !== rootHash.length) {',
+    test: 'test/attestation/predecessor.test.ts',
+    name: 'a successor is held against the tree',
+  },
+  {
+    desc: 'a successor has another origin',
+    file: 'log-server/init.ts',
+    find: 'if (predecessor.origin === origin) {',
+    replace: 'if (predecessor.origin === "") {',
+    test: 'test/attestation/predecessor.test.ts',
+    name: 'init: a successor has another name',
+  },
 ];

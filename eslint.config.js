@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'attestation/generated/', '**/*.d.ts'] },
+  { ignores: ['dist/', 'node_modules/', 'attestation/generated/', 'log-server/generated/', '**/*.d.ts'] },
   {
     files: ['**/*.mjs', '**/*.js'],
     ...js.configs.recommended,

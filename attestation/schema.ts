@@ -31,6 +31,12 @@ export function checkSchema(name: string, value: Json): Problem | undefined {
   return reference(`${name}.json`)(value, '');
 }
 
+/** A check by a schema that stands alone, in the keywords that this file knows. Throws RangeError at others. */
+export function compileSchema(schema: Schema): (value: Json) => Problem | undefined {
+  const check = compile(schema, '');
+  return (value) => check(value, '');
+}
+
 function reference(ref: string): Check {
   const known = compiled.get(ref);
   if (known !== undefined) return known;

@@ -206,10 +206,12 @@ void test('errors are JSON with code, message and hint, or plain text where that
     ['/api/v1/entries/01', 'bad_decimal'],
     ['/api/v1/entries/-1', 'bad_decimal'],
     ['/api/v1/entries/99999999999999999', 'unsafe_integer'],
-    ['/api/v1/entries?payload=zz', 'bad_hex'],
+    ['/api/v1/entries?payload=zz', 'bad_request'],
     ['/api/v1/entries', 'bad_request'],
     ['/api/v1/entries?payload=00', 'bad_request'],
-    ['/api/v1/proofs/inclusion', 'bad_decimal'],
+    ['/api/v1/proofs/inclusion', 'bad_request'],
+    ['/api/v1/proofs/inclusion?index=1&index=2', 'bad_request'],
+    ['/api/v1/proofs/inclusion?index=1&sise=2', 'bad_request'],
     ['/api/v1/proofs/consistency?from=x', 'bad_decimal'],
   ] as const) {
     const answer = await fetch(log.url + path);

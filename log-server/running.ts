@@ -124,7 +124,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
       committed: storage.size,
       published: publisher.published?.size ?? null,
     };
-    const not = (state: string, message: string, awaited: readonly string[] = []): Readiness => {
+    const not = (state: Readiness['state'], message: string, awaited: readonly string[] = []): Readiness => {
       return { ready: false, state, message, awaited, ...common };
     };
     const { gate } = witnesses;

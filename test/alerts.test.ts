@@ -113,7 +113,7 @@ test('a log: the disk is nearly full', () => {
   const clock = new TestClock();
   const readiness = {
     ready: true,
-    state: 'ready',
+    state: 'ready' as const,
     message: '',
     awaited: [],
     setAside: [],

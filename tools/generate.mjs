@@ -1,15 +1,15 @@
 // Makes attestation/generated/ from spec/schema/, the single source of what a statement may say:
 // TypeScript types, the schemas as a module for the validator, and each schema's digest as a charter
-// pins it. Files are rewritten only when they change, so that the build stays incremental.
+// pins it. Makes log-server/generated/ from spec/http/: the types of what a log answers. Files are rewritten only when they change, so that the build stays incremental.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import canonicalize from 'canonicalize';
 import { compile } from 'json-schema-to-typescript';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const from = `${root}spec/schema/`;
-const to = `${root}attestation/generated/`;
 const banner = '// Made from spec/schema/ by tools/generate.mjs. Do not edit.\n';
 
 const schemas = Object.fromEntries(
@@ -48,13 +48,21 @@ for (const [name, schema] of Object.entries(schemas)) {
   if (name === 'common') Object.assign(definitions, copy.$defs);
   else definitions[name] = copy;
 }
-const types = await compile({ title: 'Definitions', $defs: definitions }, 'Definitions', {
-  additionalProperties: false,
-  bannerComment: banner,
-  unreachableDefinitions: true,
-  ignoreMinAndMaxItems: true,
-  format: false,
-});
+const types = await typesOf(definitions, banner);
+
+const answers = walk(JSON.parse(readFileSync(`${root}spec/http/log.schema.json`, 'utf8')), forTypes);
+const answerTypes = await typesOf(answers.$defs, banner.replace('spec/schema/', 'spec/http/log.schema.json'));
+
+/** TypeScript for schemas that refer to one another by `#/$defs/NAME`. */
+function typesOf($defs, bannerComment) {
+  return compile({ title: 'Definitions', $defs }, 'Definitions', {
+    additionalProperties: false,
+    bannerComment,
+    unreachableDefinitions: true,
+    ignoreMinAndMaxItems: true,
+    format: false,
+  });
+}
 
 const digests = Object.fromEntries(
   Object.entries(schemas).map(([name, schema]) => [
@@ -73,10 +81,12 @@ export const schemas: Readonly<Record<string, unknown>> = ${JSON.stringify(runti
 export const schemaDigests: Readonly<Record<string, string>> = ${JSON.stringify(digests, null, 2)};
 `;
 
-mkdirSync(to, { recursive: true });
 for (const [file, text] of [
-  ['types.ts', types],
-  ['schemas.ts', module],
+  ['attestation/generated/types.ts', types],
+  ['attestation/generated/schemas.ts', module],
+  ['log-server/generated/answers.ts', answerTypes],
 ]) {
-  if (!existsSync(to + file) || readFileSync(to + file, 'utf8') !== text) writeFileSync(to + file, text);
+  const path = root + file;
+  mkdirSync(dirname(path), { recursive: true });
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
 }

@@ -8,6 +8,7 @@ import {
   proveInclusion,
 } from '../../tlog/index.js';
 import { SubmissionError } from '../errors.js';
+import type { EntryAnswer, EnvelopeJson } from '../generated/answers.js';
 import type { Receipt } from '../sequencer.js';
 import { chooseType } from './accept.js';
 import type { HttpEnv, LogView } from './view.js';
@@ -44,7 +45,7 @@ export function addRoute(app: Hono<HttpEnv>, log: LogView): void {
     const proof = await proofOf(log, receipt);
     if (type === TLOG_PROOF_TYPE)
       return answerDirectly(c, { ...headers, 'content-type': TLOG_PROOF_TYPE }, proof);
-    const answer = {
+    const answer: EntryAnswer = {
       index: receipt.index,
       leafHash: encodeHex(leafHash(receipt.entry)),
       ...entryField(log, receipt.entry),
@@ -77,7 +78,7 @@ export async function proofOf(
 }
 
 /** A leaf in JSON: the DSSE envelope it is, or base64 where any bytes are logged. */
-export function entryField(log: LogView, entry: Uint8Array): { envelope: unknown } | { entry: string } {
+export function entryField(log: LogView, entry: Uint8Array): { envelope: EnvelopeJson } | { entry: string } {
   if (log.admission === 'none') return { entry: encodeBase64(entry) };
-  return { envelope: JSON.parse(decodeUtf8(entry)) };
+  return { envelope: JSON.parse(decodeUtf8(entry)) as EnvelopeJson };
 }

@@ -5,15 +5,21 @@ import {
   encodeBase64,
   encodeHex,
   leafHash,
-  parseDecimal,
   proveConsistency,
   proveInclusion,
 } from '../../tlog/index.js';
-import { SubmissionError } from '../errors.js';
-import type { PublishedHead } from '../head.js';
+import type {
+  CheckpointAnswer,
+  ConsistencyProofAnswer,
+  EntryAnswer,
+  InclusionProofAnswer,
+} from '../generated/answers.js';
 import { entryField, proofOf } from './add.js';
 import type { HttpEnv, LogView } from './view.js';
 import { errorResponse } from './errors.js';
+import { CONSISTENCY, ENTRIES, ENTRY, INCLUSION, readParameter, readQuery } from './parameters.js';
+
+type Answer = CheckpointAnswer | EntryAnswer | InclusionProofAnswer | ConsistencyProofAnswer;
 
 /**
  * Look-up of entries and proofs, for those who would rather not compute them from tiles. Everything
@@ -25,7 +31,7 @@ export function apiRoutes(app: Hono<HttpEnv>, log: LogView): void {
     'access-control-allow-origin': '*',
     'content-type': 'application/json',
   };
-  const json = (value: unknown): Response => new Response(`${JSON.stringify(value)}\n`, { headers });
+  const json = (value: Answer): Response => new Response(`${JSON.stringify(value)}\n`, { headers });
 
   app.get('/api/v1/checkpoint', (c) => {
     const published = log.published();
@@ -40,17 +46,13 @@ export function apiRoutes(app: Hono<HttpEnv>, log: LogView): void {
   });
 
   app.get('/api/v1/entries/:index', async (c) => {
-    const index = parseDecimal(c.req.param('index'), 'index');
+    const index = readParameter('index', c.req.param('index'), ENTRY.index);
     return entryAnswer(index, c.req.header('accept'));
   });
 
   app.get('/api/v1/entries', async (c) => {
-    const digest = c.req.query('payload');
-    if (digest === undefined)
-      throw new SubmissionError('bad_request', 'expected ?payload=HEX, the SHA-256 of the payload');
-    const id = decodeHex(digest, 'payload digest');
-    if (id.length !== 32)
-      throw new SubmissionError('bad_request', `expected 64 hex digits, found ${digest.length}`);
+    const { payload } = readQuery(c.req.url, ENTRIES);
+    const id = decodeHex(payload, 'payload digest');
     const index = await log.storage.lookup(id);
     if (index === undefined) return missing(c.req.header('accept'), 'no entry has this payload');
     return entryAnswer(index, c.req.header('accept'));
@@ -58,8 +60,7 @@ export function apiRoutes(app: Hono<HttpEnv>, log: LogView): void {
 
   app.get('/api/v1/proofs/inclusion', async (c) => {
     const published = log.published();
-    const index = parseDecimal(c.req.query('index') ?? '', 'index');
-    const size = sizeParameter(c.req.query('size'), published);
+    const { index, size = published?.size ?? 0 } = readQuery(c.req.url, INCLUSION);
     if (published === undefined || size > published.size || index >= size) {
       return missing(c.req.header('accept'), `expected index < size <= ${published?.size ?? 0}`);
     }
@@ -74,8 +75,7 @@ export function apiRoutes(app: Hono<HttpEnv>, log: LogView): void {
 
   app.get('/api/v1/proofs/consistency', async (c) => {
     const published = log.published();
-    const from = parseDecimal(c.req.query('from') ?? '', 'from');
-    const to = sizeParameter(c.req.query('to'), published);
+    const { from, to = published?.size ?? 0 } = readQuery(c.req.url, CONSISTENCY);
     if (published === undefined || to > published.size || from > to) {
       return missing(c.req.header('accept'), `expected from <= to <= ${published?.size ?? 0}`);
     }
@@ -98,10 +98,6 @@ export function apiRoutes(app: Hono<HttpEnv>, log: LogView): void {
     const proof = decodeUtf8(await proofOf(log, { index, published }));
     return json({ index, leafHash: encodeHex(leafHash(entry)), ...entryField(log, entry), proof });
   }
-}
-
-function sizeParameter(text: string | undefined, published: PublishedHead | undefined): number {
-  return text === undefined ? (published?.size ?? 0) : parseDecimal(text, 'size');
 }
 
 function missing(accept: string | undefined, message: string): Response {

@@ -3,6 +3,7 @@ import { addRoute } from './add.js';
 import { apiRoutes } from './api.js';
 import { errorResponse, toHttpError } from './errors.js';
 import { frontRoute } from './front.js';
+import { openapiRoute } from './openapi.js';
 import { readRoutes } from './reads.js';
 import { searchRoutes } from './search.js';
 import { statusRoutes } from './status.js';
@@ -33,6 +34,7 @@ export function createApp(log: LogView): Hono<HttpEnv> {
   readRoutes(app, log);
   searchRoutes(app, log);
   apiRoutes(app, log);
+  openapiRoute(app);
   statusRoutes(app, log);
   frontRoute(app, log);
   app.notFound((c) => {

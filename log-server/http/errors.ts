@@ -1,5 +1,6 @@
 import { SteleError } from '../../tlog/index.js';
 import { NotAdmittedError, SubmissionError } from '../errors.js';
+import type { ErrorAnswer } from '../generated/answers.js';
 import { StorageError } from '../storage/error.js';
 import { chooseType } from './accept.js';
 
@@ -55,5 +56,6 @@ export function errorResponse(error: HttpError, accept: string | undefined): Res
     return new Response(`${code}: ${message}\n${hint === '' ? '' : `${hint}\n`}`, { status, headers });
   }
   headers['content-type'] = 'application/json';
-  return new Response(`${JSON.stringify({ error: { code, message, hint } })}\n`, { status, headers });
+  const answer: ErrorAnswer = { error: { code, message, hint } };
+  return new Response(`${JSON.stringify(answer)}\n`, { status, headers });
 }

@@ -50,6 +50,7 @@ const ROUTES = [
   'GET  /api/v1/events                      entries as they are published (server-sent events)',
   'GET  /api/v1/proofs/inclusion?index=<index>[&size=<size>]',
   'GET  /api/v1/proofs/consistency?from=<size>[&to=<size>]',
+  'GET  /api/v1/openapi.json               all of this, for programs (OpenAPI 3.1)',
   'GET  /healthz, /readyz                  whether it runs, and whether it takes entries',
   'GET  /metrics                           for Prometheus',
   'POST /add                               log an entry',

@@ -4,14 +4,14 @@ import type { Hono } from 'hono';
 import { factsOf, timeBounds } from '../../attestation/index.js';
 import type { EntryFacts } from '../../attestation/index.js';
 import { networkOf } from '../../system/index.js';
-import { encodeHex, leafHash, parseDecimal } from '../../tlog/index.js';
+import { encodeHex, leafHash } from '../../tlog/index.js';
 import type { Clock } from '../../tlog/index.js';
 import { SubmissionError } from '../errors.js';
+import type { EntrySummary, EventData, FoundAnswer } from '../generated/answers.js';
 import type { Query } from '../search/query-index.js';
+import { EVENTS, SEARCH, readParameter, readQuery } from './parameters.js';
 import type { HttpEnv, LogView } from './view.js';
 
-const PAGE = 100;
-const LARGEST_PAGE = 1000;
 /** Readers of events at one time; each costs a connection and what has not left it. */
 const SUBSCRIBERS = 256;
 /** Of these from one address, so that one cannot take all places. */
@@ -28,11 +28,11 @@ export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
     const { search } = log;
     if (search === undefined)
       throw new SubmissionError('bad_request', 'this log holds any bytes: there is nothing to search by');
-    const found = await search.search(parseQuery(new URL(c.req.url).searchParams));
+    const found = await search.search(parseQuery(c.req.url));
     const entries = await Promise.all(
       found.entries.map(({ index, facts, entry }) => summary(log, index, facts, entry)),
     );
-    const answer = {
+    const answer: FoundAnswer = {
       indexed: found.size,
       published: log.published()?.size ?? 0,
       entries,
@@ -54,8 +54,11 @@ export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
         'busy',
         `expected fewer than ${SUBSCRIBERS_PER_ADDRESS} readers of events from one address`,
       );
-    const asked = c.req.header('last-event-id') ?? c.req.query('after');
-    const after = asked === undefined ? (log.published()?.size ?? 0) - 1 : parseDecimal(asked, 'after');
+    const { after: asked } = readQuery(c.req.url, EVENTS);
+    // A browser that connects again says in the header how far it came, by the URL of the first time.
+    const seen = c.req.header('last-event-id');
+    const from = seen === undefined ? asked : readParameter('last-event-id', seen, EVENTS.after);
+    const after = from ?? (log.published()?.size ?? 0) - 1;
     const { outgoing } = c.env;
     readers.set(outgoing, address);
     outgoing.on('close', () => readers.delete(outgoing));
@@ -96,7 +99,7 @@ async function follow(log: LogView, outgoing: ServerResponse, next: number): Pro
     for (; at < size && !ended(); at++) {
       const entry = await log.storage.readEntry(at);
       const facts = factsOf(entry);
-      const data = facts === undefined ? { index: at } : await summary(log, at, facts, entry);
+      const data: EventData = facts === undefined ? { index: at } : await summary(log, at, facts, entry);
       outgoing.write(`id: ${at}\nevent: entry\ndata: ${JSON.stringify(data)}\n\n`);
       if (outgoing.writableLength > UNSENT) await drained(outgoing);
     }
@@ -134,7 +137,7 @@ async function summary(
   index: number,
   facts: EntryFacts,
   entry: Uint8Array,
-): Promise<Record<string, unknown>> {
+): Promise<EntrySummary> {
   const { statement, id, type, participants, run } = facts;
   const { notAfter } = await timeBounds(log.storage.ledger, index, undefined);
   const about = participants[1];
@@ -150,42 +153,8 @@ async function summary(
   };
 }
 
-const PARAMETERS = ['participant', 'run', 'type', 'digest', 'from', 'until', 'order', 'after', 'limit'];
-
-function parseQuery(parameters: URLSearchParams): Query {
-  for (const name of parameters.keys()) {
-    if (!PARAMETERS.includes(name))
-      throw bad(`expected ${PARAMETERS.join(', ')}, found ${JSON.stringify(name.slice(0, 40))}`);
-    if (parameters.getAll(name).length > 1) throw bad(`expected ${name} once`);
-  }
-  const text = (name: string): string | undefined => parameters.get(name) ?? undefined;
-  const number = (name: string): number | undefined => {
-    const value = text(name);
-    return value === undefined ? undefined : parseDecimal(value, name);
-  };
-  const digest = text('digest');
-  if (digest !== undefined && !/^[0-9a-f]{64}$/.test(digest))
-    throw bad(`digest: expected 64 hex digits, found ${digest.length} characters`);
-  const order = text('order') ?? 'oldest';
-  if (order !== 'oldest' && order !== 'newest') throw bad('order: expected oldest or newest');
-  const limit = number('limit') ?? PAGE;
-  if (limit < 1 || limit > LARGEST_PAGE) throw bad(`limit: expected 1 to ${LARGEST_PAGE}, found ${limit}`);
-  const given = {
-    participant: text('participant'),
-    run: text('run'),
-    type: text('type'),
-    digest,
-    from: number('from'),
-    until: number('until'),
-    after: number('after'),
-  };
-  for (const name of ['participant', 'run', 'type'] as const)
-    if (given[name] !== undefined && !/^[!-~]{1,200}$/.test(given[name]))
-      throw bad(`${name}: expected 1 to 200 characters of printable ASCII`);
+function parseQuery(url: string): Query {
+  const { order, limit, ...given } = readQuery(url, SEARCH);
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...known, newestFirst: order === 'newest', limit };
-}
-
-function bad(message: string): SubmissionError {
-  return new SubmissionError('bad_request', message, 'see spec/log.md, "Searching"');
+  return { ...known, newestFirst: order === 'newest', limit: limit ?? SEARCH.limit.standard };
 }

@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Clock } from '../../tlog/index.js';
+import type { Readiness as Made } from '../generated/answers.js';
 import type { PublishedHead } from '../head.js';
 import type { Logger } from '../logger.js';
 import type { LogMetrics } from '../metrics.js';
@@ -7,18 +8,10 @@ import type { Receipt } from '../sequencer.js';
 import type { QueryIndex } from '../search/query-index.js';
 import type { LogStorage } from '../storage/types.js';
 
-/** Whether the log takes entries, and if not, why. */
-export interface Readiness {
-  readonly ready: boolean;
-  /** `ready`, `gate_closed`, `behind_witness`, `forked`, `stopped`, `storage_failed`, `signing_failed`, `starting`, `frozen`, `draining`. */
-  readonly state: string;
-  readonly message: string;
-  /** Witnesses that the gate waits for. */
+/** Whether the log takes entries, and if not, why: spec/http/log.schema.json. */
+export interface Readiness extends Readonly<Omit<Made, 'awaited' | 'setAside'>> {
   readonly awaited: readonly string[];
-  /** Witnesses that are asked no more, with the reason. */
   readonly setAside: readonly string[];
-  readonly committed: number;
-  readonly published: number | null;
 }
 
 /** What the HTTP side sees of the log: nothing that could commit or sign but `submit`. */

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { TomlError, parse } from 'smol-toml';
 import { LogError } from './errors.js';
 
 /** The table of `stele.toml` that is this program's. */
@@ -19,11 +18,14 @@ export function setting(flags: string, description: string): Option {
  * Fills in from `./stele.toml`, then from the XDG configuration folder, what neither the command line
  * nor the environment has said. Throws LogError "bad_config".
  */
-export function applyConfigFiles(command: Command, env: NodeJS.ProcessEnv = process.env): void {
+export async function applyConfigFiles(
+  command: Command,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
   const xdg = env['XDG_CONFIG_HOME'];
   const config = xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), '.config');
   for (const path of ['stele.toml', join(config, 'stele', 'stele.toml')]) {
-    for (const [key, value] of Object.entries(readTable(path))) applyOne(command, path, key, value);
+    for (const [key, value] of Object.entries(await readTable(path))) applyOne(command, path, key, value);
   }
 }
 
@@ -60,7 +62,7 @@ function parseValue(option: Option, value: unknown, before: unknown, where: stri
   }
 }
 
-function readTable(path: string): Record<string, unknown> {
+async function readTable(path: string): Promise<Record<string, unknown>> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -68,6 +70,7 @@ function readTable(path: string): Record<string, unknown> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;
   }
+  const { TomlError, parse } = await import('smol-toml');
   try {
     const table = parse(text)[TABLE];
     if (table === undefined) return {};

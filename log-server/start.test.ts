@@ -19,7 +19,8 @@ import {
 import { readKeyFile } from '../system/index.js';
 import { encodeUtf8, leafHash, parsePolicy, parseVkey, verifyTlogProof } from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
-import { check, checkToJson, describeCheck } from './offline/check.js';
+import { check } from './offline/check.js';
+import { checkToJson, describeCheck } from './offline/report.js';
 import type { InitResult, LogSettings, RunningLog } from './index.js';
 import type { StorageError } from './storage/error.js';
 import { ManualClock } from './testing/manual-clock.js';

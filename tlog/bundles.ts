@@ -1,6 +1,8 @@
 // C2SP tlog-tiles, "Log entries": a bundle is 1 to 256 entries, each behind its length as a
 // big-endian uint16.
+import { sha256Into } from '#platform';
 import { TlogError } from './errors.js';
+import { HASH_SIZE } from './merkle.js';
 import { MAX_ENTRY_SIZE, TILE_WIDTH } from './tiles.js';
 
 function checkCount(count: number): void {
@@ -49,22 +51,45 @@ function entryEnd(bytes: Uint8Array, offset: number): number {
  * them if given. Throws TlogError "bad_bundle".
  */
 export function parseBundle(bytes: Uint8Array, expectedCount?: number): Uint8Array[] {
-  const entries: Uint8Array[] = [];
+  return entryEnds(bytes, expectedCount).map((end, i, ends) => bytes.slice((ends[i - 1] ?? 0) + 2, end));
+}
+
+/** Where each entry ends, which is where the next one's length prefix begins. Throws as parseBundle does. */
+function entryEnds(bytes: Uint8Array, expectedCount: number | undefined): number[] {
+  const ends: number[] = [];
   for (let offset = 0; offset < bytes.length;) {
-    const end = entryEnd(bytes, offset);
-    entries.push(bytes.slice(offset + 2, end));
-    if (entries.length > TILE_WIDTH) break;
-    offset = end;
+    offset = entryEnd(bytes, offset);
+    ends.push(offset);
+    if (ends.length > TILE_WIDTH) break;
   }
-  checkCount(entries.length);
-  if (expectedCount !== undefined && entries.length !== expectedCount) {
+  checkCount(ends.length);
+  if (expectedCount !== undefined && ends.length !== expectedCount) {
     throw new TlogError(
       'bad_bundle',
-      `entry bundle: expected ${expectedCount} entries, found ${entries.length}`,
+      `entry bundle: expected ${expectedCount} entries, found ${ends.length}`,
       'the file may be of another width',
     );
   }
-  return entries;
+  return ends;
+}
+
+/**
+ * The leaf hashes of a bundle's entries, as the tile of level 0 over it has them: what formatTile of each
+ * entry's leafHash would give, without a copy or an object for each. Throws as parseBundle does.
+ */
+export function bundleLeafHashes(bytes: Uint8Array, expectedCount?: number): Uint8Array {
+  const ends = entryEnds(bytes, expectedCount);
+  const hashes = new Uint8Array(ends.length * HASH_SIZE);
+  // A leaf is 0x00 and the entry (RFC 6962 §2.1): in a copy the second byte of its length prefix becomes that.
+  const copy = bytes.slice();
+  let start = 0;
+  for (let i = 0; i < ends.length; i++) {
+    const end = ends[i] ?? start;
+    copy[start + 1] = 0;
+    sha256Into(copy.subarray(start + 1, end), hashes, i * HASH_SIZE);
+    start = end;
+  }
+  return hashes;
 }
 
 /** The bundle of the first `width` entries of a wider one. Throws TlogError "bad_bundle". */

@@ -35,6 +35,10 @@ export function sha256(data: Uint8Array): Uint8Array {
   return nobleSha256(data);
 }
 
+export function sha256Into(data: Uint8Array, out: Uint8Array, at: number): void {
+  out.set(nobleSha256(data), at);
+}
+
 export function sha512(data: Uint8Array): Uint8Array {
   return nobleSha512(data);
 }

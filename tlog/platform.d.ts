@@ -5,6 +5,9 @@
 /** SHA-256. */
 export function sha256(data: Uint8Array): Uint8Array;
 
+/** SHA-256, written into `out` from `at` on, where nothing is made for each of many hashes. */
+export function sha256Into(data: Uint8Array, out: Uint8Array, at: number): void;
+
 /** SHA-512, which noble's Ed25519 wants. */
 export function sha512(data: Uint8Array): Uint8Array;
 

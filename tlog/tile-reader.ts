@@ -1,8 +1,9 @@
 // Tree nodes from tiles (C2SP tlog-tiles) that are believed, as a log believes its own disk. Whoever
 // believes nothing but a root reads through client/verified-tiles.ts, which vouches for each tile first.
+import { sha256Into } from '#platform';
 import { safeInteger } from './encoding.js';
 import { TlogError } from './errors.js';
-import { HASH_SIZE, checkHash, nodeHash } from './merkle.js';
+import { HASH_SIZE, checkHash } from './merkle.js';
 import type { HashReader, NodeId } from './proof.js';
 import { TILE_WIDTH, parseTile, tilePath, tileWidth, type TileId } from './tiles.js';
 
@@ -49,15 +50,32 @@ function tilesForNodes(nodes: readonly NodeId[], treeSize: number): TileId[] {
 
 /** The root of the perfect subtree over these hashes. Requires a power of two of them, at least 1. */
 export function perfectRoot(hashes: readonly Uint8Array[]): Uint8Array {
-  let row = hashes;
-  while (row.length > 1) {
-    const above: Uint8Array[] = [];
-    for (let i = 0; i + 1 < row.length; i += 2) {
-      above.push(nodeHash(row[i] ?? new Uint8Array(0), row[i + 1] ?? new Uint8Array(0)));
-    }
-    row = above;
+  const tile = new Uint8Array(hashes.length * HASH_SIZE);
+  hashes.forEach((hash, i) => tile.set(checkHash(hash, 'tile'), i * HASH_SIZE));
+  return tileRoot(tile);
+}
+
+/** The same, of the bytes of a tile. Throws TlogError "bad_tile". */
+export function tileRoot(tile: Uint8Array): Uint8Array {
+  let count = tile.length / HASH_SIZE;
+  if (!Number.isInteger(Math.log2(count))) {
+    throw new TlogError(
+      'bad_tile',
+      `tile: expected the hashes of a perfect subtree, found ${tile.length} bytes`,
+    );
   }
-  return checkHash(row[0] ?? new Uint8Array(0), 'tile');
+  // Each row takes the place of the one below. The byte before a pair is of the pair before it, which has been
+  // hashed: it becomes the 0x01 of RFC 6962 §2.1, so that no pair is copied.
+  const row = new Uint8Array(1 + tile.length);
+  row.set(tile, 1);
+  for (; count > 1; count /= 2) {
+    for (let i = 0; i < count / 2; i++) {
+      const at = 2 * i * HASH_SIZE;
+      row[at] = 1;
+      sha256Into(row.subarray(at, at + 1 + 2 * HASH_SIZE), row, 1 + i * HASH_SIZE);
+    }
+  }
+  return row.slice(1, 1 + HASH_SIZE);
 }
 
 /** Fetches these tiles at once, each one once, and requires their lengths. Keyed by path. */
@@ -76,7 +94,7 @@ async function fetchTiles(tiles: readonly TileId[], fetchTile: FetchTile): Promi
 function nodeFrom(tiles: ReadonlyMap<string, Uint8Array>, node: NodeId, treeSize: number): Uint8Array {
   const { tile, first, count } = locate(node, treeSize);
   const bytes = tiles.get(tilePath(tile)) ?? new Uint8Array(0);
-  return perfectRoot(parseTile(bytes.subarray(first * HASH_SIZE, (first + count) * HASH_SIZE), count));
+  return tileRoot(bytes.subarray(first * HASH_SIZE, (first + count) * HASH_SIZE));
 }
 
 /**

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { formatBundle, parseBundle, sliceBundle } from './bundles.js';
+import { bundleLeafHashes, formatBundle, parseBundle, sliceBundle } from './bundles.js';
 import { SteleError, TlogError } from './errors.js';
+import { leafHash, nodeHash } from './merkle.js';
+import { perfectRoot, tileRoot } from './tile-reader.js';
 import {
   TILE_WIDTH,
   entriesPath,
@@ -138,6 +140,30 @@ describe('tiles', () => {
   });
 });
 
+describe('the root of a tile', () => {
+  const naive = (hashes: readonly Uint8Array[]): Uint8Array => {
+    const [first] = hashes;
+    if (hashes.length === 1 && first) return first;
+    const half = hashes.length / 2;
+    return nodeHash(naive(hashes.slice(0, half)), naive(hashes.slice(half)));
+  };
+
+  test('is that of its hashes, two by two, and the tile is left as it was', () => {
+    for (const count of [1, 2, 4, 8, 64, 256]) {
+      const hashes = Array.from({ length: count }, (_, i) => leafHash(Uint8Array.of(i)));
+      const tile = formatTile(hashes);
+      assert.deepEqual(tileRoot(tile), naive(hashes), `${count}`);
+      assert.deepEqual(perfectRoot(hashes), naive(hashes), `${count}`);
+      assert.deepEqual(tile, formatTile(hashes));
+    }
+  });
+
+  test('only of a perfect subtree', () => {
+    for (const bytes of [0, 31, 33, 96, 255 * 32])
+      assert.throws(() => tileRoot(new Uint8Array(bytes)), code('bad_tile'), `${bytes}`);
+  });
+});
+
 describe('entry bundles', () => {
   const entries = [
     Uint8Array.of(1, 2, 3),
@@ -153,6 +179,17 @@ describe('entry bundles', () => {
     assert.deepEqual(parseBundle(bytes, 4), entries);
     assert.deepEqual(sliceBundle(bytes, 2), formatBundle(entries.slice(0, 2)));
     assert.deepEqual(sliceBundle(bytes, 4), bytes);
+  });
+
+  test('their leaf hashes are those of each entry, and the bundle is left as it was', () => {
+    const bytes = formatBundle(entries);
+    const before = bytes.slice();
+    assert.deepEqual(bundleLeafHashes(bytes), formatTile(entries.map(leafHash)));
+    assert.deepEqual(bundleLeafHashes(bytes, 4), formatTile(entries.map(leafHash)));
+    assert.deepEqual(bytes, before);
+    assert.throws(() => bundleLeafHashes(bytes, 3), code('bad_bundle'));
+    assert.throws(() => bundleLeafHashes(bytes.subarray(0, 8)), code('bad_bundle'));
+    assert.throws(() => bundleLeafHashes(new Uint8Array(0)), code('bad_bundle'));
   });
 
   test('cut off, too long, of another count', () => {

@@ -1,11 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ClientError, type TileSource } from '../../client/index.js';
 import {
   type OpenedCheckpoint,
   TILE_WIDTH,
-  type Vkey,
   encodeBase64,
   equalBytes,
   openCheckpoint,
@@ -24,82 +22,12 @@ import { checkFormat } from '../storage/open.js';
 import { withStateCopy } from '../storage/salvage.js';
 import { parseTail } from '../storage/tail.js';
 import type { EffectsOf, Head, LogStorageOptions, StateCounts } from '../storage/types.js';
+import type { FsckReport } from './report.js';
+import { signedRoot, stopped } from './fsck-source.js';
 import { type Problem, walkTree } from './tree-check.js';
 
-/** What a full check found. It is clean when `problems` is empty; what could not be checked is named. */
-export interface FsckReport {
-  readonly origin: string;
-  /** Size and root of the tree that was walked. */
-  readonly size: number;
-  readonly rootHash: Uint8Array | undefined;
-  readonly checked: {
-    readonly entries: number;
-    readonly bundles: number;
-    readonly tiles: number;
-    readonly partials: number;
-    readonly identities: number;
-    readonly ledgerKeys: number;
-  };
-  /** `<size> <digest>` of the ledger that the entries yield: what two auditors compare. */
-  readonly ledger: string | undefined;
-  readonly problems: readonly Problem[];
-  /** What is as it should be and might surprise: left by a crash and mended at the next start, say. */
-  readonly remarks: readonly string[];
-  readonly notChecked: readonly string[];
-}
-
-/** The checkpoint and who is to have signed it, then everything beneath it. */
-export async function fsckSource(
-  source: TileSource,
-  options: { logKeys: readonly Vkey[]; origin?: string },
-): Promise<FsckReport> {
-  const problems: Problem[] = [];
-  const report = (problem: Problem): void => void problems.push(problem);
-  let opened: OpenedCheckpoint['checkpoint'] | undefined;
-  const notChecked: string[] = [];
-  try {
-    const found = openCheckpoint(await source.checkpoint(), options.logKeys, [], options.origin);
-    opened = found.checkpoint;
-    for (const id of keysMissing(found, options.logKeys)) {
-      notChecked.push(`key ${id}: the checkpoint has no line by it`);
-    }
-  } catch (cause) {
-    if (cause instanceof ClientError && cause.code !== 'not_found') throw cause;
-    report({ file: 'checkpoint', expected: 'a checkpoint signed by the log', found: reason(cause) });
-  }
-  const size = opened?.size ?? 0;
-  const walk = await walkTree(source, {
-    size,
-    rootHash: opened?.rootHash,
-    rootsAt: [size],
-    report,
-  });
-  const root = walk.roots.get(size);
-  if (opened && root && !equalBytes(root, opened.rootHash)) {
-    report({ file: 'tree', expected: signedRoot('checkpoint', opened), found: encodeBase64(root) });
-  }
-  const folder = source instanceof FolderSource ? source : undefined;
-  const partials = folder ? await checkPartials(folder, source, size, report) : 0;
-  const { entries, bundles, tiles } = walk;
-  return {
-    origin: opened?.origin ?? '',
-    size,
-    rootHash: root,
-    checked: { entries, bundles, tiles, partials, identities: 0, ledgerKeys: 0 },
-    ledger: undefined,
-    problems,
-    remarks: [],
-    notChecked: [...notChecked, ...stopped(walk.stoppedAt)],
-  };
-}
-
-function signedRoot(name: string, { size, rootHash }: { size: number; rootHash: Uint8Array }): string {
-  return `root ${encodeBase64(rootHash)} at size ${size}, as in the ${name} note`;
-}
-
-function stopped(at: number | undefined): string[] {
-  return at === undefined ? [] : [`everything from entry ${at} on: neither its bundle nor its tile is there`];
-}
+export { fsckSource } from './fsck-source.js';
+export type { FsckReport } from './report.js';
 
 /** Options of {@link fsckFolder}: those of the log, and how its identities and ledger come about. */
 export interface FsckOptions extends Omit<LogStorageOptions, 'step'> {

@@ -8,7 +8,7 @@ import {
   leafHash,
   parseBundle,
   parseTile,
-  perfectRoot,
+  tileRoot,
   tileWidth,
 } from '../../tlog/index.js';
 import { foldTiles } from './tree-check.js';
@@ -28,9 +28,7 @@ export class LeafHashes {
   constructor(size: number, tiles: Uint8Array[]) {
     this.size = size;
     this.#tiles = tiles;
-    this.#roots = tiles
-      .filter((tile) => tile.length === TILE_WIDTH * 32)
-      .map((tile) => perfectRoot(parseTile(tile, TILE_WIDTH)));
+    this.#roots = tiles.filter((tile) => tile.length === TILE_WIDTH * 32).map((tile) => tileRoot(tile));
   }
 
   /** Hashes of one bundle's leaves. */
@@ -42,7 +40,7 @@ export class LeafHashes {
   /** Root of the tree of the first `size` leaves. */
   rootAt(size: number): Uint8Array {
     const full = Math.floor(size / TILE_WIDTH);
-    const rest = size % TILE_WIDTH === 0 ? [] : this.tile(full).slice(0, size % TILE_WIDTH);
+    const rest = this.#tiles[full]?.subarray(0, (size % TILE_WIDTH) * 32) ?? new Uint8Array(0);
     return foldTiles(this.#roots.slice(0, full), rest);
   }
 }
@@ -83,7 +81,7 @@ export async function findLeafHashes(
     const last = tiles[full];
     const found = foldTiles(
       roots.slice(0, full).map((list, index) => list[chosen[index] ?? 0] ?? new Uint8Array(32)),
-      last ? parseTile(last, last.length / 32) : [],
+      last ?? new Uint8Array(0),
     );
     if (equalBytes(found, rootHash)) return new LeafHashes(size, tiles);
   }
@@ -91,7 +89,7 @@ export async function findLeafHashes(
 }
 
 function perfectOrSelf(tile: Uint8Array): Uint8Array {
-  return tile.length === TILE_WIDTH * 32 ? perfectRoot(parseTile(tile, TILE_WIDTH)) : tile;
+  return tile.length === TILE_WIDTH * 32 ? tileRoot(tile) : tile;
 }
 
 /** Distinct level 0 tiles for one bundle, the one with most votes first. */

@@ -3,16 +3,16 @@ import {
   CompactRange,
   TILE_WIDTH,
   type TileId,
+  bundleLeafHashes,
   emptyRoot,
   encodeHex,
   entriesPath,
   equalBytes,
-  leafHash,
   nodeHash,
   parseBundle,
   parseTile,
-  perfectRoot,
   tilePath,
+  tileRoot,
   tileWidth,
 } from '../../tlog/index.js';
 import { reason } from '../storage/error.js';
@@ -52,7 +52,29 @@ export interface WalkOptions {
 /** How many bundles are read ahead. */
 const AHEAD = 8;
 
-type Hashes = Uint8Array[];
+/** Hashes one after the other, as in a tile: an object for each would cost more than hashing it. */
+type Hashes = Uint8Array;
+
+const HASH = 32;
+
+function hashAt(hashes: Hashes, i: number): Uint8Array {
+  return hashes.subarray(i * HASH, (i + 1) * HASH);
+}
+
+/** A tile's hashes. Throws as its source does, and TlogError "bad_tile" for another number of them. */
+async function tileOf(source: TileSource, tile: TileId): Promise<Hashes> {
+  const bytes = await fetchTile(source, tile);
+  if (bytes.length !== tile.width * HASH) parseTile(bytes, tile.width);
+  return bytes;
+}
+
+/** The positions at which two lists of the same length differ. */
+function differing(a: Hashes, b: Hashes): number[] {
+  if (equalBytes(a, b)) return [];
+  return Array.from({ length: a.length / HASH }, (_, i) => i).filter(
+    (i) => !equalBytes(hashAt(a, i), hashAt(b, i)),
+  );
+}
 
 /** A bundle and its tile that disagree, and no tile above to say which is right. */
 interface Doubt {
@@ -100,7 +122,7 @@ function judgeDoubts(pass: Pass, rootHash: Uint8Array | undefined): Map<number, 
       const tileIsRight = Math.floor(choice / 2 ** i) % 2 === 1;
       verdicts.set(index, tileIsRight);
       const hashes = tileIsRight ? tile : bundle;
-      if (index < roots.length) roots[index] = perfectRoot(hashes);
+      if (index < roots.length) roots[index] = tileRoot(hashes);
       else leaves = hashes;
     });
     if (equalBytes(foldTiles(roots, leaves), rootHash)) return verdicts;
@@ -109,11 +131,16 @@ function judgeDoubts(pass: Pass, rootHash: Uint8Array | undefined): Map<number, 
 }
 
 /** Root of a tree of full tiles of level 0 with these roots and the leaves behind them. */
-export function foldTiles(roots: readonly Uint8Array[], rest: readonly Uint8Array[]): Uint8Array {
+export function foldTiles(roots: readonly Uint8Array[], rest: Hashes): Uint8Array {
   const tiles = new CompactRange();
   for (const root of roots) tiles.append(root);
+  return rootOf(tiles, rest);
+}
+
+/** Root of a tree of full tiles, of which `tiles` holds the edge of their roots, and the leaves behind them. */
+function rootOf(tiles: CompactRange, rest: Hashes): Uint8Array {
   const leaves = new CompactRange();
-  for (const leaf of rest) leaves.append(leaf);
+  for (let i = 0; i < rest.length / HASH; i++) leaves.append(hashAt(rest, i));
   const edge = [...tiles.hashes, ...leaves.hashes];
   return edge.length === 0 ? emptyRoot() : edge.reduceRight((right, left) => nodeHash(left, right));
 }
@@ -128,22 +155,23 @@ async function walkOnce(
   const problems: Problem[] = [];
   const doubts: Doubt[] = [];
   const tileRoots: Uint8Array[] = [];
-  let rest: Hashes = [];
+  let rest: Hashes = new Uint8Array(0);
   const report = (problem: Problem): void => void problems.push(problem);
   const sealedTo = options.sealedTo ?? size;
   const counts = { entries: 0, bundles: 0, tiles: 0 };
   const roots = new Map<number, Uint8Array>();
   const wanted = new Set(options.rootsAt);
+  if (wanted.has(0)) roots.set(0, emptyRoot());
+  /** The tree over the roots of the full tiles of level 0. */
   const range = new CompactRange();
-  if (wanted.has(0)) roots.set(0, range.root());
-  const rows: { first: number; hashes: Hashes }[] = [];
+  const rows: { first: number; hashes: Uint8Array[] }[] = [];
   /** As an object, since its field changes under the hands of the functions below. */
   const replay = { whole: true };
 
   /** A tile's hashes; undefined if it cannot be had, which is reported unless it is not expected. */
   async function tileHashes(tile: TileId, expected: boolean): Promise<Hashes | undefined> {
     try {
-      return parseTile(await fetchTile(source, tile), tile.width);
+      return await tileOf(source, tile);
     } catch (error) {
       const missing = error instanceof ClientError && error.code === 'not_found';
       if (expected || !missing) {
@@ -154,9 +182,17 @@ async function walkOnce(
     }
   }
 
-  async function bundleEntries(index: number, width: number): Promise<Uint8Array[] | undefined> {
+  async function readBundle(index: number, width: number): Promise<Uint8Array | Error> {
+    return fetchBundle(source, index, width).catch((error: unknown) =>
+      error instanceof Error ? error : new Error(String(error)),
+    );
+  }
+
+  /** Hashed only when it is its turn: what is read ahead is read while others are hashed. */
+  function bundleLeaves(bundle: Uint8Array | Error, index: number, width: number): Hashes | undefined {
     try {
-      return parseBundle(await fetchBundle(source, index, width), width);
+      if (bundle instanceof Error) throw bundle;
+      return bundleLeafHashes(bundle, width);
     } catch (error) {
       const missing = error instanceof ClientError && error.code === 'not_found';
       report({
@@ -170,47 +206,47 @@ async function walkOnce(
 
   /** Which of two lists of leaf hashes the tile above level 0 confirms; false if it has no opinion. */
   async function parentConfirms(index: number, hashes: Hashes): Promise<boolean> {
-    if (hashes.length < TILE_WIDTH) return false;
+    if (hashes.length < TILE_WIDTH * HASH) return false;
     const parent = { level: 1, index: Math.floor(index / TILE_WIDTH) };
     const width = tileWidth(parent.level, parent.index, size);
     try {
-      const found = parseTile(await fetchTile(source, { ...parent, width }), width);
-      return equalBytes(found[index % TILE_WIDTH] ?? new Uint8Array(0), perfectRoot(hashes));
+      const found = await tileOf(source, { ...parent, width });
+      return equalBytes(hashAt(found, index % TILE_WIDTH), tileRoot(hashes));
     } catch {
       return false;
     }
   }
 
   interface Pair {
-    readonly entries: Uint8Array[] | undefined;
+    readonly bundle: Uint8Array | Error;
     readonly tile: Hashes | undefined;
   }
   async function readPair(index: number): Promise<Pair> {
     const width = tileWidth(0, index, size);
     const expected = index * TILE_WIDTH + width <= sealedTo;
     const tile = await tileHashes({ level: 0, index, width }, expected);
-    return { entries: await bundleEntries(index, width), tile };
+    return { bundle: await readBundle(index, width), tile };
   }
 
   async function judge(index: number, pair: Pair): Promise<Hashes | undefined> {
     const width = tileWidth(0, index, size);
     const path = tilePath({ level: 0, index, width });
-    const { entries, tile } = pair;
+    const { bundle, tile } = pair;
+    const leaves = bundleLeaves(bundle, index, width);
     if (tile) counts.tiles++;
-    if (!entries) {
+    if (!leaves) {
       replay.whole = false;
       return tile;
     }
     counts.bundles++;
     counts.entries += width;
-    const leaves = entries.map((entry) => leafHash(entry));
     if (!tile) return leaves;
-    const differing = leaves.flatMap((leaf, i) => (equalBytes(leaf, tile[i] ?? leaf) ? [] : [i]));
-    const [at] = differing;
+    const others = differing(leaves, tile);
+    const [at] = others;
     if (at === undefined) return leaves;
-    const leaf = encodeHex(leaves[at] ?? new Uint8Array(0));
-    const hash = encodeHex(tile[at] ?? new Uint8Array(0));
-    const more = differing.length > 1 ? ` (and ${differing.length - 1} more entries of it)` : '';
+    const leaf = encodeHex(hashAt(leaves, at));
+    const hash = encodeHex(hashAt(tile, at));
+    const more = others.length > 1 ? ` (and ${others.length - 1} more entries of it)` : '';
     const verdict = verdicts.get(index);
     const tileIsRight = verdict ?? (await parentConfirms(index, tile));
     if (!tileIsRight && verdict === undefined) {
@@ -231,19 +267,19 @@ async function walkOnce(
     return leaves;
   }
 
-  async function compareRow(level: number, first: number, hashes: Hashes): Promise<void> {
+  async function compareRow(level: number, first: number, hashes: readonly Uint8Array[]): Promise<void> {
     const tile = { level, index: first / TILE_WIDTH, width: hashes.length };
     const expected =
       (first + hashes.length) * TILE_WIDTH ** level <= sealedTo && hashes.length === TILE_WIDTH;
     const found = await tileHashes(tile, expected || options.sealedTo === undefined);
     if (!found) return;
     counts.tiles++;
-    const at = hashes.findIndex((hash, i) => !equalBytes(hash, found[i] ?? hash));
+    const at = hashes.findIndex((hash, i) => !equalBytes(hash, hashAt(found, i)));
     if (at < 0) return;
     report({
       file: tilePath(tile),
       expected: `hash ${at} ${encodeHex(hashes[at] ?? new Uint8Array(0))}, that of the tile below`,
-      found: encodeHex(found[at] ?? new Uint8Array(0)),
+      found: encodeHex(hashAt(found, at)),
     });
   }
 
@@ -262,17 +298,26 @@ async function walkOnce(
       await Promise.allSettled(ahead);
       return { ...counts, roots, stoppedAt: index * TILE_WIDTH, problems, doubts, tileRoots, rest };
     }
-    if (replay.whole && pair.entries) await options.onEntries?.(index * TILE_WIDTH, pair.entries);
-    if (leaves.length < TILE_WIDTH) rest = leaves;
-    for (const leaf of leaves) {
-      range.appendVisiting(leaf, (level, position, hash) => {
-        if (level === 0 || level % 8 !== 0) return;
-        if (level === 8) tileRoots.push(hash);
-        const row = (rows[level / 8] ??= { first: position, hashes: [] });
-        row.hashes.push(hash);
-      });
-      if (wanted.has(range.size)) roots.set(range.size, range.root());
+    const first = index * TILE_WIDTH;
+    const { bundle } = pair;
+    if (replay.whole && options.onEntries && bundle instanceof Uint8Array)
+      await options.onEntries(first, parseBundle(bundle));
+    for (const at of wanted) {
+      const inside = at - first;
+      if (inside > 0 && inside <= leaves.length / HASH)
+        roots.set(at, rootOf(range, leaves.subarray(0, inside * HASH)));
     }
+    if (leaves.length < TILE_WIDTH * HASH) {
+      rest = leaves;
+      continue;
+    }
+    range.appendVisiting(tileRoot(leaves), (above, position, hash) => {
+      // A root of a tile of level 0 is a leaf here and a hash of level 1 of tiles.
+      if (above % 8 !== 0) return;
+      if (above === 0) tileRoots.push(hash);
+      const row = (rows[above / 8 + 1] ??= { first: position, hashes: [] });
+      row.hashes.push(hash);
+    });
     for (const [level, row] of rows.entries()) {
       // The row of level 0 is a hole: bundles and their tiles were compared above.
       if (level === 0 || row.hashes.length < TILE_WIDTH) continue;

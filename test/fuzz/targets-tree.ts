@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  bundleLeafHashes,
   bytesUint,
   CompactRange,
   TlogError,
@@ -12,6 +13,7 @@ import {
   entriesPath,
   formatBundle,
   formatTile,
+  leafHash,
   parseBundle,
   parseDecimal,
   parseTile,
@@ -91,6 +93,7 @@ export const treeTargets: readonly FuzzTarget[] = [
       const entries = parseBundle(bytes);
       assert.deepEqual(formatBundle(entries), bytes);
       assert.deepEqual(parseBundle(sliceBundle(bytes, 1)), entries.slice(0, 1));
+      assert.deepEqual(bundleLeafHashes(bytes), formatTile(entries.map(leafHash)));
     },
   },
   {

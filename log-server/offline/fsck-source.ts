@@ -1,0 +1,90 @@
+import { ClientError, httpSource } from '../../client/index.js';
+import type { Fetch, TileSource } from '../../client/index.js';
+import {
+  type OpenedCheckpoint,
+  type Vkey,
+  encodeBase64,
+  equalBytes,
+  openCheckpoint,
+  parseVkey,
+} from '../../tlog/index.js';
+import { LogError } from '../errors.js';
+import { FolderSource } from '../storage/folder-source.js';
+import { keysMissing } from '../storage/note-check.js';
+import { reason } from '../storage/error.js';
+import { checkPartials } from './fsck-files.js';
+import type { FsckReport } from './report.js';
+import { type Problem, walkTree } from './tree-check.js';
+
+/** Any C2SP tlog-tiles log, as `stele-log fsck` is told of it. */
+export interface SourceOptions {
+  /** URL or folder. */
+  readonly source: string;
+  readonly vkeys: readonly string[];
+  /** Where it is not its key's name. */
+  readonly origin: string | undefined;
+  readonly fetch: Fetch;
+}
+
+/** Checks it. Throws LogError "missing_option", ClientError; what is wrong with the log is in the report. */
+export async function checkSource({ source, vkeys, origin, fetch }: SourceOptions): Promise<FsckReport> {
+  if (vkeys.length === 0)
+    throw new LogError('missing_option', 'expected the log’s key, found none', 'name it with --vkey');
+  const tiles = /^https?:\/\//.test(source) ? httpSource(source, { fetch }) : new FolderSource(source);
+  return fsckSource(tiles, { logKeys: vkeys.map(parseVkey), ...(origin !== undefined && { origin }) });
+}
+
+/** The checkpoint and who is to have signed it, then everything beneath it. */
+export async function fsckSource(
+  source: TileSource,
+  options: { logKeys: readonly Vkey[]; origin?: string },
+): Promise<FsckReport> {
+  const problems: Problem[] = [];
+  const report = (problem: Problem): void => void problems.push(problem);
+  let opened: OpenedCheckpoint['checkpoint'] | undefined;
+  const notChecked: string[] = [];
+  try {
+    const found = openCheckpoint(await source.checkpoint(), options.logKeys, [], options.origin);
+    opened = found.checkpoint;
+    for (const id of keysMissing(found, options.logKeys)) {
+      notChecked.push(`key ${id}: the checkpoint has no line by it`);
+    }
+  } catch (cause) {
+    if (cause instanceof ClientError && cause.code !== 'not_found') throw cause;
+    report({ file: 'checkpoint', expected: 'a checkpoint signed by the log', found: reason(cause) });
+  }
+  const size = opened?.size ?? 0;
+  const walk = await walkTree(source, {
+    size,
+    rootHash: opened?.rootHash,
+    rootsAt: [size],
+    report,
+  });
+  const root = walk.roots.get(size);
+  if (opened && root && !equalBytes(root, opened.rootHash)) {
+    report({ file: 'tree', expected: signedRoot('checkpoint', opened), found: encodeBase64(root) });
+  }
+  const folder = source instanceof FolderSource ? source : undefined;
+  const partials = folder ? await checkPartials(folder, source, size, report) : 0;
+  const { entries, bundles, tiles } = walk;
+  return {
+    origin: opened?.origin ?? '',
+    size,
+    rootHash: root,
+    checked: { entries, bundles, tiles, partials, identities: 0, ledgerKeys: 0 },
+    ledger: undefined,
+    problems,
+    remarks: [],
+    notChecked: [...notChecked, ...stopped(walk.stoppedAt)],
+  };
+}
+
+/** What a root is held against. */
+export function signedRoot(name: string, { size, rootHash }: { size: number; rootHash: Uint8Array }): string {
+  return `root ${encodeBase64(rootHash)} at size ${size}, as in the ${name} note`;
+}
+
+/** What was not checked behind where a walk had to stop. */
+export function stopped(at: number | undefined): string[] {
+  return at === undefined ? [] : [`everything from entry ${at} on: neither its bundle nor its tile is there`];
+}

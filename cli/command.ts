@@ -60,6 +60,7 @@ export function define<Options>(
       const invocation = { context, report, settings: inForce };
       const status = await work(invocation, options as Options, command.args);
       outcome.status = report.end(undefined, status);
+      await report.settle();
     } catch (error) {
       outcome.status = report.end(error);
     }

@@ -10,6 +10,11 @@ export interface Context {
   /** Absolute path of the working folder. */
   readonly cwd: string;
   readonly stdout: (data: string | Uint8Array) => void;
+  /**
+   * Resolves when nothing given to stdout waits in this process any more, and so can be lost with it: what a
+   * pipe has no room for does. False if some of it was never taken, because whoever read has gone.
+   */
+  readonly taken: () => Promise<boolean>;
   readonly stderr: (text: string) => void;
   /** Whether stdout is a terminal, so that text from elsewhere must be escaped. */
   readonly terminal: boolean;
@@ -29,10 +34,16 @@ export interface Context {
 
 /** The real world. */
 export function processContext(): Context {
+  let lost = false;
   return {
     env: process.env,
     cwd: process.cwd(),
-    stdout: (data) => void process.stdout.write(data),
+    stdout: (data) =>
+      void process.stdout.write(data, (error) => {
+        if (error) lost = true;
+      }),
+    // Writes end in their order.
+    taken: () => new Promise((resolve) => process.stdout.write('', () => resolve(!lost))),
     stderr: (text) => void process.stderr.write(text),
     terminal: process.stdout.isTTY,
     columns: process.stdout.isTTY ? process.stdout.columns : undefined,

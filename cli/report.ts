@@ -24,7 +24,7 @@ export class Report {
   /** Called before a line of prose: for who draws on the terminal meanwhile. */
   beforeSaying: () => void = () => undefined;
   #lines: string[] = [];
-  #after: (() => void)[] = [];
+  readonly #after: (() => void)[] = [];
   #result: Record<string, unknown> = {};
 
   constructor(context: Context, json: boolean) {
@@ -60,7 +60,7 @@ export class Report {
     this.#context.stderr(`${escapeForTerminal(text)}\n`);
   }
 
-  /** Done once everything has been printed. */
+  /** Done once everything was printed and taken: not if whoever reads it went away before. */
   afterwards(work: () => void): void {
     this.#after.push(work);
   }
@@ -68,6 +68,12 @@ export class Report {
   /** Whether nothing that was checked failed. */
   get passed(): boolean {
     return this.checks.every(({ status }) => status !== 'fail');
+  }
+
+  /** Does what is to follow the printing. */
+  async settle(): Promise<void> {
+    const after = this.#after.splice(0);
+    if (after.length > 0 && (await this.#context.taken())) for (const work of after) work();
   }
 
   /** Prints everything and gives the exit status. */
@@ -95,7 +101,6 @@ export class Report {
     }
     this.#lines = [];
     this.#result = {};
-    for (const work of this.#after.splice(0)) work();
     return final;
   }
 }

@@ -5,12 +5,12 @@ import { CliError, EXIT, type ExitStatus } from '../errors.js';
 import { readConfig, type MonitorConfig, type MonitorFlags } from '../monitor/config.js';
 import type { Coverage } from '../monitor/coverage.js';
 import { eventInWords, showAge, showInstant, type MonitorEvent } from '../monitor/events.js';
-import { LogFollower } from '../monitor/follower.js';
+import { LogFollower, type FollowerOptions } from '../monitor/follower.js';
 import { takeLock } from '../monitor/lock.js';
 import { followAll, lookOnce, statusOfLook } from '../monitor/run.js';
+import { StdoutLines } from '../monitor/stdout.js';
 import { Webhook } from '../monitor/webhook.js';
 import { reportNotes } from '../report-notes.js';
-import { printableJson } from '../terminal.js';
 
 interface Options extends MonitorFlags {
   readonly config?: string;
@@ -22,6 +22,8 @@ interface Options extends MonitorFlags {
 
 /** Events that one `--once` tells; the rest is for the next. */
 const MOST_AT_ONCE = 10_000;
+/** Milliseconds that whoever reads stdout has for the last events. */
+const LAST_WAIT = 2000;
 
 const AFTER_HELP = `
 Without --once it goes on until it is stopped: events on stdout, one JSON object per line, prose on
@@ -88,24 +90,23 @@ function usage(message: string, hint: string): CliError {
 }
 
 async function once({ context, report }: Invocation, config: MonitorConfig): Promise<ExitStatus> {
-  const events = new Map<string, MonitorEvent>();
+  const told: MonitorEvent[] = [];
   const reports: Promise<void>[] = [];
   const say = (text: string): void => report.say(text);
   const webhook = webhookOf({ context, report }, config);
   const followers = followersOf({ context }, config, {
-    deliver: (found) => {
+    deliver: (found, delivered) => {
       webhook?.take(found);
-      for (const event of found) events.set(event.id, event);
-      return false;
+      told.push(...found);
+      report.afterwards(delivered);
     },
-    room: () => events.size < MOST_AT_ONCE && webhook?.room !== false,
+    room: () => told.length < MOST_AT_ONCE && webhook?.room !== false,
     report: (notes) => void reports.push(reportNotes(context, config.report, notes, say)),
   });
   const coverage = await lookOnce(followers);
   await Promise.all(reports);
   if (webhook !== undefined && !(await webhook.flush(new AbortController().signal)))
     report.say(`webhook: ${webhook.waiting} events wait for it in ${config.folder}`);
-  const told = [...events.values()];
   for (const [i, follower] of followers.entries())
     tell({ context, report }, config, follower, coverage[i] ?? [], told);
   report.result({
@@ -115,9 +116,6 @@ async function once({ context, report }: Invocation, config: MonitorConfig): Pro
       alarms: follower.alarms.raised,
     })),
     events: told,
-  });
-  report.afterwards(() => {
-    for (const follower of followers) follower.delivered();
   });
   return statusOfLook(followers, coverage);
 }
@@ -163,16 +161,14 @@ async function follow({ context, report }: Invocation, config: MonitorConfig): P
   const forget = context.onStop(() => stop.abort());
   const say = (text: string): void => report.say(text);
   const webhook = webhookOf({ context, report }, config);
+  const lines = new StdoutLines({ context, say, onGone: () => stop.abort() });
   const followers = followersOf({ context }, config, {
-    deliver: (events) => {
+    deliver: (events, delivered) => {
       webhook?.take(events);
-      for (const event of events) {
-        context.stdout(`${printableJson(event, 0)}\n`);
-        report.say(eventInWords(event));
-      }
-      return true;
+      lines.take(events, delivered);
+      for (const event of events) report.say(eventInWords(event));
     },
-    room: () => webhook?.room !== false,
+    room: () => lines.room && webhook?.room !== false,
     report: (notes) => void reportNotes(context, config.report, notes, say),
   });
   try {
@@ -191,6 +187,10 @@ async function follow({ context, report }: Invocation, config: MonitorConfig): P
       }),
       webhook?.run(stop.signal),
     ]);
+    // A reader who has stopped reading must not keep it from ending: what he has not taken is told again.
+    const enough = new AbortController();
+    const late = context.sleep(LAST_WAIT, enough.signal).catch(() => undefined);
+    await Promise.race([lines.end(), late]).finally(() => enough.abort());
   } finally {
     stop.abort();
     forget();
@@ -211,7 +211,7 @@ function followersOf(
   { context }: Pick<Invocation, 'context'>,
   { logs, folder, filters, limits, timeoutMs }: MonitorConfig,
   sinks: {
-    deliver: (events: readonly MonitorEvent[]) => boolean;
+    deliver: FollowerOptions['deliver'];
     room: () => boolean;
     report: (notes: readonly Uint8Array[]) => void;
   },

@@ -35,10 +35,10 @@ export interface FollowerOptions {
   readonly timeoutMs: number;
   readonly context: Pick<Context, 'fetch' | 'sleep' | 'now' | 'random'>;
   /**
-   * Hands events to every sink; the same one may come twice. With true they cannot be lost any more; with
-   * false they stay remembered until `delivered` is called.
+   * Hands events to every sink, each once in a process's life. They stay remembered until `delivered` is
+   * called: when they cannot be lost any more.
    */
-  readonly deliver: (events: readonly MonitorEvent[]) => boolean;
+  readonly deliver: (events: readonly MonitorEvent[], delivered: () => void) => void;
   /** False while a sink cannot take more matches. */
   readonly room?: () => boolean;
   /** Tells somebody outside about notes that contradict each other. */
@@ -63,6 +63,8 @@ export class LogFollower {
   readonly #reconciler: Reconciler;
   readonly #entries: EntryReader;
   #pending: MonitorEvent[] = [];
+  /** IDs of what was handed over and is not known to have been delivered. */
+  readonly #handed = new Set<string>();
   #coverage: Coverage[] = [];
 
   /** Throws CliError "state_damaged". */
@@ -399,16 +401,19 @@ export class LogFollower {
     Object.assign(memory, { largest, open, witnessed, alarms: this.#alarms.all });
     memory.outbox.push(...this.#pending.splice(0));
     this.#state.save();
-    if (memory.outbox.length === 0) return;
+    const fresh = memory.outbox.filter(({ id }) => !this.#handed.has(id));
+    if (fresh.length === 0) return;
     this.#step('saved');
-    if (!this.#options.deliver(memory.outbox)) return;
-    this.#step('delivered');
-    this.delivered();
+    for (const { id } of fresh) this.#handed.add(id);
+    this.#options.deliver(fresh, () => this.#delivered(fresh));
   }
 
-  /** Everything found so far has reached whom it is for. */
-  delivered(): void {
-    this.#memory.outbox = [];
+  /** They have reached whom they are for. */
+  #delivered(events: readonly MonitorEvent[]): void {
+    this.#step('delivered');
+    const ids = new Set(events.map(({ id }) => id));
+    this.#memory.outbox = this.#memory.outbox.filter(({ id }) => !ids.has(id));
+    for (const id of ids) this.#handed.delete(id);
     this.#state.save();
   }
 

@@ -76,10 +76,10 @@ test('a second history under the log’s key: evidence, then the alarm, and once
     const lab = newLab();
     let written = 0;
     const follower = lab.follower({
-      deliver: (events) => {
+      deliver: (events, delivered) => {
         written = lab.evidence().length;
         lab.events.push(...events);
-        return true;
+        delivered();
       },
     });
     await lab.publish(honest, first);

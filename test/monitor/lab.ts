@@ -209,9 +209,9 @@ export class Lab {
           ),
         random: (count) => new Uint8Array(count),
       },
-      deliver: (events) => {
+      deliver: (events, delivered) => {
         this.events.push(...events);
-        return true;
+        delivered();
       },
       ...options,
     });

@@ -174,9 +174,9 @@ test('a webhook that hangs stalls nothing: rounds go on, and what they find wait
     const stop = new AbortController();
     const running = webhook.run(stop.signal);
     const follower = lab.follower({
-      deliver: (events) => {
+      deliver: (events, delivered) => {
         webhook.take(events);
-        return true;
+        delivered();
       },
       room: () => webhook.room,
     });

@@ -8,6 +8,10 @@ const hooks = (name: string): { test: string; name: string } => ({
   test: 'test/monitor/webhook.test.ts',
   name,
 });
+const killed = (name: string): { test: string; name: string } => ({
+  test: 'test/monitor/killed.test.ts',
+  name,
+});
 const proofs = (name: string): { test: string; name: string } => ({ test: 'test/cli-proofs.test.ts', name });
 
 /** What the monitor promises, and the commands that come upon a contradiction. */
@@ -30,10 +34,30 @@ export const monitorMutants: readonly Mutant[] = [
   {
     desc: 'events are remembered before they are handed over',
     file: 'cli/monitor/follower.ts',
-    find: "    this.#state.save();\n    if (memory.outbox.length === 0) return;\n    this.#step('saved');\n    if (!this.#options.deliver(memory.outbox)) return;",
-    replace:
-      "    if (memory.outbox.length === 0) return this.#state.save();\n    const told = memory.outbox;\n    memory.outbox = [];\n    this.#state.save();\n    this.#step('saved');\n    if (!this.#options.deliver(told)) return;",
+    find: '    this.#state.save();\n    const fresh = memory.outbox.filter(({ id }) => !this.#handed.has(id));',
+    replace: '    const fresh = memory.outbox.splice(0);\n    this.#state.save();',
     ...follows('killed at any step'),
+  },
+  {
+    desc: 'an event counts as told when it has left the process',
+    file: 'cli/monitor/stdout.ts',
+    find: 'context.taken().then(',
+    replace: 'Promise.resolve(true).then(',
+    ...killed('killed while nobody reads'),
+  },
+  {
+    desc: 'what --once answered counts as told when somebody has it',
+    file: 'cli/report.ts',
+    find: 'if (after.length > 0 && (await this.#context.taken()))',
+    replace: '',
+    ...killed('whoever reads what --once answers'),
+  },
+  {
+    desc: 'what a reader who has gone did not take is not told',
+    file: 'cli/context.ts',
+    find: 'if (error) lost = true;',
+    replace: 'if (error) lost = false;',
+    ...killed('whoever reads it goes away'),
   },
   {
     desc: 'what an earlier process found is handed over',

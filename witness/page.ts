@@ -103,6 +103,9 @@ function logRow(log: LogReport): string {
       ({ kind, age, detail }) =>
         `<li>${escapeHtml(kind)}, for ${duration(age)}: <span class="dim">${escapeHtml(shorten(detail))}</span></li>`,
     ),
+    ...(log.dropped === 0
+      ? []
+      : [`<li><span class="dim">and ${grouped(log.dropped)} more, for which there was no room</span></li>`]),
   ];
   return `<tr><td class="o">${escapeHtml(log.origin)}</td><td class="n" title="Size">${grouped(log.size)}</td><td class="n" title="Cosigned">${cosigned}</td><td class="n" title="Behind others">${log.lag === 0 ? '' : `${grouped(log.lag)} entries`}</td><td class="w" title="To look at">${items.length === 0 ? '<span class="dim">nothing known</span>' : `<ul>${items.join('')}</ul>`}</td></tr>`;
 }

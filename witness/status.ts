@@ -24,6 +24,8 @@ export interface LogReport {
   largestKnown: number;
   lag: number;
   alarms: { kind: Alarm['kind']; since: string; age: number; detail: string }[];
+  /** How many reports and alarms there were besides, for which there was no room. */
+  dropped: number;
   evidence: Pick<KeptEvidence, 'sha256' | 'kind' | 'role'>[];
   peers: { name: string; size: number; cosigned: string | null }[];
 }
@@ -106,6 +108,7 @@ export function reportStatus(source: StatusSource): StatusReport {
           age: since(alarm.since),
           detail: alarm.detail,
         })),
+        dropped: log.dropped,
         evidence: log.evidence.map(({ sha256, kind, role }) => ({ sha256, kind, role })),
         peers: log.peers.map(({ name, size, timestamp }) => ({ name, size, cosigned: at(timestamp) })),
       }))

@@ -91,7 +91,7 @@ function full(): Watched {
   w.open.add(opened(fork.note(9)), from, 1_700_000_000_000, () => 0);
   w.open.add(opened(log.note(20)), { kind: 'stranger' }, 1_700_000_000_000, () => 0);
   Object.assign(w.seenOf(peer.name), { size: 12, timestamp: 1_700_000_000, ours: w.base, wentBack: 5 });
-  w.alarm('5/ab', { kind: 'contradiction', since: 1_700_000_000_000, detail: 'another root' });
+  w.alarm('5/ab', peer.name, { kind: 'contradiction', since: 1_700_000_000_000, detail: 'another root' });
   w.noTiles = { kind: 'no-tiles', since: 1_700_000_000_000, detail: 'not found' };
   w.open.dropped = 3;
   return w;

@@ -6,9 +6,11 @@ import {
   formatCheckpoint,
   formatNote,
   formatVkey,
+  newSigningKey,
   parseNote,
   signNote,
   signNoteLine,
+  type SigningKey,
   type Vkey,
 } from '../../tlog/index.js';
 import type { GossipLog, Reconciled } from '../../witness/index.js';
@@ -448,4 +450,121 @@ test('of a flood only what has kept its place is looked into, while tiles are sl
   const asked = (world.asked.get('tile') ?? 0) - before;
   assert.ok(asked > 0 && asked <= 300, `${asked} tiles`);
   assert.ok(node.status.dropped >= 260);
+});
+
+/** So many lines under this key's name and ID that it never made, each another one, of a time later than all. */
+function forgedLines({ vkey }: SigningKey, count: number): { line: string }[] {
+  return Array.from({ length: count }, (_, i) => {
+    const time = vkey.type === 1 ? 0 : 8;
+    const bytes = Buffer.alloc(4 + time + (vkey.type === 6 ? 2420 : 64), i + 1);
+    bytes.writeUInt32BE(vkey.keyId, 0);
+    if (time > 0) bytes.writeBigUInt64BE(2_000_000_000n, 4);
+    return { line: `— ${vkey.name} ${bytes.toString('base64')}\n` };
+  });
+}
+
+/** The note with forged lines before its own. */
+function hidden(note: Uint8Array, key: SigningKey, count: number): Uint8Array {
+  const { text, signatures } = parseNote(note);
+  return formatNote({ text, signatures: [...forgedLines(key, count), ...signatures] });
+}
+
+test('no number of forged lines before a good one hides it, of a log or of a witness', async () => {
+  const { node } = await one();
+  node.cosign(log.note(400));
+  assert.equal(
+    (await node.gossip.observe(hidden(fork.note(400), log.key, 127), STRANGER)).kind,
+    'contradiction',
+  );
+  assert.deepEqual(convicted(node), [log.origin]);
+
+  const other = await one({ source: tilesOf(log, () => 700) });
+  const pq = newSigningKey('w2.example', 6, new Uint8Array(32).fill(9));
+  await other.node.start([watched], [{ name: 'w2.example', vkeys: [pq.vkey], gossip: true }]);
+  other.node.cosign(log.note(400));
+  const line = signNoteLine(log.text(600), pq, 1_700_000_000);
+  const note = formatNote({ text: log.text(600), signatures: [{ line }] });
+  assert.deepEqual(await other.node.gossip.observe(hidden(note, pq, 30), { kind: 'log' }), {
+    kind: 'consistent',
+  });
+  assert.deepEqual(
+    other.node.status.peers.map(({ name, size }) => [name, size]),
+    [['w2.example', 600]],
+  );
+});
+
+test('whoever shows forged lines without end pays from his own share, until the next round', async () => {
+  const world = new World();
+  const near = await world.node('w1.example', [watched], { source: tilesOf(log, () => 700) });
+  const liar = await world.node('w2.example', [watched]);
+  const good = await world.node('w3.example', [watched]);
+  await world.meet(near, liar, good);
+  near.cosign(log.note(700));
+  await near.gossip.idle();
+  const shown = async (node: Node, size: number): Promise<Reconciled['kind']> =>
+    (await near.gossip.observe(hidden(log.note(size), log.key, 127), { kind: 'peer', name: node.name })).kind;
+  const outcomes: string[] = [];
+  for (let size = 500; size < 525; size++) outcomes.push(await shown(liar, size));
+  assert.equal(outcomes[0], 'consistent');
+  assert.equal(outcomes.at(-1), 'open');
+  // Nobody else's is spent: of another peer's notes, the log's and strangers' all is read.
+  assert.equal(await shown(good, 530), 'consistent');
+  assert.equal((await near.gossip.observe(hidden(log.note(531), log.key, 127), STRANGER)).kind, 'consistent');
+  assert.equal(
+    (await near.gossip.observe(log.note(532), { kind: 'peer', name: liar.name })).kind,
+    'consistent',
+  );
+
+  // What a pull could not read to the end is not taken for read: the next round does.
+  const known = (): number | undefined => near.status.peers.find(({ name }) => name === liar.name)?.size;
+  liar.manners = {
+    latest: () => {
+      const { text, signatures } = parseNote(addSignature(log.note(640), liar.key, 1_700_000_000));
+      const forged = forgedLines(liar.key, 126);
+      return Promise.resolve(formatNote({ text, signatures: [...forged, ...signatures] }));
+    },
+  };
+  await near.gossip.pull(liar.name);
+  assert.equal(known(), 0);
+  await near.gossip.retry();
+  await near.gossip.pull(liar.name);
+  assert.equal(known(), 640);
+});
+
+test('a witness that signs endless trees pushes nobody else’s alarm out, nor the first of its own', async () => {
+  const world = new World();
+  const near = await world.node('w1.example', [watched], { source: tilesOf(log, () => 700) });
+  const [liar, other] = ['w2.example', 'w3.example'].map(cosignerKey) as [SigningKey, SigningKey];
+  await near.start(
+    [watched],
+    [liar, other].map(({ vkey }) => ({ name: vkey.name, vkeys: [vkey], gossip: true })),
+  );
+  near.cosign(log.note(700));
+  await near.gossip.idle();
+  const signs = (key: SigningKey, size: number): Promise<Reconciled> => {
+    const text = log.text(size, log.root(size + 1));
+    const line = signNoteLine(text, key, 1_700_000_000);
+    return near.gossip.observe(formatNote({ text, signatures: [{ line }] }), STRANGER);
+  };
+  assert.equal((await signs(other, 600)).kind, 'contradiction');
+  const since = world.now;
+  for (let size = 500; size < 600; size++) {
+    world.now += 1000;
+    assert.equal((await signs(liar, size)).kind, 'contradiction');
+  }
+  const sizes = (): (string | undefined)[] =>
+    near.status.alarms.map(({ detail }) => /^size (\d+)/.exec(detail)?.[1]);
+  assert.equal(near.status.alarms.length, 64);
+  assert.deepEqual([sizes()[0], near.status.alarms[0]?.since], ['600', since]);
+  assert.deepEqual([sizes()[1], sizes().at(-1)], ['500', '599']);
+  assert.equal(near.status.dropped, 101 - 64);
+  // Over a restart too.
+  await near.gossip.idle();
+  await near.start(
+    near.logs,
+    [liar, other].map(({ vkey }) => ({ name: vkey.name, vkeys: [vkey], gossip: true })),
+  );
+  assert.equal((await signs(liar, 499)).kind, 'contradiction');
+  assert.deepEqual([sizes()[0], sizes()[1], sizes().at(-1)], ['600', '500', '499']);
+  assert.equal(near.status.dropped, 102 - 64);
 });

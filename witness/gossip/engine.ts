@@ -6,6 +6,7 @@ import type { Logger } from '../log.js';
 import type { OwnCosignature } from '../restored.js';
 import { Background } from './background.js';
 import { Court } from './court.js';
+import { Efforts } from './effort.js';
 import {
   mergeLines,
   noteOf,
@@ -40,6 +41,8 @@ import { logStatus } from './status.js';
 import { Teller } from './tell.js';
 import { Watched } from './watched.js';
 
+const TOO_FULL = 'too many lines under known keys for this round: show it again in the next';
+
 /** Bytes of a note that is looked at. */
 export const MAX_REPORT: number = 128 * 1024;
 
@@ -70,6 +73,7 @@ export class Gossip {
   readonly #teller: Teller;
   readonly #court: Court;
   readonly #relater: Relater;
+  readonly #efforts = new Efforts();
   #loaded: Promise<void> | undefined;
   #rounds = 0;
 
@@ -145,8 +149,18 @@ export class Gossip {
     const held = [...w.anchors(), ...w.open.all().map(({ head }) => head)].find(
       ({ text }) => text === note.text,
     );
-    const head = openHead(note, w.keys(this.#court.witnesses), held);
-    if (!head) return done({ kind: 'untrusted' });
+    const effort = this.#efforts.of(from, w.log.origin);
+    const head = openHead(note, w.keys(this.#court.witnesses), held, effort);
+    if (effort.short) this.#log('debug', 'gossip-note-too-full', { origin: w.log.origin, from: from.kind });
+    if (!head)
+      return effort.short
+        ? { ...done({ kind: 'open', detail: TOO_FULL }), partly: true }
+        : done({ kind: 'untrusted' });
+    const taken = await this.#take(w, head, from);
+    return effort.short ? { ...taken, partly: true } : taken;
+  }
+
+  async #take(w: Watched, head: Head, from: Source): Promise<Taken> {
     this.#see(w, head, from);
     if (head.size === 0) return done(await this.#takeEmpty(w, head));
     if (w.isAside(head)) return done({ kind: 'contradiction', evidence: [] });
@@ -204,6 +218,7 @@ export class Gossip {
       }),
     );
     this.#rounds++;
+    this.#efforts.refill();
   }
 
   /** The witness has cosigned, durably: its tiles are kept while they can be had, and its peers told. */

@@ -5,6 +5,7 @@ import {
   equalBytes,
   formatNote,
   formatVkey,
+  NOTE_ED25519,
   parseCheckpoint,
   parseNote,
   SteleError,
@@ -13,8 +14,9 @@ import {
   type NoteSignature,
   type Vkey,
 } from '../../tlog/index.js';
+import { ED25519_UNITS, MLDSA44_UNITS, type Effort } from './effort.js';
 
-/** Lines by one key that are tried: a forged one may stand before the good one. ML-DSA-44 takes milliseconds. */
+/** Lines by one key that are tried whoever shows them; more where their source has something left to spend. */
 const TRIES = 4;
 const TRIES_MLDSA44 = 1;
 
@@ -72,22 +74,55 @@ export function readNote(bytes: Uint8Array): ReadNote {
 
 /**
  * What of a note is by known keys; undefined if nothing is. Lines by others, and forged ones, are left
- * aside and spoil nothing. Lines that `held`, a head of the same text, has are not verified again.
+ * aside and spoil nothing, however many: where several stand under one key, all are tried, the latest first, as
+ * far as `effort` goes. Lines that `held`, a head of the same text, has are not verified again.
  */
-export function openHead(note: ReadNote, keys: KnownKeys, held?: Head): Head | undefined {
+export function openHead(note: ReadNote, keys: KnownKeys, held?: Head, effort?: Effort): Head | undefined {
   const lines = new Map<string, KnownLine>();
   for (const vkey of [...keys.logs, ...keys.witnesses]) {
-    const own = note.signatures.filter(({ name, keyId }) => name === vkey.name && keyId === vkey.keyId);
     const before = held?.text === note.text ? held.lines.get(keyOf(vkey)) : undefined;
-    let best: KnownLine | undefined;
-    for (const signature of own.slice(0, vkey.type === COSIGNATURE_MLDSA44 ? TRIES_MLDSA44 : TRIES)) {
-      const found = before?.line === signature.line ? before : verified(signature, note.text, vkey);
-      if (found && (!best || found.timestamp > best.timestamp)) best = found;
-    }
-    if (best) lines.set(keyOf(vkey), best);
+    const found = latestLine(note, vkey, before, effort);
+    if (found) lines.set(keyOf(vkey), found);
   }
   const { origin, size, rootHash } = note.checkpoint;
   return lines.size === 0 ? undefined : { origin, size, rootHash, text: note.text, lines };
+}
+
+/** The latest good line of one key; `before` is one that is known to be good. */
+function latestLine(
+  { text, signatures }: ReadNote,
+  vkey: Vkey,
+  before: KnownLine | undefined,
+  effort: Effort | undefined,
+): KnownLine | undefined {
+  const own = signatures.filter(({ name, keyId }) => name === vkey.name && keyId === vkey.keyId);
+  const known = own.some(({ line }) => line === before?.line) ? before : undefined;
+  const claims = new Map<string, Claim>();
+  for (const signature of own) {
+    // Of another length it is refused unread, and takes no turn from one that is not.
+    if (signature.signature.length !== lengthOf(vkey)) continue;
+    claims.set(signature.line, { signature, timestamp: timestampOf(signature, vkey) });
+  }
+  const mldsa = vkey.type === COSIGNATURE_MLDSA44;
+  let tries = mldsa ? TRIES_MLDSA44 : TRIES;
+  for (const { signature, timestamp } of [...claims.values()].sort((a, b) => b.timestamp - a.timestamp)) {
+    if (known && timestamp <= known.timestamp) return known;
+    if (tries-- <= 0 && effort?.spend(mldsa ? MLDSA44_UNITS : ED25519_UNITS) !== true) return known;
+    const found = verified(signature, text, vkey);
+    if (found) return found;
+  }
+  return known;
+}
+
+/** A line before it is verified, and the time that it states. */
+interface Claim {
+  readonly signature: NoteSignature;
+  readonly timestamp: number;
+}
+
+/** Bytes of a signature behind its key ID. SPEC (signed-note, tlog-cosignature): 64, and 2,420 of ML-DSA-44, after 8 of a timestamp but for type 1. */
+function lengthOf({ type }: Vkey): number {
+  return (type === NOTE_ED25519 ? 0 : 8) + (type === COSIGNATURE_MLDSA44 ? 2420 : 64);
 }
 
 /** The head that our own state holds: what is in it was verified before it was signed. */
@@ -142,7 +177,7 @@ function verified(signature: NoteSignature, text: string, vkey: Vkey): KnownLine
 
 /** SPEC (tlog-cosignature): the signature begins with a 64-bit timestamp. A log's type 1 has none. */
 function timestampOf({ signature }: NoteSignature, { type }: Vkey): number {
-  if (type === 1 || signature.length < 8) return 0;
+  if (type === NOTE_ED25519 || signature.length < 8) return 0;
   const view = new DataView(signature.buffer, signature.byteOffset, 8);
   return view.getUint32(0) * 2 ** 32 + view.getUint32(4);
 }

@@ -144,7 +144,7 @@ export interface LogStatus {
   /** By how much what we cosigned is smaller than that. */
   readonly lag: number;
   readonly alarms: readonly Alarm[];
-  /** Reports that found no room. */
+  /** Reports, and alarms, that found no room or lost it. */
   readonly dropped: number;
   readonly evidence: readonly KeptEvidence[];
   readonly peers: readonly PeerView[];

@@ -23,6 +23,8 @@ export interface Taken {
   /** Undefined while proofs are asked for. */
   readonly now: Reconciled | undefined;
   readonly settled: Promise<Reconciled>;
+  /** Not all of its lines were tried: shown again in another round, it may say more. */
+  readonly partly?: boolean;
 }
 
 /** Who judges what is read. */
@@ -130,7 +132,7 @@ export class Reader {
     if (kind === 'malformed' || kind === 'untrusted' || kind === 'unknown-origin') {
       throw new Error(`${peer.name}: expected a signed checkpoint of ${origin}, found one that is ${kind}`);
     }
-    view.last = note;
+    if (taken.partly !== true) view.last = note;
     return taken;
   }
 

@@ -145,7 +145,7 @@ export class Relater {
     w.setAside(head);
     if (guilty === 0) {
       const signers = [...head.lines.values()].map(({ vkey }) => vkey.name).join(', ');
-      w.alarm(treeKey(head), {
+      w.alarm(treeKey(head), signers, {
         kind: 'contradiction',
         since: this.#options.clock.now(),
         detail: `size ${head.size}, signed by ${signers}, is not on our history; no known key signed both`,

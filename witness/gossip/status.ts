@@ -16,7 +16,7 @@ export function logStatus(
       .all()
       .filter(({ detail }) => detail !== '')
       .map(({ since, detail }): Alarm => ({ kind: 'unproven', since, detail })),
-    ...w.alarms.values(),
+    ...[...w.alarms.values()].map(({ kind, since, detail }): Alarm => ({ kind, since, detail })),
     ...[...w.seen].flatMap(([name, { wentBack, size }]): Alarm[] =>
       wentBack === undefined
         ? []

@@ -20,8 +20,10 @@ import type { Alarm, GossipLog, GossipStore } from './ports.js';
 import { Reports } from './reports.js';
 import { KeptTiles } from './tiles.js';
 
-/** Alarms about what was settled, and trees known not to be ours: so many are remembered for each log. */
+/** Trees known not to be ours: so many are remembered for each log. */
 const REMEMBERED = 64;
+/** Alarms about what was settled that are kept for each log. */
+const MAX_ALARMS = 64;
 
 /** What one peer was seen to sign. */
 export interface Seen {
@@ -49,8 +51,8 @@ export class Watched {
   base: Head | undefined;
   /** Trees shown not to be on our history, and the keys that stood under them. */
   readonly others: Map<string, Set<string>> = new Map();
-  /** By what they are about. */
-  readonly alarms: Map<string, Alarm> = new Map();
+  /** By what they are about, the oldest first; `by` is who signed that. */
+  readonly alarms: Map<string, Alarm & { readonly by: string }> = new Map();
   noTiles: Alarm | undefined;
   readonly tiles: KeptTiles;
   /** Trees whose right edges are kept since the start, by treeKey. */
@@ -93,7 +95,8 @@ export class Watched {
   setAside(head: Head): void {
     const key = treeKey(head);
     this.others.set(key, new Set([...(this.others.get(key) ?? []), ...head.lines.keys()]));
-    forgetFirst(this.others);
+    const [first] = this.others.keys();
+    if (this.others.size > REMEMBERED && first !== undefined) this.others.delete(first);
   }
 
   /** Whether this tree is known not to be ours, under these very keys. */
@@ -102,10 +105,20 @@ export class Watched {
     return keys !== undefined && [...head.lines.keys()].every((key) => keys.has(key));
   }
 
-  alarm(about: string, alarm: Alarm): void {
+  /**
+   * An alarm about what these have signed. Who signs endless trees pushes nobody else's alarm out, nor the first
+   * of his own, which says since when: once there is no room, what goes is the last but one of those who have most.
+   */
+  alarm(about: string, by: string, alarm: Alarm): void {
     if (this.alarms.has(about)) return;
-    this.alarms.set(about, alarm);
-    forgetFirst(this.alarms);
+    this.alarms.set(about, { ...alarm, by });
+    if (this.alarms.size <= MAX_ALARMS) return;
+    this.open.dropped++;
+    const bySigners = new Map<string, string[]>();
+    for (const [key, { by: signers }] of this.alarms)
+      bySigners.set(signers, [...(bySigners.get(signers) ?? []), key]);
+    const most = [...bySigners.values()].reduce((a, b) => (b.length > a.length ? b : a));
+    this.alarms.delete(most.length > 2 ? (most.at(-2) ?? about) : about);
   }
 
   format(): Uint8Array {
@@ -163,7 +176,7 @@ export class Watched {
           wentBack: wentBack ?? undefined,
         });
       }
-      for (const { about, ...alarm } of saved.alarms) this.alarms.set(about, alarm);
+      for (const { about, by = '', ...alarm } of saved.alarms) this.alarms.set(about, { ...alarm, by });
       this.noTiles = saved.noTiles ?? undefined;
       return { own: saved.own };
     } catch {
@@ -198,11 +211,6 @@ interface Saved {
     readonly ours: string | null;
     readonly wentBack: number | null;
   }[];
-  readonly alarms: readonly ({ readonly about: string } & Alarm)[];
+  readonly alarms: readonly ({ readonly about: string; readonly by?: string } & Alarm)[];
   readonly noTiles: Alarm | null;
-}
-
-function forgetFirst(map: Map<string, unknown>): void {
-  const [first] = map.keys();
-  if (map.size > REMEMBERED && first !== undefined) map.delete(first);
 }

@@ -11,6 +11,7 @@ export { METRICS_TYPE, Metrics, type Counter, type Histogram, type Labels, type 
 export { measureProcess } from './process-metrics.js';
 export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';
+export { lockFolder } from './folder-lock.js';
 export { lockTrouble, type LockTrouble } from './lock-trouble.js';
 export {
   SigningError,

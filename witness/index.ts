@@ -1,8 +1,16 @@
 /** A C2SP witness: checks that logs only ever grow, and says so with a time. */
-import { Bodies, SigningPool, systemClock, type SigningPoolOptions } from '../system/index.js';
+import {
+  Bodies,
+  lockFolder,
+  SigningPool,
+  systemClock,
+  type LockTrouble,
+  type SigningPoolOptions,
+} from '../system/index.js';
 import type { Clock, Vkey } from '../tlog/index.js';
 import { ClockGuard, leapFile } from './clock-guard.js';
 import { elsewhere } from './elsewhere.js';
+import { WitnessError } from './errors.js';
 import { checkFormat, layout, readKeys, readLogs, upgradeFolder, type WitnessedLog } from './folder.js';
 import { addGossipDoors } from './gossip/doors.js';
 import type { Gossip } from './gossip/engine.js';
@@ -11,7 +19,6 @@ import type { Peer } from './gossip/ports.js';
 import { runGossip, type GossipOptions, type RunningGossip } from './gossip/run.js';
 import { witnessApp } from './http.js';
 import { LIMITS, listen, type Limits } from './listen.js';
-import { takeLock } from './lock.js';
 import type { Logger } from './log.js';
 import { readPeers } from './peers.js';
 import { measureWitness, type WitnessMetrics } from './metrics.js';
@@ -88,7 +95,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
   const limits: Limits = { ...LIMITS, ...options.limits };
 
   await checkFormat(folder);
-  const lock = await takeLock(layout.lock(folder));
+  const unlock = await lockFolder(layout.lock(folder), (trouble, cause) => lockError(folder, trouble, cause));
   let signer: SigningPool | undefined;
   let states: StateStore | undefined;
   let running: RunningGossip | undefined;
@@ -176,7 +183,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
       await restored.idle();
       measured.close();
       await pool.close();
-      await lock.release();
+      await unlock();
       log('info', 'closed');
     };
     return {
@@ -193,7 +200,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     metrics?.close();
     await signer?.close();
     await states?.close();
-    await lock.release();
+    await unlock();
     throw error;
   }
 }
@@ -219,4 +226,23 @@ async function watchClock(
     if (signal.aborted) return;
     await restored.again();
   }
+}
+
+function lockError(folder: string, { kind, text }: LockTrouble, cause: unknown): WitnessError {
+  const path = layout.lock(folder);
+  if (kind === 'held')
+    return new WitnessError(
+      'locked',
+      `${path}: expected to be the only one here, found that another witness serves this folder`,
+      'stop the other process first; two would sign contradicting histories',
+      { cause },
+    );
+  return new WitnessError(
+    'lock_failed',
+    `${path}: expected to take the lock, found ${text}`,
+    kind === 'failed'
+      ? 'free space, mend the disk or its rights, and start again'
+      : 'the folder holds no data: if no witness runs on it, remove it and start again',
+    { cause },
+  );
 }

@@ -1,12 +1,12 @@
 // stele monitor: follows logs and their witnesses, and tells what is wrong and what fits a filter.
 import { join } from 'node:path';
+import { lockFolder, type LockTrouble } from '../../system/index.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT, type ExitStatus } from '../errors.js';
 import { readConfig, type MonitorConfig, type MonitorFlags } from '../monitor/config.js';
 import type { Coverage } from '../monitor/coverage.js';
 import { eventInWords, showAge, showInstant, type MonitorEvent } from '../monitor/events.js';
 import { LogFollower, type FollowerOptions } from '../monitor/follower.js';
-import { takeLock } from '../monitor/lock.js';
 import { followAll, lookOnce, statusOfLook } from '../monitor/run.js';
 import { StdoutLines } from '../monitor/stdout.js';
 import { Webhook } from '../monitor/webhook.js';
@@ -52,7 +52,8 @@ export const registerMonitor: Register = (program, context, outcome) => {
     ['log', 'policy', 'timeout', 'report'],
     async (invocation, options) => {
       const config = configure(invocation, options);
-      const release = await takeLock(join(config.folder, 'lock'));
+      const folder = join(config.folder, 'lock');
+      const release = await lockFolder(folder, (trouble, cause) => lockError(folder, trouble, cause));
       try {
         return options.once === true ? await once(invocation, config) : await follow(invocation, config);
       } finally {
@@ -62,6 +63,27 @@ export const registerMonitor: Register = (program, context, outcome) => {
     { policyArgument: (options) => (options as Options).config !== undefined },
   );
 };
+
+/** Two monitors on one folder would tell everything twice. */
+function lockError(folder: string, { kind, text }: LockTrouble, cause: unknown): CliError {
+  if (kind === 'held')
+    return new CliError(
+      EXIT.network,
+      'locked',
+      `${folder}: expected to be the only one here, found that another monitor runs on this folder`,
+      'stop the other one, or give --folder',
+      { cause },
+    );
+  return new CliError(
+    EXIT.network,
+    'lock_failed',
+    `${folder}: expected to take the lock, found ${text}`,
+    kind === 'failed'
+      ? 'free space, mend the disk or its rights, and start again'
+      : 'the folder holds no data: if no monitor runs on it, remove it and start again',
+    { cause },
+  );
+}
 
 function configure({ context, settings }: Invocation, options: Options): MonitorConfig {
   if (options.json === true && options.once !== true)

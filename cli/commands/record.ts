@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { AnchorRef, Json } from '../../attestation/index.js';
+import { lockFolder, type LockTrouble } from '../../system/index.js';
 import type { Policy } from '../../tlog/index.js';
 import { lastAnchorSeen, newestAnchor } from '../anchor.js';
 import {
@@ -23,7 +24,6 @@ import { DigestBar } from '../record/bar.js';
 import { DigestPool } from '../record/digest-pool.js';
 import { checkCommit, COUNTING_RULES, type RunFacts } from '../record/drafts.js';
 import { Journal } from '../record/journal.js';
-import { lockRun } from '../record/lock.js';
 import { Watcher } from '../record/look.js';
 import { Outbox } from '../record/outbox.js';
 import { Recorder, type Pace } from '../record/recorder.js';
@@ -102,7 +102,8 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
   if (!pace.follow && !existsSync(folder)) throw noFolder(folder);
   if (existsSync(folder) && !statSync(folder).isDirectory()) throw noFolder(folder);
 
-  const unlock = await lockRun(records, facts.run);
+  const lock = join(records, `.${facts.run}.lock`);
+  const unlock = await lockFolder(lock, (trouble, cause) => lockError(lock, facts.run, trouble, cause));
   const bar = new DigestBar(context.progress);
   report.beforeSaying = () => bar.makeRoom();
   const pool = new DigestPool(readJobs(options));
@@ -266,5 +267,26 @@ function noFolder(folder: string): CliError {
     'no_folder',
     `${folder}: expected a trainer's output folder, found none`,
     'check the path; without --once it may be made later',
+  );
+}
+
+/** One recorder at a time for a run. */
+function lockError(folder: string, run: string, { kind, text }: LockTrouble, cause: unknown): CliError {
+  if (kind === 'held')
+    return new CliError(
+      EXIT.network,
+      'recorder_running',
+      `${folder}: expected no other recorder of ${run}, found one at work`,
+      'one process at a time records a run: end the other one first',
+      { cause },
+    );
+  return new CliError(
+    EXIT.usage,
+    'cannot_write',
+    `${folder}: expected to take the lock of ${run}, found ${text}`,
+    kind === 'damaged'
+      ? 'nothing is kept in that folder: delete it'
+      : 'look at its rights and the free space',
+    { cause },
   );
 }

@@ -147,9 +147,9 @@ export const cliMutants: readonly Mutant[] = [
   },
   {
     desc: 'one recorder at a time for a run',
-    file: 'cli/record/lock.ts',
-    find: "if (kind === 'held') {",
-    replace: "if (kind === 'held') return () => lock.close();\n    if (text === '') {",
+    file: 'cli/commands/record.ts',
+    find: 'const lock = join(records, `.${facts.run}.lock`);',
+    replace: 'const lock = join(records, `.${facts.run}.lock-${process.pid}`);',
     ...recorded('a second recorder'),
   },
   {

@@ -175,9 +175,9 @@ export const monitorMutants: readonly Mutant[] = [
   },
   {
     desc: 'one monitor per folder',
-    file: 'cli/monitor/lock.ts',
-    find: 'if (level === undefined) throw locked(folder);',
-    replace: 'if (level === undefined) return () => Promise.resolve();',
+    file: 'cli/commands/monitor.ts',
+    find: "const folder = join(config.folder, 'lock');",
+    replace: 'const folder = join(config.folder, `lock-${Math.random()}`);',
     test: 'test/monitor/command.test.ts',
     name: 'one monitor per folder',
   },

@@ -229,9 +229,9 @@ export const witnessMutants: readonly Mutant[] = [
   },
   {
     desc: 'one process for a witness folder',
-    file: 'witness/lock.ts',
-    find: 'if (held.has(path)) throw locked(folder);',
-    replace: 'if (held.has(path)) return { release: () => Promise.resolve() };',
+    file: 'system/folder-lock.ts',
+    find: "if (held.has(path)) throw refused({ kind: 'held', text: 'held by this very process' }, undefined);",
+    replace: 'if (held.has(path)) return () => Promise.resolve();',
     ...durability('two witnesses never share'),
   },
   {
@@ -370,9 +370,9 @@ export const witnessMutants: readonly Mutant[] = [
   },
   {
     desc: "a full disk that is not taken for another witness at a witness's lock",
-    file: 'witness/lock.ts',
-    find: "if (kind === 'held') throw locked(folder);",
-    replace: "if (kind !== 'damaged') throw locked(folder);",
+    file: 'witness/index.ts',
+    find: "if (kind === 'held')\n    return new WitnessError(",
+    replace: "if (kind !== 'damaged')\n    return new WitnessError(",
     ...durability('the disk has no room for'),
   },
   {

@@ -5,9 +5,9 @@ import { connect } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import test from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { encodeHex, encodeUtf8, leafHash, parseBundle, parseTile } from '../tlog/index.js';
+import { encodeHex, encodeUtf8, formatVkey, leafHash, parseBundle, parseTile } from '../tlog/index.js';
 import { chooseType } from './http/accept.js';
-import { startFixture } from './testing/fixture.js';
+import { startFixture, testKey, testPolicy } from './testing/fixture.js';
 import type { Fixture } from './testing/fixture.js';
 import { until } from './testing/until.js';
 
@@ -271,6 +271,23 @@ void test('whoever opens the URL in a browser learns what is here; /add names it
   const add = await fetch(`${log.url}/add`);
   assert.deepEqual([add.status, add.headers.get('allow')], [405, 'POST']);
   assert.equal(((await add.json()) as { error: { code: string } }).error.code, 'bad_method');
+  await close();
+});
+
+void test('a browser gets a page: no script, nothing from elsewhere, and text is text', async () => {
+  const hostile = testKey('witness.example/<b>w</b>', 4, 7);
+  const policy = testPolicy([`witness <i>w</i> ${formatVkey(hostile.vkey)}`, 'quorum <i>w</i>']);
+  const { log, close } = await startFixture({ opened: { policy } });
+  const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+  const front = await fetch(log.url, { headers: { accept } });
+  assert.equal(front.headers.get('content-type'), 'text/html; charset=utf-8');
+  assert.equal(front.headers.get('vary'), 'Accept');
+  assert.match(front.headers.get('content-security-policy') ?? '', /^default-src 'none'; style-src 'sha256-/);
+  const page = await front.text();
+  assert.ok(page.includes('witness.example/&lt;b&gt;w&lt;/b&gt;') && page.includes('&lt;i&gt;w&lt;/i&gt;'));
+  assert.match(page, /It takes no entries:<\/span> waiting for witnesses\..*Nothing is published yet/s);
+  for (const bad of ['<script', '<b>', '<i>', '<img', '<link', 'href="http'])
+    assert.ok(!page.includes(bad), bad);
   await close();
 });
 

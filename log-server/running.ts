@@ -147,6 +147,8 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   const app = createApp({
     storage,
     admission: settings.admission,
+    policy,
+    vkeys: signer.vkeys,
     logger,
     maxBody: settings.admission === 'none' ? Math.min(limits.bodyBytes, 65_536) : limits.bodyBytes,
     answerBytes: limits.answerBytes,

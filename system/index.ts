@@ -8,6 +8,7 @@ export { Connections, networkOf } from './connections.js';
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
 export { METRICS_TYPE, Metrics, type Counter, type Histogram, type Labels, type Sample } from './metrics.js';
+export { PAGE_POLICY, duration, escapeHtml, formatPage, grouped, keyList, shorten, time } from './page.js';
 export { measureProcess } from './process-metrics.js';
 export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';

@@ -2,10 +2,10 @@
 // Prometheus. Nothing in them is secret, and none of it is proof of anything.
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
-import { METRICS_TYPE } from '../system/index.js';
+import { METRICS_TYPE, PAGE_POLICY } from '../system/index.js';
 import type { Clock } from '../tlog/index.js';
 import type { WitnessMetrics } from './metrics.js';
-import { formatPage, PAGE_POLICY } from './page.js';
+import { witnessPage } from './page.js';
 import type { StatusReport } from './status.js';
 
 /** Milliseconds for which an answer serves everybody: thousands of logs take a while to write down. */
@@ -28,7 +28,7 @@ export function addViews(app: Hono<Env>, { clock, status, metrics }: ViewOptions
   let readers = 0;
   const views: Record<string, { write: () => string; headers: Record<string, string> }> = {
     '/': {
-      write: () => formatPage(status()),
+      write: () => witnessPage(status()),
       headers: {
         'content-type': 'text/html; charset=utf-8',
         'content-security-policy': PAGE_POLICY,

@@ -1,34 +1,42 @@
 import type { Hono } from 'hono';
-import { parseCheckpoint, parseNote } from '../../tlog/index.js';
+import { PAGE_POLICY } from '../../system/index.js';
+import { chooseType } from './accept.js';
+import { pageOf } from './page.js';
 import type { HttpEnv, LogView } from './view.js';
 
-/** `GET /`: for whoever opens the log's URL in a browser, what this is and what there is to ask for. */
+/** `GET /`: for whoever opens the log's URL, what this is and what there is to ask for; a page in a browser. */
 export function frontRoute(app: Hono<HttpEnv>, log: LogView): void {
-  app.get('/', () => {
+  const page = pageOf(log);
+  app.get('/', (c) => {
+    const type = chooseType(c.req.header('accept'), ['text/plain', 'text/html']);
     const headers = {
-      'content-type': 'text/plain; charset=utf-8',
+      'content-type': `${type}; charset=utf-8`,
       'cache-control': 'no-cache',
       'access-control-allow-origin': '*',
+      vary: 'Accept',
     };
-    return new Response(frontPage(log), { headers });
+    if (type === 'text/plain') return new Response(frontPage(log), { headers });
+    return new Response(page(), { headers: { ...headers, ...OF_PAGES } });
   });
 }
+
+const OF_PAGES = {
+  'content-security-policy': PAGE_POLICY,
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
 
 function frontPage(log: LogView): string {
   const published = log.published();
   const { state, message } = log.readiness();
   const takes =
     log.admission === 'none' ? 'any bytes, for tests and benchmarks' : 'attestations of AI training runs';
-  const name =
-    published === undefined
-      ? ['A log that has published nothing yet']
-      : [
-          parseCheckpoint(parseNote(published.note).text).origin,
-          '',
-          `Published: ${published.size} ${published.size === 1 ? 'entry' : 'entries'}.`,
-        ];
   return `${[
-    ...name,
+    log.storage.origin,
+    '',
+    published === undefined
+      ? 'Nothing is published yet.'
+      : `Published: ${published.size} ${published.size === 1 ? 'entry' : 'entries'}.`,
     `State: ${state} (${message}).`,
     '',
     `An append-only transparency log (C2SP tlog-tiles) of ${takes}.`,

@@ -1,5 +1,5 @@
 import type { HttpBindings } from '@hono/node-server';
-import type { Clock } from '../../tlog/index.js';
+import type { Clock, Policy, Vkey } from '../../tlog/index.js';
 import type { Readiness as Made } from '../generated/answers.js';
 import type { PublishedHead } from '../head.js';
 import type { Logger } from '../logger.js';
@@ -18,6 +18,9 @@ export interface Readiness extends Readonly<Omit<Made, 'awaited' | 'setAside'>> 
 export interface LogView {
   readonly storage: LogStorage;
   readonly admission: 'none' | 'charter';
+  /** The policy in force, and the log's own keys. */
+  readonly policy: Policy;
+  readonly vkeys: readonly Vkey[];
   readonly logger: Logger;
   /** Bytes of a request body to `POST /add`. */
   readonly maxBody: number;

@@ -299,7 +299,9 @@ export const ROUTES: readonly Route[] = [
     id: 'front',
     tag: 'watch',
     summary: 'For people: what this log is',
-    answers: { 200: { description: 'A page, or text', content: TEXT } },
+    answers: {
+      200: { description: 'A page, or text', content: { ...TEXT, 'text/html': { type: 'string' } } },
+    },
   },
   {
     method: 'get',

@@ -1,6 +1,14 @@
 // The command line of `stele`.
-import { Command, CommanderError } from 'commander';
-import { addCompletion, exitStatusHelp, packageVersion } from '../system/index.js';
+import { Command } from 'commander';
+import {
+  completionCommand,
+  completionReply,
+  exitStatusHelp,
+  packageVersion,
+  replying,
+  runProgram,
+  type Streams,
+} from '../system/index.js';
 import type { Outcome, Register } from './command.js';
 import { registerAttest } from './commands/attest.js';
 import { registerDoctor } from './commands/doctor.js';
@@ -18,8 +26,6 @@ import { registerVerify } from './commands/verify.js';
 import { registerWitness } from './commands/witness.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitStatus } from './errors.js';
-import { JSON_SCHEMA } from './report.js';
-import { escapeForTerminal } from './terminal.js';
 
 const COMMANDS: readonly Register[] = [
   registerInit,
@@ -50,52 +56,19 @@ export function buildProgram(context: Context, outcome: Outcome): Command {
     .version(`stele ${packageVersion()}`, '--version', 'print the version')
     .addHelpText('after', AFTER_HELP);
   for (const register of COMMANDS) register(program, context, outcome);
-  addCompletion(program, (text) => context.stdout(text));
+  const replies = { end: (status: ExitStatus) => (outcome.status = status), streams: streamsOf(context) };
+  replying(completionCommand(program), replies, (_flags, args) =>
+    Promise.resolve(completionReply(program, args)),
+  );
   return program;
 }
 
 /** Runs `stele` with these arguments (without the program's name). Never throws. */
 export async function run(argv: readonly string[], context: Context): Promise<ExitStatus> {
   const outcome: Outcome = { status: EXIT.ok };
-  const program = buildProgram(context, outcome);
-  prepare(program, context, argv.includes('--json'));
-  try {
-    if (argv.length === 0) {
-      program.outputHelp({ error: true });
-      return EXIT.usage;
-    }
-    await program.parseAsync([...argv], { from: 'user' });
-    return outcome.status;
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    // commander's own status for a usage error is 1; help that was asked for is no error.
-    if (error.exitCode === 0) return EXIT.ok;
-    if (argv.includes('--json')) {
-      const message = error.message.replace(/^error: /, '');
-      const body = { code: 'usage', message, hint: 'stele help' };
-      context.stdout(
-        `${JSON.stringify({ schema: JSON_SCHEMA, ok: false, checks: [], result: {}, error: body })}\n`,
-      );
-    }
-    return EXIT.usage;
-  }
+  return runProgram(buildProgram(context, outcome), argv, () => outcome.status, streamsOf(context));
 }
 
-/** Subcommands inherit neither of these, so every command is told. */
-function prepare(command: Command, context: Context, json: boolean): void {
-  command.exitOverride();
-  command.configureOutput({
-    writeOut: (text) => context.stdout(text),
-    writeErr: (text) => {
-      if (!json) context.stderr(escapeForTerminal(text));
-    },
-    outputError: (text, write) => write(`stele: ${text.replace(/^error: /, '')}`),
-  });
-  command.showHelpAfterError(`  see ${pathOf(command)} --help`);
-  for (const child of command.commands) prepare(child, context, json);
-}
-
-/** As it is typed: `stele evidence verify`. */
-function pathOf(command: Command): string {
-  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+function streamsOf(context: Context): Streams {
+  return { stdout: (text) => context.stdout(text), stderr: (text) => context.stderr(text) };
 }

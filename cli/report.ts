@@ -1,26 +1,24 @@
 // How a command answers: checks, one line each, and a result. With --json the same as one object.
-import { SteleError } from '../tlog/index.js';
+import {
+  describeError,
+  escapeForTerminal,
+  formatAnswer,
+  formatFailure,
+  wrapText,
+  type Check,
+  type CheckStatus,
+} from '../system/index.js';
 import type { Context } from './context.js';
 import { EXIT, statusOf, type ExitStatus } from './errors.js';
-import { escapeForTerminal, printableJson, wrapText } from './terminal.js';
-
-/** What became of one check. `not-checkable` is neither good nor bad: the detail says what is missing. */
-export type CheckStatus = 'pass' | 'fail' | 'not-checkable';
-
-export interface Check {
-  name: string;
-  status: CheckStatus;
-  detail: string;
-}
-
-/** Names the shape of the --json object. */
-export const JSON_SCHEMA = 'https://stele-log/cli/v1';
 
 /** Collects what a command found out and prints it, once, at its end. */
 export class Report {
   readonly checks: Check[] = [];
   readonly #context: Context;
-  readonly #json: boolean;
+  /** Whether the answer is one object on stdout. */
+  readonly json: boolean;
+  /** Whether stdout is JSON lines of its own: then only an error is answered, as the last of them. */
+  streams = false;
   /** Called before a line of prose: for who draws on the terminal meanwhile. */
   beforeSaying: () => void = () => undefined;
   #lines: string[] = [];
@@ -29,7 +27,7 @@ export class Report {
 
   constructor(context: Context, json: boolean) {
     this.#context = context;
-    this.#json = json;
+    this.json = json;
   }
 
   /** Adds a check's line. */
@@ -55,7 +53,7 @@ export class Report {
 
   /** Prose for the person at the terminal, on stderr, at once. */
   say(text: string): void {
-    if (this.#json) return;
+    if (this.json) return;
     this.beforeSaying();
     this.#context.stderr(`${escapeForTerminal(text)}\n`);
   }
@@ -79,35 +77,18 @@ export class Report {
   /** Prints everything and gives the exit status. */
   end(error?: unknown, status: ExitStatus = this.passed ? EXIT.ok : EXIT.failed): ExitStatus {
     const final = error === undefined ? status : statusOf(error);
-    if (this.#json) {
-      this.#context.stdout(
-        `${printableJson(
-          {
-            schema: JSON_SCHEMA,
-            ok: final === EXIT.ok,
-            checks: this.checks,
-            result: this.#result,
-            error: error === undefined ? null : describe(error),
-          },
-          0,
-        )}\n`,
-      );
+    const failure = error === undefined ? null : describeError(error);
+    if (this.json) {
+      if (!this.streams || failure !== null)
+        this.#context.stdout(
+          formatAnswer({ ok: final === EXIT.ok, checks: this.checks, result: this.#result, error: failure }),
+        );
     } else {
       for (const line of this.#lines) this.#context.stdout(escapeForTerminal(line));
-      if (error !== undefined) {
-        const { code, message, hint } = describe(error);
-        this.#context.stderr(escapeForTerminal(`stele: ${message} (${code})\n${hint ? `  ${hint}\n` : ''}`));
-      }
+      if (failure !== null) this.#context.stderr(formatFailure('stele', failure));
     }
     this.#lines = [];
     this.#result = {};
     return final;
   }
-}
-
-/** Code, message and hint of anything thrown. An error that is not ours is a bug and says so. */
-export function describe(error: unknown): { code: string; message: string; hint: string } {
-  if (error instanceof SteleError) return { code: error.code, message: error.message, hint: error.hint };
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { code: 'internal', message, hint: 'this is a bug in stele: please report it with the line above' };
 }

@@ -2,58 +2,58 @@
 // Each command loads what it needs when it runs: a module takes a millisecond, and all together are 140.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, type Option } from 'commander';
 import type { Predecessor } from '../attestation/index.js';
-import { addCompletion, exitStatusHelp, packageVersion, readKeyFile, systemClock } from '../system/index.js';
+import {
+  EXIT,
+  asInput,
+  asInputs,
+  completionCommand,
+  completionReply,
+  exitStatusHelp,
+  packageVersion,
+  processStreams,
+  readKeyFile,
+  replying,
+  runProgram,
+  systemClock,
+} from '../system/index.js';
+import type { ExitStatus, Replies, Streams } from '../system/index.js';
 import type { Fetch } from '../client/index.js';
-import { SteleError, TlogError, parseVkey } from '../tlog/index.js';
-import { checkToJson, describeCheck, failureToJson } from './offline/report.js';
-import { EXIT, exitStatus } from './exit.js';
+import { TlogError, parseVkey } from '../tlog/index.js';
+import { replyOfCheck } from './offline/report.js';
 import { LogError } from './errors.js';
 import type { OfficerOptions } from './init.js';
 import { applyConfigFiles, hostAndPort, repeated, setting, wholeNumber } from './options.js';
 import type { ServeOptions } from './serve.js';
-import type { FsckReport } from './offline/report.js';
-import { StorageError } from './storage/error.js';
 
-/** The commands of `stele-log`; `end` is told of a status other than 0. */
-export function buildProgram(end: (status: number) => void): Command {
+/** The commands of `stele-log`; `end` is told the exit status of the one that ran. */
+export function buildProgram(end: (status: ExitStatus) => void, streams: Streams = processStreams): Command {
   const program = new Command('stele-log')
     .description('Runs an append-only transparency log for attestations of AI training runs.')
     .version(`stele-log ${packageVersion()}`, '--version', 'print the version')
     .addHelpText('after', exitStatusHelp([0, 1, 2, 3, 4]))
-    .exitOverride()
     .hook('preAction', (_, command) => applyConfigFiles(command));
-  addInit(program);
-  addServe(program);
-  addFreeze(program);
-  addFsck(program, end);
-  addRecover(program);
-  addCompletion(program, (text) => process.stdout.write(text));
-  for (const command of [program, ...program.commands]) speakAlike(command);
+  const replies = { end, streams };
+  addInit(program, replies);
+  addServe(program, replies);
+  addFreeze(program, replies);
+  addFsck(program, replies);
+  addRecover(program, replies);
+  replying(completionCommand(program), replies, (_flags, args) =>
+    Promise.resolve(completionReply(program, args)),
+  );
   return program;
 }
 
 /** Runs one command line, without the program's name. Resolves with the exit status. */
-export async function runCommand(args: readonly string[]): Promise<number> {
-  let status: number = EXIT.fine;
-  const program = buildProgram((found) => (status = found));
-  try {
-    await program.parseAsync([...args], { from: 'user' });
-    return status;
-  } catch (error) {
-    return explain(error, args.includes('--json'));
-  }
-}
-
-/** Usage errors look like all others; subcommands inherit neither of these. */
-function speakAlike(command: Command): void {
-  command.configureOutput({
-    outputError: (text, write) => {
-      write(`stele-log: ${text.replace(/^error: /, '')}`);
-    },
-  });
-  command.showHelpAfterError(`  see stele-log${command.parent ? ` ${command.name()}` : ''} --help`);
+export async function runCommand(
+  args: readonly string[],
+  streams: Streams = processStreams,
+): Promise<ExitStatus> {
+  let status: ExitStatus = EXIT.ok;
+  const program = buildProgram((found) => (status = found), streams);
+  return runProgram(program, args, () => status, streams);
 }
 
 /** Node loads its own only when it is first named, which takes a while. */
@@ -89,8 +89,8 @@ interface OfficerName {
   name: string;
 }
 
-function addInit(program: Command): void {
-  program
+function addInit(program: Command, replies: Replies): void {
+  const command = program
     .command('init')
     .description(
       'make the folder of a new log: its keys, policy and charter, and a signed checkpoint of size 0',
@@ -134,24 +134,27 @@ function addInit(program: Command): void {
       setting('--predecessor-vkey <vkey>', 'the key that signed that checkpoint; repeat it').argParser(
         repeated,
       ),
-    )
-    .action(async (flags: InitFlags) => {
-      const {
-        operatorKey,
-        operator,
-        registrar: registrars,
-        registrarThreshold,
-        anchorInterval,
-        sizeLimit,
-        mlDsa,
-      } = flags;
-      const predecessor = await readPredecessor(flags);
-      const { initLog } = await import('./init.js');
-      const made = await initLog({
-        folder: resolve(needed(flags.folder, '--folder')),
+    );
+  replying<InitFlags>(command, replies, async (flags) => {
+    const {
+      operatorKey,
+      operator,
+      registrar: registrars,
+      registrarThreshold,
+      anchorInterval,
+      sizeLimit,
+      mlDsa,
+    } = flags;
+    const predecessor = await readPredecessor(flags);
+    const policy = await readInput(needed(flags.policy, '--policy'));
+    const { initLog } = await import('./init.js');
+    const folder = resolve(needed(flags.folder, '--folder'));
+    const made = await asInputs(() =>
+      initLog({
+        folder,
         origin: needed(flags.origin, '--origin'),
         admission: flags.admission,
-        policy: await readInput(needed(flags.policy, '--policy')),
+        policy,
         clock: systemClock,
         ...(operatorKey && { operatorKey: readKeyFile(operatorKey) }),
         ...(operator && { operator }),
@@ -161,18 +164,24 @@ function addInit(program: Command): void {
         ...(sizeLimit !== undefined && { sizeLimit }),
         ...(mlDsa && { mlDsa }),
         ...(predecessor && { predecessor }),
-      });
-      for (const vkey of made.vkeys) process.stdout.write(`${vkey}\n`);
-      process.stderr.write(
-        'Give this vkey to the witnesses of the policy, and start the log with stele-log serve.\n',
-      );
-    });
+      }),
+    );
+    return {
+      lines: made.vkeys,
+      prose: [
+        `Give ${made.vkeys.length === 1 ? 'this vkey' : 'these vkeys'} to the witnesses of the policy, and start the log with stele-log serve.`,
+      ],
+      result: { folder, origin: flags.origin, vkeys: made.vkeys },
+    };
+  });
 }
 
 async function readPredecessor({ predecessor, predecessorVkey }: InitFlags): Promise<Predecessor> {
   if (predecessor === undefined && predecessorVkey === undefined) return null;
   const file = needed(predecessor, '--predecessor');
-  const vkeys = needed(predecessorVkey, '--predecessor-vkey').map(parseVkey);
+  const vkeys = asInput('--predecessor-vkey', () =>
+    needed(predecessorVkey, '--predecessor-vkey').map(parseVkey),
+  );
   const note = await readInput(file);
   const { predecessorOf } = await import('../attestation/index.js');
   try {
@@ -183,13 +192,13 @@ async function readPredecessor({ predecessor, predecessorVkey }: InitFlags): Pro
   }
 }
 
-interface ServeFlags extends Omit<ServeOptions, 'folder' | 'policy'> {
+interface ServeFlags extends Omit<ServeOptions, 'folder' | 'policy' | 'onListening'> {
   folder?: string;
   policy?: string;
 }
 
-function addServe(program: Command): void {
-  program
+function addServe(program: Command, replies: Replies): void {
+  const command = program
     .command('serve')
     .description('take entries, have the tree cosigned, publish; serve readers')
     .addOption(folderOption())
@@ -244,58 +253,48 @@ function addServe(program: Command): void {
       setting('--log-level <level>', 'least level of the JSON lines on stderr')
         .choices(['debug', 'info', 'warn', 'error', 'alarm'])
         .default('info'),
-    )
-    .action(async (flags: ServeFlags) => {
-      const { policy } = flags;
-      const { serve } = await import('./serve.js');
-      await serve({
-        ...flags,
-        folder: resolve(needed(flags.folder, '--folder')),
-        policy: policy === undefined ? undefined : await readInput(policy),
-      });
+    );
+  replying<ServeFlags>(command, replies, async (flags, _args, tell) => {
+    const { policy } = flags;
+    const { serve } = await import('./serve.js');
+    await serve({
+      ...flags,
+      folder: resolve(needed(flags.folder, '--folder')),
+      policy: policy === undefined ? undefined : await readInput(policy),
+      onListening: (url) => tell({ lines: [url], result: { url } }),
     });
+    return EXIT.ok;
+  });
 }
 
 interface FsckFlags {
   folder?: string;
   vkey?: string[];
   origin?: string;
-  json?: true;
 }
 
-function addFsck(program: Command, end: (status: number) => void): void {
-  program
+function addFsck(program: Command, replies: Replies): void {
+  const command = program
     .command('fsck')
     .description("check everything in a stopped log's folder; or any C2SP tlog-tiles log, by URL or folder")
     .argument('[source]', "URL or folder of a log's tiles, where it is not this program's own")
     .addOption(folderOption())
     .addOption(setting('--vkey <vkey>', "the log's key, with a source; repeat it").argParser(repeated))
-    .addOption(setting('--origin <origin>', "the log's origin, where it is not its key's name"))
-    .option('--json', 'one JSON object on stdout')
-    .action(async (source: string | undefined, { folder, vkey, origin, json }: FsckFlags) => {
-      const vkeys = vkey ?? [];
-      let report: FsckReport;
-      if (source === undefined) {
-        const { check } = await import('./offline/check.js');
-        report = await check({
-          folder: folder === undefined ? undefined : resolve(folder),
-          source,
-          vkeys,
-          origin,
-          fetch,
-        });
-      } else {
-        const { checkSource } = await import('./offline/fsck-source.js');
-        report = await checkSource({ source, vkeys, origin, fetch });
-      }
-      if (json) process.stdout.write(`${JSON.stringify(checkToJson(report))}\n`);
-      else for (const line of describeCheck(report)) process.stdout.write(`${line}\n`);
-      if (report.problems.length > 0) end(EXIT.failed);
-    });
+    .addOption(setting('--origin <origin>', "the log's origin, where it is not its key's name"));
+  replying<FsckFlags>(command, replies, async ({ folder, vkey, origin }, [source]) => {
+    const vkeys = vkey ?? [];
+    if (source !== undefined) {
+      const { checkSource } = await import('./offline/fsck-source.js');
+      return replyOfCheck(await checkSource({ source, vkeys, origin, fetch }));
+    }
+    const { check } = await import('./offline/check.js');
+    const own = folder === undefined ? undefined : resolve(folder);
+    return replyOfCheck(await check({ folder: own, source, vkeys, origin, fetch }));
+  });
 }
 
-function addRecover(program: Command): void {
-  program
+function addRecover(program: Command, replies: Replies): void {
+  const command = program
     .command('recover')
     .description(
       "rebuild a log's data from what is left of it, and from what others have; the damaged folder is kept",
@@ -306,30 +305,20 @@ function addRecover(program: Command): void {
         '--from <url|folder>',
         "a mirror, a backup, a reader's cache, submitters' files; repeat it",
       ).argParser(repeated),
-    )
-    .action(async ({ folder, from }: { folder?: string; from?: string[] }) => {
-      const { recoverFolder } = await import('./offline/check.js');
-      const done = await recoverFolder({
-        folder: resolve(needed(folder, '--folder')),
-        from: from ?? [],
-        now: new Date(systemClock.now()),
-        fetch,
-        onProgress: (entries, size) => {
-          if (process.stderr.isTTY) process.stderr.write(`\r${entries} of ${size} entries`);
-        },
-      });
-      const taken = [...done.taken].map(([place, count]) => `${count} from ${place}`);
-      const lines = [
-        `${done.size} entries; all below ${done.headSize} hash to the head found in ${done.headFrom}`,
-        ...(done.unsigned > 0
-          ? [`${done.unsigned} entries behind it were committed and never signed; they are kept`]
-          : []),
-        ...(taken.length > 0 ? [`entries taken: ${taken.join(', ')}`] : []),
-        ...done.remarks.map((remark) => `remark: ${remark}`),
-        ...(done.kept === undefined ? [] : [`the damaged folder is kept as ${done.kept}`]),
-      ];
-      for (const line of lines) process.stdout.write(`${line}\n`);
+    );
+  replying<{ folder?: string; from?: string[] }>(command, replies, async ({ folder, from }) => {
+    const { recoverFolder, replyOfRecovery } = await import('./offline/check.js');
+    const done = await recoverFolder({
+      folder: resolve(needed(folder, '--folder')),
+      from: from ?? [],
+      now: new Date(systemClock.now()),
+      fetch,
+      onProgress: (entries, size) => {
+        if (process.stderr.isTTY) process.stderr.write(`\r${entries} of ${size} entries`);
+      },
     });
+    return replyOfRecovery(done);
+  });
 }
 
 interface FreezeFlags {
@@ -340,8 +329,8 @@ interface FreezeFlags {
   successor?: string;
 }
 
-function addFreeze(program: Command): void {
-  program
+function addFreeze(program: Command, replies: Replies): void {
+  const command = program
     .command('freeze')
     .description('end a running log: log its freeze entry and one last anchor, after which it only serves')
     .addOption(folderOption())
@@ -354,21 +343,21 @@ function addFreeze(program: Command): void {
         .choices(['planned', 'key-compromised', 'storage-damaged', 'superseded'])
         .default('planned'),
     )
-    .addOption(setting('--successor <origin>', 'the log that continues this one'))
-    .action(async (flags: FreezeFlags) => {
-      const { url, operatorKey, reason, successor } = flags;
-      const { freeze } = await import('./freeze.js');
-      const index = await freeze({
-        folder: resolve(needed(flags.folder, '--folder')),
-        url: needed(url, '--url'),
-        operatorKey,
-        reason,
-        successor,
-        clock: systemClock,
-        fetch,
-      });
-      process.stdout.write(`${index}\n`);
+    .addOption(setting('--successor <origin>', 'the log that continues this one'));
+  replying<FreezeFlags>(command, replies, async (flags) => {
+    const { url, operatorKey, reason, successor } = flags;
+    const { freeze } = await import('./freeze.js');
+    const index = await freeze({
+      folder: resolve(needed(flags.folder, '--folder')),
+      url: needed(url, '--url'),
+      operatorKey,
+      reason,
+      successor,
+      clock: systemClock,
+      fetch,
     });
+    return { lines: [String(index)], result: { index } };
+  });
 }
 
 function needed<T>(value: T | undefined, flag: string): T {
@@ -402,23 +391,4 @@ function registrar(text: string, before: unknown): OfficerOptions[] {
   const key = rest.pop() ?? '';
   const officers = Array.isArray(before) ? (before as OfficerOptions[]) : [];
   return [...officers, { participant, name: rest.join(':') || participant, key }];
-}
-
-/** Says what went wrong, and gives the status for it. With `json` an error of ours is an object on stdout. */
-function explain(error: unknown, json: boolean): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
-  if (json && (error instanceof SteleError || error instanceof StorageError)) {
-    const answer = failureToJson(error.code, error.message, error.hint);
-    process.stdout.write(`${JSON.stringify(answer)}\n`);
-    return exitStatus(error.code);
-  }
-  if (error instanceof SteleError || error instanceof StorageError) {
-    process.stderr.write(
-      `stele-log: ${error.message} (${error.code})\n${error.hint === '' ? '' : `  ${error.hint}\n`}`,
-    );
-    return exitStatus(error.code);
-  }
-  const code = (error as NodeJS.ErrnoException).code;
-  process.stderr.write(`stele-log: ${error instanceof Error ? error.message : String(error)}\n`);
-  return code === undefined ? EXIT.failed : exitStatus(code);
 }

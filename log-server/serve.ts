@@ -22,10 +22,12 @@ export interface ServeOptions {
   /** MiB. */
   readonly reserve?: number;
   readonly logLevel: Level;
+  /** Called once it listens, with the log's URL. */
+  readonly onListening: (url: string) => void;
 }
 
 /**
- * Serves until SIGTERM or SIGINT, then drains. Prints the URL on stdout once it listens. A second
+ * Serves until SIGTERM or SIGINT, then drains. A second
  * signal ends the process at once: nothing that was acknowledged is lost by it.
  */
 export async function serve(options: ServeOptions): Promise<void> {
@@ -48,7 +50,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(leaveOut && { leaveOut }),
     ...(addAnew && { addAnew }),
   });
-  process.stdout.write(`${log.url}\n`);
+  options.onListening(log.url);
   const signal = await Promise.race(
     ['SIGTERM', 'SIGINT'].map((name) => once(process, name).then(() => name)),
   );

@@ -20,7 +20,7 @@ import { readKeyFile } from '../system/index.js';
 import { encodeUtf8, leafHash, parsePolicy, parseVkey, verifyTlogProof } from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
 import { check } from './offline/check.js';
-import { checkToJson, describeCheck } from './offline/report.js';
+import { replyOfCheck } from './offline/report.js';
 import type { InitResult, LogSettings, RunningLog } from './index.js';
 import type { StorageError } from './storage/error.js';
 import { ManualClock } from './testing/manual-clock.js';
@@ -186,11 +186,11 @@ void test('fsck of a log with a charter says the line that whoever replays its e
   const ledger = await replay(entries);
   assert.deepEqual([report.problems, report.notChecked, report.remarks], [[], [], []]);
   assert.equal(report.ledger, encodeLedgerLine(ledger));
-  assert.ok(describeCheck(report).includes(`ledger: ${encodeLedgerLine(ledger)}`));
+  assert.ok(replyOfCheck(report).lines.includes(`ledger: ${encodeLedgerLine(ledger)}`));
   // spec/attestations.md "The ledger": the digest is none of its keys.
   assert.ok(ledger.store.values.delete(KEYS.digest));
   assert.equal(report.checked.ledgerKeys, ledger.store.values.size);
-  const { ledger: line } = (checkToJson(report) as { result: { ledger: string } }).result;
+  const { ledger: line } = replyOfCheck(report).result;
   assert.equal(line, encodeLedgerLine(ledger));
 });
 

@@ -1,6 +1,7 @@
 // Scripts that let a shell complete a program's commands, options and choices. They are made from the
 // program's own commands, so they cannot say anything else than --help does.
 import { Argument, type Command, type Option } from 'commander';
+import type { Reply } from './answer.js';
 
 /** Shells that a script is made for. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -14,8 +15,8 @@ interface Place {
   readonly options: readonly { readonly flags: readonly string[]; readonly option: Option }[];
 }
 
-/** Adds `completion <shell>`, which gives the script to `write`. */
-export function addCompletion(program: Command, write: (text: string) => void): Command {
+/** Adds `completion <shell>`; the caller says how its reply is given. */
+export function completionCommand(program: Command): Command {
   return program
     .command('completion')
     .description('print a script that lets your shell complete commands and options')
@@ -26,8 +27,13 @@ export function addCompletion(program: Command, write: (text: string) => void): 
 For bash:  source <(${program.name()} completion bash)
 For zsh:   ${program.name()} completion zsh > a folder of $fpath, as _${program.name()}
 For fish:  ${program.name()} completion fish > ~/.config/fish/completions/${program.name()}.fish`,
-    )
-    .action((shell: Shell) => write(completionScript(program, shell)));
+    );
+}
+
+/** What `completion <shell>` answers. */
+export function completionReply(program: Command, [shell]: readonly string[]): Reply {
+  const script = completionScript(program, shell as Shell);
+  return { lines: [script.replace(/\n$/, '')], result: { shell, script } };
 }
 
 /** The script for one shell. */

@@ -1,8 +1,35 @@
 /**
  * What the programs ask of the operating system: its clocks, files that survive a crash, keys in files,
- * locks, threads that sign, and connections that take turns and have room for who asks.
+ * locks, threads that sign, and connections that take turns and have room for who asks. And what the three
+ * programs' commands have in common: answers, exit statuses, completion.
  */
-export { SHELLS, addCompletion, completionScript, type Shell } from './completion.js';
+export {
+  ANSWER_SCHEMA,
+  formatAnswer,
+  formatFailure,
+  processStreams,
+  replying,
+  runProgram,
+  type Answer,
+  type Check,
+  type CheckStatus,
+  type Replies,
+  type Reply,
+  type Streams,
+} from './answer.js';
+export { SHELLS, completionCommand, completionReply, completionScript, type Shell } from './completion.js';
+export {
+  CliError,
+  EXIT,
+  EXIT_MEANINGS,
+  STATUS_OF_CODE,
+  asInput,
+  asInputs,
+  describeError,
+  statusOf,
+  type ExitStatus,
+  type Failure,
+} from './exit.js';
 export { Bodies, type Body } from './body.js';
 export { Connections, networkOf } from './connections.js';
 export { systemClock } from './clock.js';
@@ -22,4 +49,5 @@ export {
   type SigningPoolStatus,
   type SigningRequest,
 } from './signing-pool.js';
+export { escapeForTerminal, printableJson, wrapText } from './terminal.js';
 export { inTurn } from './turns.js';

@@ -1,84 +1,107 @@
 // stele-witness: init | add-log | add-peer | serve | confirm-clock. Results on stdout, everything else on stderr.
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { addCompletion, exitStatusHelp, packageVersion, syncFolder, systemClock } from '../system/index.js';
-import { formatVkey, parseVkey, SteleError } from '../tlog/index.js';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import {
+  asInput,
+  asInputs,
+  completionCommand,
+  completionReply,
+  EXIT,
+  exitStatusHelp,
+  packageVersion,
+  processStreams,
+  replying,
+  runProgram,
+  syncFolder,
+  systemClock,
+  type ExitStatus,
+  type Reply,
+  type Streams,
+} from '../system/index.js';
+import { formatVkey, parseVkey } from '../tlog/index.js';
 import { readLeap } from './clock-guard.js';
 import { addLog, checkFormat, initFolder, layout } from './folder.js';
 import { startWitness } from './index.js';
 import { addPeer } from './peers.js';
 import { jsonLogger, type Level } from './log.js';
 
-const EXIT: Readonly<Record<string, number>> = {
-  state_damaged: 1,
-  state_failed: 1,
-  locked: 3,
-  lock_failed: 3,
-  EADDRINUSE: 3,
-  EADDRNOTAVAIL: 3,
-};
-
-/** The commands of `stele-witness`; `end` is told of a status other than 0. */
-export function buildProgram(end: (status: number) => void): Command {
+/** The commands of `stele-witness`; `end` is told the exit status of the one that ran. */
+export function buildProgram(end: (status: ExitStatus) => void, streams: Streams = processStreams): Command {
   const program = new Command('stele-witness')
     .description(
       'Checks that transparency logs only ever grow, and cosigns their checkpoints (C2SP tlog-witness).',
     )
     .version(`stele-witness ${packageVersion()}`, '--version', 'print the version')
     .addHelpText('after', exitStatusHelp([0, 1, 2, 3]))
-    .exitOverride()
     .configureHelp({ showGlobalOptions: true });
+  const replies = { end, streams };
   const folderOption = (): Option =>
     new Option('-f, --folder <folder>', "the witness's folder")
       .env('STELE_WITNESS_FOLDER')
       .makeOptionMandatory();
 
-  program
+  const init = program
     .command('init')
     .description('make a new witness: its keys and its folder')
     .addOption(folderOption())
     .requiredOption('-n, --name <name>', 'key name, for good: a schema-less URL such as witness.example/w1')
-    .option('--ml-dsa', 'cosign with ML-DSA-44 as well as with Ed25519')
-    .action(async ({ folder, name, mlDsa }: { folder: string; name: string; mlDsa?: true }) => {
-      const vkeys = await initFolder(folder, name, {
-        ed25519: randomBytes(32),
-        ...(mlDsa && { mldsa: randomBytes(32) }),
-      });
-      for (const vkey of vkeys) print(formatVkey(vkey));
-    });
+    .option('--ml-dsa', 'cosign with ML-DSA-44 as well as with Ed25519');
+  replying<{ folder: string; name: string; mlDsa?: true }>(init, replies, async ({ folder, name, mlDsa }) => {
+    const seeds = { ed25519: randomBytes(32), ...(mlDsa && { mldsa: randomBytes(32) }) };
+    const vkeys = (await asInputs(() => initFolder(folder, name, seeds))).map((vkey) => formatVkey(vkey));
+    return { lines: vkeys, result: { folder, name, vkeys } };
+  });
 
-  program
+  const add = program
     .command('add-log')
     .description('add a log, or another key of one; a serving witness takes it up on SIGHUP')
     .addOption(folderOption())
     .argument('<vkey>', "the log's verifier key")
     .option('--origin <origin>', "the log's origin, where it differs from the key's name")
-    .option('--url <url>', 'where the log serves its checkpoint and tiles; without it, less can be proven')
-    .action(
-      async (vkey: string, { folder, origin, url }: { folder: string; origin?: string; url?: string }) => {
-        const log = await addLog(folder, parseVkey(vkey), origin, url);
-        print(`${log.origin}: ${count(log.keys.length)}${log.url === undefined ? '' : `, ${log.url}`}`);
-      },
-    );
+    .option('--url <url>', 'where the log serves its checkpoint and tiles; without it, less can be proven');
+  replying<{ folder: string; origin?: string; url?: string }>(
+    add,
+    replies,
+    async ({ folder, origin, url }, [vkey = '']) => {
+      const key = asInput('vkey', () => parseVkey(vkey));
+      const log = await asInputs(() => addLog(folder, key, origin, url));
+      return {
+        lines: [`${log.origin}: ${count(log.keys.length)}${log.url === undefined ? '' : `, ${log.url}`}`],
+        result: { origin: log.origin, vkeys: log.keys.map((each) => formatVkey(each)), url: log.url ?? null },
+      };
+    },
+  );
 
-  program
+  const peering = program
     .command('add-peer')
     .description('add another witness to compare notes with; a serving witness takes it up on SIGHUP')
     .addOption(folderOption())
     .argument('<vkey...>', "the other witness's verifier keys")
     .option('--url <url>', 'its monitoring prefix; without one, it is read from the checkpoints of the logs')
-    .option('--c2sp', 'it does not speak our gossip: only read it')
-    .action(async (vkeys: string[], options: { folder: string; url?: string; c2sp?: true }) => {
-      const peer = await addPeer(
-        options.folder,
-        vkeys.map((vkey) => parseVkey(vkey)),
-        { ...(options.url !== undefined && { url: options.url }), c2sp: options.c2sp === true },
-      );
-      print(`${peer.name}: ${count(peer.vkeys.length)}, ${peer.url ?? "read from the logs' checkpoints"}`);
-    });
+    .option('--c2sp', 'it does not speak our gossip: only read it');
+  replying<{ folder: string; url?: string; c2sp?: true }>(
+    peering,
+    replies,
+    async ({ folder, url, c2sp }, vkeys) => {
+      const keys = asInput('vkey', () => vkeys.map((vkey) => parseVkey(vkey)));
+      const options = { ...(url !== undefined && { url }), c2sp: c2sp === true };
+      const peer = await asInputs(() => addPeer(folder, keys, options));
+      return {
+        lines: [
+          `${peer.name}: ${count(peer.vkeys.length)}, ${peer.url ?? "read from the logs' checkpoints"}`,
+        ],
+        result: {
+          name: peer.name,
+          vkeys: peer.vkeys.map((each) => formatVkey(each)),
+          url: peer.url ?? null,
+          gossip: peer.gossip,
+        },
+      };
+    },
+  );
 
-  program
+  const serving = program
     .command('serve')
     .description('answer add-checkpoint, and serve the latest checkpoints to monitors')
     .addOption(folderOption())
@@ -93,52 +116,41 @@ export function buildProgram(end: (status: number) => void): Command {
         .env('STELE_WITNESS_LOG_LEVEL')
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
-    )
-    .action(async (options: { folder: string; listen: { host: string; port: number }; logLevel: Level }) => {
-      end(await serve(options));
-    });
+    );
+  replying<ServeFlags>(serving, replies, (flags, _args, tell) => serve(flags, tell));
 
-  program
+  const confirming = program
     .command('confirm-clock')
     .description('after a leap of the clock: say that the time shown now is right, and sign again')
     .addOption(folderOption())
-    .option('--yes', 'confirm; without it, only show what there is to confirm')
-    .action(async ({ folder, yes }: { folder: string; yes?: true }) => {
-      end(await confirmClock(folder, yes === true));
-    });
+    .option('--yes', 'confirm; without it, only show what there is to confirm');
+  replying<{ folder: string; yes?: true }>(confirming, replies, ({ folder, yes }) =>
+    confirmClock(folder, yes === true),
+  );
 
-  addCompletion(program, (text) => process.stdout.write(text));
-  for (const command of [program, ...program.commands]) speakAlike(command);
+  replying(completionCommand(program), replies, (_flags, args) =>
+    Promise.resolve(completionReply(program, args)),
+  );
   return program;
 }
 
 /** Runs one command line, without the program's name. Resolves with the exit status. */
-export async function runCommand(args: readonly string[]): Promise<number> {
-  let status = 0;
-  const program = buildProgram((found) => (status = found));
-  try {
-    await program.parseAsync([...args], { from: 'user' });
-    return status;
-  } catch (error) {
-    return explain(error);
-  }
+export async function runCommand(
+  args: readonly string[],
+  streams: Streams = processStreams,
+): Promise<ExitStatus> {
+  let status: ExitStatus = EXIT.ok;
+  const program = buildProgram((found) => (status = found), streams);
+  return runProgram(program, args, () => status, streams);
 }
 
-/** Usage errors look like all others; subcommands inherit neither of these. */
-function speakAlike(command: Command): void {
-  command.configureOutput({
-    outputError: (text, write) => {
-      write(`stele-witness: ${text.replace(/^error: /, '')}`);
-    },
-  });
-  command.showHelpAfterError(`  see stele-witness${command.parent ? ` ${command.name()}` : ''} --help`);
-}
-
-async function serve(options: {
+interface ServeFlags {
   folder: string;
   listen: { host: string; port: number };
   logLevel: Level;
-}): Promise<number> {
+}
+
+async function serve(options: ServeFlags, tell: (reply: Reply) => void): Promise<ExitStatus> {
   const log = jsonLogger(
     (line) => process.stderr.write(line),
     () => systemClock.now(),
@@ -157,36 +169,46 @@ async function serve(options: {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);
     // Whoever starts the witness learns from this line where it is, and that it is ready.
-    print(witness.url);
+    tell({
+      lines: [witness.url],
+      result: { url: witness.url, vkeys: witness.vkeys.map((vkey) => formatVkey(vkey)) },
+    });
   });
   await witness.close();
   process.off('SIGHUP', reload);
   // Whoever watches over the process must not take this for a clean end.
-  return witness.spent() ? 1 : 0;
+  return witness.spent() ? EXIT.failed : EXIT.ok;
 }
 
-async function confirmClock(folder: string, yes: boolean): Promise<number> {
+async function confirmClock(folder: string, yes: boolean): Promise<Reply> {
   await checkFormat(folder);
   const file = layout.leap(folder);
   const leap = await readLeap(file);
   if (!leap) {
-    print('nothing to confirm: no leap of the clock was noticed');
-    return 0;
+    return {
+      lines: ['nothing to confirm: no leap of the clock was noticed'],
+      result: { leap: null, confirmed: false },
+    };
   }
   const iso = (ms: number): string => new Date(ms).toISOString();
-  print(
-    `expected about ${iso(leap.expected)}, found ${iso(leap.found)}; the clock now shows ${iso(systemClock.now())}`,
-  );
+  const shown = { expected: iso(leap.expected), found: iso(leap.found), now: iso(systemClock.now()) };
+  const line = `expected about ${shown.expected}, found ${shown.found}; the clock now shows ${shown.now}`;
   if (!yes) {
-    console.error(
-      'compare with a clock you trust, set this one right if it is wrong, then repeat with --yes',
-    );
-    return 1;
+    const todo = 'compare with a clock you trust, set this one right if it is wrong, then repeat with --yes';
+    return {
+      lines: [line],
+      prose: [todo],
+      checks: [{ name: 'clock', status: 'fail', detail: `${line}: ${todo}` }],
+      result: { leap: shown, confirmed: false },
+      status: EXIT.failed,
+    };
   }
   await unlink(file);
   await syncFolder(folder);
-  print('confirmed: the witness signs again');
-  return 0;
+  return {
+    lines: [line, 'confirmed: the witness signs again'],
+    result: { leap: shown, confirmed: true },
+  };
 }
 
 function parseListen(text: string): { host: string; port: number } {
@@ -199,28 +221,6 @@ function parseListen(text: string): { host: string; port: number } {
   return { host, port };
 }
 
-function explain(error: unknown): number {
-  if (error instanceof CommanderError) {
-    // Commander has said what was wrong; its own status for that is 1, ours is 2. Help is no error.
-    return error.exitCode === 0 ? 0 : 2;
-  }
-  if (error instanceof SteleError) {
-    console.error(
-      `stele-witness: ${error.message} (${error.code})${error.hint === '' ? '' : `\n  ${error.hint}`}`,
-    );
-    return EXIT[error.code] ?? 2;
-  }
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  console.error(
-    `stele-witness: ${error instanceof Error ? error.message : 'unknown'}${code === '' ? '' : ` (${code})`}`,
-  );
-  return EXIT[code] ?? 2;
-}
-
 function count(keys: number): string {
   return `${keys} ${keys === 1 ? 'key' : 'keys'}`;
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -2,11 +2,11 @@
 import { resolve } from 'node:path';
 import { parseEnvelope, parseJson } from '../../attestation/index.js';
 import { decodeUtf8, encodeBase64, SteleError } from '../../tlog/index.js';
+import { printableJson } from '../../system/index.js';
 import { define, type Register } from '../command.js';
 import { writeDurably } from '../files.js';
 import { openLog, withEvidence } from '../log.js';
 import { findEntry } from '../target.js';
-import { printableJson } from '../terminal.js';
 
 interface Options {
   output?: string;
@@ -37,7 +37,7 @@ export const registerGet: Register = (program, context, outcome) => {
       if (output !== undefined) {
         writeDurably(resolve(context.cwd, output), bytes);
         report.say(`${bytes.length} bytes in ${output}`);
-      } else if (raw === true && !context.terminal) {
+      } else if (raw === true && !context.terminal && !report.json) {
         context.stdout(bytes);
       } else if (statement !== undefined && raw !== true) {
         report.line(printableJson(statement));
@@ -52,8 +52,9 @@ export const registerGet: Register = (program, context, outcome) => {
         origin,
         size,
         rootHash: encodeBase64(rootHash),
-        ...(index !== undefined && { index }),
+        ...(index === undefined ? { note: text(bytes) } : { index, entry: encodeBase64(bytes) }),
         ...(statement !== undefined && { statement }),
+        ...(output !== undefined && { file: resolve(context.cwd, output) }),
       });
       return undefined;
     },

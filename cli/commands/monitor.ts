@@ -27,8 +27,9 @@ const LAST_WAIT = 2000;
 
 const AFTER_HELP = `
 Without --once it goes on until it is stopped: events on stdout, one JSON object per line, prose on
-stderr. With --once: what was looked at, alarms, matches; exit status 5 where misbehaviour is proven, 1
-for any other alarm, 4 where only the quorum is missing, 3 where a log could not be asked.`;
+stderr (none with --json). With --once: what was looked at, alarms, matches; exit status 5 where
+misbehaviour is proven, 1 for any other alarm, 4 where only the quorum is missing, 3 where a log could
+not be asked.`;
 
 /** Registers the command. */
 export const registerMonitor: Register = (program, context, outcome) => {
@@ -86,11 +87,6 @@ function lockError(folder: string, { kind, text }: LockTrouble, cause: unknown):
 }
 
 function configure({ context, settings }: Invocation, options: Options): MonitorConfig {
-  if (options.json === true && options.once !== true)
-    throw usage(
-      'expected --once beside --json',
-      'without --once, stdout is one JSON object per event as it is',
-    );
   const { config, log, policy } = options;
   if (config !== undefined && (log !== undefined || policy !== undefined))
     throw usage(
@@ -179,6 +175,7 @@ function tell(
 }
 
 async function follow({ context, report }: Invocation, config: MonitorConfig): Promise<ExitStatus> {
+  report.streams = true;
   const stop = new AbortController();
   const forget = context.onStop(() => stop.abort());
   const say = (text: string): void => report.say(text);

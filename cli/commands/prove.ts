@@ -46,7 +46,7 @@ export const registerProve: Register = (program, context, outcome) => {
         index,
         size,
         ...(id !== undefined && { id }),
-        ...(output === undefined ? { text } : { file: output }),
+        ...(output === undefined ? { text } : { file: resolve(context.cwd, output) }),
       });
       return undefined;
     },

@@ -1,9 +1,10 @@
 // Events on their way to whoever reads stdout. A pipe takes what it has room for; the rest lies in this process
 // and dies with it, so an event counts as told when the system has it.
+import { printableJson } from '../../system/index.js';
 import { SteleError } from '../../tlog/index.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../errors.js';
-import { printableJson } from '../terminal.js';
+
 import type { MonitorEvent } from './events.js';
 
 /** Events that wait for a reader at most before no more matches are read: some MB. */

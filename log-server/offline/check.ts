@@ -1,6 +1,7 @@
 // What the commands fsck and recover need of a log's folder, and how they say what they found.
 import { join } from 'node:path';
 import type { Fetch } from '../../client/index.js';
+import type { Reply } from '../../system/index.js';
 import { charterEffects } from '../admission-charter.js';
 import { LogError } from '../errors.js';
 import { FILES, readCharterFile } from '../folder.js';
@@ -74,5 +75,33 @@ async function layoutOf(folder: string, keys: LogKeys): Promise<Layout> {
     origin: name,
     logKeys: vkeysOf(keys),
     ...(charter !== undefined && { effects: charterEffects(name) }),
+  };
+}
+
+/** What recover answers. */
+export function replyOfRecovery(done: RecoverResult): Reply {
+  const { size, headSize, headFrom, unsigned, remarks, kept } = done;
+  const taken = [...done.taken];
+  return {
+    lines: [
+      `${size} entries; all below ${headSize} hash to the head found in ${headFrom}`,
+      ...(unsigned > 0
+        ? [`${unsigned} entries behind it were committed and never signed; they are kept`]
+        : []),
+      ...(taken.length > 0
+        ? [`entries taken: ${taken.map(([place, count]) => `${count} from ${place}`).join(', ')}`]
+        : []),
+      ...remarks.map((remark) => `remark: ${remark}`),
+      ...(kept === undefined ? [] : [`the damaged folder is kept as ${kept}`]),
+    ],
+    result: {
+      size,
+      headSize,
+      headFrom,
+      unsigned,
+      taken: taken.map(([from, entries]) => ({ from, entries })),
+      remarks,
+      kept: kept ?? null,
+    },
   };
 }

@@ -1,5 +1,6 @@
 import { ClientError, httpSource } from '../../client/index.js';
 import type { Fetch, TileSource } from '../../client/index.js';
+import { asInput } from '../../system/index.js';
 import {
   type OpenedCheckpoint,
   type Vkey,
@@ -31,7 +32,8 @@ export async function checkSource({ source, vkeys, origin, fetch }: SourceOption
   if (vkeys.length === 0)
     throw new LogError('missing_option', 'expected the log’s key, found none', 'name it with --vkey');
   const tiles = /^https?:\/\//.test(source) ? httpSource(source, { fetch }) : new FolderSource(source);
-  return fsckSource(tiles, { logKeys: vkeys.map(parseVkey), ...(origin !== undefined && { origin }) });
+  const logKeys = asInput('--vkey', () => vkeys.map(parseVkey));
+  return fsckSource(tiles, { logKeys, ...(origin !== undefined && { origin }) });
 }
 
 /** The checkpoint and who is to have signed it, then everything beneath it. */

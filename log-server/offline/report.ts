@@ -1,4 +1,6 @@
 // What a full check found, and how it is said.
+import { EXIT } from '../../system/index.js';
+import type { Reply } from '../../system/index.js';
 import { encodeBase64 } from '../../tlog/index.js';
 import type { Problem } from './tree-check.js';
 
@@ -24,8 +26,33 @@ export interface FsckReport {
   readonly notChecked: readonly string[];
 }
 
+/** What fsck answers. */
+export function replyOfCheck(report: FsckReport): Reply {
+  const { problems, notChecked, remarks, size, rootHash, checked } = report;
+  return {
+    lines: describeCheck(report),
+    checks: [
+      ...problems.map(({ file, expected, found }) => ({
+        name: file,
+        status: 'fail' as const,
+        detail: `expected ${expected}, found ${found}`,
+      })),
+      ...notChecked.map((what) => ({ name: what, status: 'not-checkable' as const, detail: '' })),
+    ],
+    result: {
+      origin: report.origin,
+      size,
+      rootHash: rootHash === undefined ? null : encodeBase64(rootHash),
+      ledger: report.ledger ?? null,
+      checked,
+      remarks,
+    },
+    status: problems.length === 0 ? EXIT.ok : EXIT.failed,
+  };
+}
+
 /** The report as lines for people. */
-export function describeCheck(report: FsckReport): string[] {
+function describeCheck(report: FsckReport): string[] {
   const { size, rootHash, checked, problems, remarks, notChecked } = report;
   const counts = Object.entries(checked)
     .filter(([, count]) => count > 0)
@@ -43,37 +70,4 @@ export function describeCheck(report: FsckReport): string[] {
       ? 'nothing wrong was found in what was checked'
       : `${problems.length} problem${problems.length === 1 ? '' : 's'}`,
   ];
-}
-
-const SCHEMA = 'https://stele-log/fsck-report/v1';
-
-/** What is said as JSON instead of a report, where there can be none. */
-export function failureToJson(code: string, message: string, hint: string): object {
-  return { schema: SCHEMA, ok: false, checks: [], result: {}, error: { code, message, hint } };
-}
-
-/** The report as one JSON object, in the form all our programs have. */
-export function checkToJson(report: FsckReport): object {
-  const { problems, notChecked, remarks, size, rootHash, checked } = report;
-  return {
-    schema: SCHEMA,
-    ok: problems.length === 0,
-    checks: [
-      ...problems.map(({ file, expected, found }) => ({
-        name: file,
-        status: 'fail',
-        detail: `expected ${expected}, found ${found}`,
-      })),
-      ...notChecked.map((what) => ({ name: what, status: 'not-checkable', detail: '' })),
-    ],
-    result: {
-      origin: report.origin,
-      size,
-      rootHash: rootHash === undefined ? null : encodeBase64(rootHash),
-      ledger: report.ledger ?? null,
-      checked,
-      remarks,
-    },
-    error: null,
-  };
 }

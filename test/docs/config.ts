@@ -4,7 +4,7 @@ import { processContext } from '../../cli/context.js';
 import { buildProgram as buildStele } from '../../cli/program.js';
 import { SETTINGS } from '../../cli/settings.js';
 import { buildProgram as buildLog } from '../../log-server/commands.js';
-import { exitStatusHelp } from '../../system/index.js';
+import { EXIT_MEANINGS, STATUS_OF_CODE } from '../../system/index.js';
 import { buildProgram as buildWitness } from '../../witness/commands.js';
 
 const HEAD = `# Commands and options
@@ -73,9 +73,22 @@ function sentence(text: string): string {
 }
 
 function exitStatuses(): string {
-  const rows = exitStatusHelp([0, 1, 2, 3, 4, 5])
-    .split('\n')
-    .slice(2)
-    .map((line) => line.replace(/^ {2}(\d) {2}(.*)$/, '| $1 | $2 |'));
-  return ['', '## Exit status', '', '| | |', '|---|---|', ...rows, ''].join('\n');
+  const rows = Object.entries(EXIT_MEANINGS).map(([status, meaning]) => {
+    const codes = Object.entries(STATUS_OF_CODE).filter(([, each]) => each === Number(status));
+    const shown = status === '1' ? 'every other' : codes.map(([code]) => `\`${code}\``).join(', ');
+    return `| ${status} | ${meaning} | ${shown} |`;
+  });
+  return [
+    '',
+    '## Exit status',
+    '',
+    'The same for the three programs. An error has a code, which never changes and decides the status; an error',
+    'about something that was named on the command line or in a setting is 2 whatever its code. What `--json`',
+    'answers is in [json.md](json.md).',
+    '',
+    '| | | codes |',
+    '|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
 }

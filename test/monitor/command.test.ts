@@ -237,7 +237,6 @@ test('what is asked for wrongly is status 2', async () => {
   const who = reader();
   who.write('stele.toml', '');
   for (const [toml, ...words] of [
-    ['', '--policy', 'policy', '--log', world.log.url, '--json'],
     ['', '--once', '--policy', 'policy', '--log', world.log.url, '--match', 'colour=red'],
     ['', '--once', '--policy', 'policy', '--log', world.log.url, '--match', 'digest=abc'],
     ['', '--once', '--policy', 'policy', '--log', world.log.url, '--quiet-log', 'soon'],

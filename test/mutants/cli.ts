@@ -33,9 +33,9 @@ export const cliMutants: readonly Mutant[] = [
   },
   {
     desc: "text from a log is escaped in an error's message",
-    file: 'cli/report.ts',
-    find: 'this.#context.stderr(escapeForTerminal(`stele:',
-    replace: 'this.#context.stderr(String(`stele:',
+    file: 'system/answer.ts',
+    find: 'return escapeForTerminal(`${program}: ${message}',
+    replace: 'return String(`${program}: ${message}',
     ...typed('troubles are status 3'),
   },
   {

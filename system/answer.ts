@@ -1,0 +1,170 @@
+// How every command of the three programs answers: lines for people, or with --json one object on stdout.
+import { CommanderError, type Command } from 'commander';
+import { describeError, EXIT, statusOf, type ExitStatus, type Failure } from './exit.js';
+import { escapeForTerminal, printableJson } from './terminal.js';
+
+/** What became of one check. `not-checkable` is neither good nor bad: the detail says what is missing. */
+export type CheckStatus = 'pass' | 'fail' | 'not-checkable';
+
+export interface Check {
+  readonly name: string;
+  readonly status: CheckStatus;
+  readonly detail: string;
+}
+
+/** Names the shape of the --json object. docs/json.md describes it. */
+export const ANSWER_SCHEMA = 'https://stele-log/cli/v1';
+
+/** The --json object. */
+export interface Answer {
+  readonly ok: boolean;
+  readonly checks: readonly Check[];
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly error: Failure | null;
+}
+
+/** One line. Text from elsewhere in it is the same to a parser, and harmless on a terminal. */
+export function formatAnswer({ ok, checks, result, error }: Answer): string {
+  return `${printableJson({ schema: ANSWER_SCHEMA, ok, checks, result, error }, 0)}\n`;
+}
+
+/** An error for people. */
+export function formatFailure(program: string, { code, message, hint }: Failure): string {
+  return escapeForTerminal(`${program}: ${message} (${code})\n${hint === '' ? '' : `  ${hint}\n`}`);
+}
+
+/** Where a program's words go. */
+export interface Streams {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+}
+
+/** The process's own. */
+export const processStreams: Streams = {
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+};
+
+/** What a command found or did. */
+export interface Reply {
+  /** Lines on stdout, for people. */
+  readonly lines: readonly string[];
+  /** Lines on stderr, for people: what to do next. */
+  readonly prose?: readonly string[];
+  readonly checks?: readonly Check[];
+  /** Of the --json object; docs/json.md says what is in it for each command. */
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly status?: ExitStatus;
+}
+
+/** Where a command's answer goes. */
+export interface Replies {
+  /** Told the exit status. */
+  readonly end: (status: ExitStatus) => void;
+  readonly streams: Streams;
+}
+
+/** A command's work: what it is told, its arguments, and how a server says that it is ready. */
+export type Work<Flags> = (
+  flags: Flags,
+  args: string[],
+  tell: (reply: Reply) => void,
+) => Promise<Reply | ExitStatus>;
+
+/**
+ * Gives `command` --json, and `work` as what it does. A server tells its reply by `tell` once it is ready,
+ * and resolves with the exit status when it has ended; what is thrown after that goes to stderr.
+ */
+export function replying<Flags>(
+  command: Command,
+  { end, streams: { stdout, stderr } }: Replies,
+  work: Work<Flags>,
+): Command {
+  command.option('--json', 'answer with one JSON object');
+  return command.action(async () => {
+    const flags = command.opts<Flags & { json?: true }>();
+    const json = flags.json === true;
+    const answers = { told: false };
+    const tell = ({ lines, prose = [], checks = [], result, status = EXIT.ok }: Reply): void => {
+      answers.told = true;
+      if (json) {
+        stdout(formatAnswer({ ok: status === EXIT.ok, checks, result, error: null }));
+        return;
+      }
+      for (const line of lines) stdout(`${escapeForTerminal(line)}\n`);
+      for (const line of prose) stderr(`${escapeForTerminal(line)}\n`);
+    };
+    try {
+      const outcome = await work(flags, command.args, tell);
+      if (typeof outcome === 'object') tell(outcome);
+      end(typeof outcome === 'object' ? (outcome.status ?? EXIT.ok) : outcome);
+    } catch (error) {
+      const failure = describeError(error);
+      if (json && !answers.told) stdout(formatAnswer({ ok: false, checks: [], result: {}, error: failure }));
+      else stderr(formatFailure(programOf(command), failure));
+      end(statusOf(error));
+    }
+  });
+}
+
+/**
+ * Makes usage errors alike: status 2, the program's name in front, the command whose --help helps below.
+ * Subcommands inherit none of this, so each is told.
+ */
+export function speakAlike(command: Command, json: boolean, streams: Streams = processStreams): void {
+  command.exitOverride();
+  command.configureOutput({
+    writeOut: (text) => streams.stdout(text),
+    writeErr: (text) => {
+      if (!json) streams.stderr(escapeForTerminal(text));
+    },
+    outputError: (text, write) => write(`${programOf(command)}: ${text.replace(/^error: /, '')}`),
+  });
+  command.showHelpAfterError(`  see ${pathOf(command)} --help`);
+  for (const child of command.commands) speakAlike(child, json, streams);
+}
+
+/**
+ * Runs a command line, without the program's name, of a program whose commands never throw but for usage.
+ * `status` is what they have left. Resolves with the exit status.
+ */
+export async function runProgram(
+  program: Command,
+  argv: readonly string[],
+  status: () => ExitStatus,
+  streams: Streams = processStreams,
+): Promise<ExitStatus> {
+  const json = argv.includes('--json');
+  speakAlike(program, json, streams);
+  try {
+    if (argv.length === 0) {
+      program.outputHelp({ error: true });
+      return EXIT.usage;
+    }
+    await program.parseAsync([...argv], { from: 'user' });
+    return status();
+  } catch (error) {
+    // commander's own status for a usage error is 1; help that was asked for is no error.
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const usage = error instanceof CommanderError;
+    const failure = usage ? usageFailure(error, program.name()) : describeError(error);
+    if (json) streams.stdout(formatAnswer({ ok: false, checks: [], result: {}, error: failure }));
+    else if (!usage) streams.stderr(formatFailure(program.name(), failure));
+    return usage ? EXIT.usage : statusOf(error);
+  }
+}
+
+function usageFailure({ message, code }: CommanderError, program: string): Failure {
+  // A command of which only its own commands can be run; commander has no words for it.
+  const said = code === 'commander.help' ? 'expected a command, found none' : message.replace(/^error: /, '');
+  return { code: 'usage', message: said, hint: `${program} --help` };
+}
+
+function programOf(command: Command): string {
+  return command.parent === null ? command.name() : programOf(command.parent);
+}
+
+/** As it is typed: `stele evidence verify`. */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}

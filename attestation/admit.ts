@@ -48,12 +48,11 @@ export function prepareEntry(from: Uint8Array | Envelope): PreparedEntry {
 }
 
 /**
- * The raw key, 32 bytes, under which an entry's signature must verify if it is to be admitted, or
+ * What the ledger knows of the key under which an entry's signature must verify if it is to be admitted, or
  * undefined where its signer is not known. For verifying signatures in parallel before admission.
  */
-export async function signingKey(store: KeyedStore, entry: PreparedEntry): Promise<Uint8Array | undefined> {
-  const record = await new LedgerView(store, 0).get<KeyRecord>(KEYS.key(entry.statement.predicate.signer));
-  return record === undefined ? undefined : decodeHex(record.key);
+export function signerOf(store: KeyedStore, entry: PreparedEntry): Promise<KeyRecord | undefined> {
+  return new LedgerView(store, 0).get<KeyRecord>(KEYS.key(entry.statement.predicate.signer));
 }
 
 /**

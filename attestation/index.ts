@@ -48,7 +48,7 @@ export { buildAnchor } from './anchor.js';
 export { usesThatSign } from './entitlement.js';
 export { ADMISSION_VERSION, checkPolicyFits, checkTerms, currentSchemas } from './terms.js';
 export type { CheckedTerms } from './terms.js';
-export { admit, prepareEntry, signingKey } from './admit.js';
+export { admit, prepareEntry, signerOf } from './admit.js';
 export type { Admission } from './admit.js';
 export type { AdmissionContext, PreparedEntry } from './candidate.js';
 export { KEYS, MemoryStore, encodeLedgerLine, lastAnchor, ledgerDigest, termsInForce } from './ledger.js';

@@ -2,11 +2,11 @@ import {
   AttestationError,
   admit,
   prepareEntry,
-  signingKey,
+  signerOf,
   verifyEnvelopeSignature,
 } from '../attestation/index.js';
 import type { PreparedEntry } from '../attestation/index.js';
-import { encodeHex } from '../tlog/index.js';
+import { decodeHex } from '../tlog/index.js';
 import type { Admission, Prepared, Source } from './admission.js';
 import { NotAdmittedError, SubmissionError } from './errors.js';
 import type { RateLimiter } from './rate.js';
@@ -35,7 +35,8 @@ export class CharterAdmission implements Admission<PreparedEnvelope> {
   /** Throws AttestationError for what is malformed (400), NotAdmittedError for a bad signature (403). */
   async prepare(body: Uint8Array, source: Source): Promise<PreparedEnvelope> {
     const parsed = guardSize(() => prepareEntry(body));
-    const key = await signingKey(this.#storage.ledger, parsed);
+    const signer = await signerOf(this.#storage.ledger, parsed);
+    const key = signer && decodeHex(signer.key);
     // A key that is not in the ledger yet may be introduced by an entry before this one: admit looks again.
     if (key !== undefined && !verifyEnvelopeSignature(parsed.envelope, key)) {
       const message = `expected a signature by ${parsed.envelope.keyid}, found one that does not verify`;
@@ -48,13 +49,15 @@ export class CharterAdmission implements Admission<PreparedEnvelope> {
     const verified = key !== undefined && source === 'submitter';
     const known = verified ? await this.#storage.lookup(parsed.id) : undefined;
     // Entries are public: whoever sends one again must not use up what its signer may send.
-    if (verified && known === undefined) this.#rate.take(parsed.envelope.keyid);
+    // Nor may whoever has found a key that has ended, of which nothing is admitted: it has a share of its own.
+    if (verified && known === undefined)
+      this.#rate.take(signer?.until === null ? signer.participant : parsed.envelope.keyid);
     return {
       entry: parsed.leaf,
       id: parsed.id,
       known,
       parsed,
-      verified: key === undefined ? undefined : encodeHex(key),
+      verified: signer?.key,
     };
   }
 

@@ -241,7 +241,10 @@ function addServe(program: Command, replies: Replies): void {
       ),
     )
     .addOption(
-      setting('--rate <entries>', 'per second under one signing key; 0: no limit').argParser(wholeNumber(0)),
+      setting(
+        '--rate <entries>',
+        'per second of one participant, ten times as many at once; 0: no limit',
+      ).argParser(wholeNumber(0)),
     )
     .addOption(
       setting(

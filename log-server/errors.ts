@@ -37,7 +37,11 @@ export const REFUSALS = {
     hint: 'an entry has at most 65,535 bytes; long lists travel as Merkle roots',
     retryAfter: undefined,
   },
-  rate_limited: { status: 429, hint: 'send fewer entries per second under one key', retryAfter: 1 },
+  rate_limited: {
+    status: 429,
+    hint: 'send fewer entries per second; all keys of a participant count together',
+    retryAfter: 1,
+  },
   queue_full: { status: 503, hint: 'the server is busy; send the same bytes again', retryAfter: 1 },
   backlog_full: {
     status: 503,

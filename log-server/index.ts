@@ -129,11 +129,11 @@ async function openCharter(settings: LogSettings, storage: LogStorage, keys: Log
   }
   checkListed(keys, terms.logKeys);
   checkHeld(keys, terms.logKeys, 'the charter in force');
-  const { ratePerKey, burstPerKey } = { ...DEFAULT_LIMITS, ...settings.limits };
+  const { ratePerParticipant, burstPerParticipant } = { ...DEFAULT_LIMITS, ...settings.limits };
   return {
     policy: parsePolicy(configured),
     search: (published) => new QueryIndex(join(folder, FILES.search), storage, published, logger),
-    admission: new CharterAdmission(storage, new RateLimiter(clock, ratePerKey, burstPerKey)),
+    admission: new CharterAdmission(storage, new RateLimiter(clock, ratePerParticipant, burstPerParticipant)),
     companion: new CharterCompanion({
       storage,
       charter,

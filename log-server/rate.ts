@@ -6,10 +6,10 @@ interface Bucket {
   at: number;
 }
 
-/** As many keys are remembered; the one unused for longest is forgotten, with a full bucket. */
+/** As many of them are remembered; the one unused for longest is forgotten, with a full bucket. */
 const MAX_KEYS = 10_000;
 
-/** A token bucket per signing key, so that one participant cannot fill the log's queue for the others. */
+/** A token bucket per participant, so that one cannot fill the log's queue for the others. */
 export class RateLimiter {
   readonly #clock: Clock;
   readonly #rate: number;
@@ -27,7 +27,7 @@ export class RateLimiter {
     this.#burst = burst;
   }
 
-  /** Takes one token of `key`. Throws SubmissionError "rate_limited" if there is none. */
+  /** Takes one token of `key`, a participant. Throws SubmissionError "rate_limited" if there is none. */
   take(key: string): void {
     if (this.#rate === 0) return;
     const now = this.#clock.monotonic();
@@ -40,7 +40,7 @@ export class RateLimiter {
     if (filled < 1) {
       throw new SubmissionError(
         'rate_limited',
-        `expected at most ${this.#rate} entries per second under one key`,
+        `expected at most ${this.#rate} entries per second of one participant`,
       );
     }
   }

@@ -66,6 +66,6 @@ function limitsOf(options: ServeOptions): Partial<LogLimits> {
     ...(collectionTimeout !== undefined && { collectionTimeoutMs: collectionTimeout }),
     ...(witnessTimeout !== undefined && { witnessTimeoutMs: witnessTimeout }),
     ...(backlog !== undefined && { backlog }),
-    ...(rate !== undefined && { ratePerKey: rate, burstPerKey: 10 * rate }),
+    ...(rate !== undefined && { ratePerParticipant: rate, burstPerParticipant: 10 * rate }),
   };
 }

@@ -44,9 +44,9 @@ export interface LogLimits extends SequencerLimits, HttpLimits {
   readonly bodyBytes: number;
   /** Bytes of entry bundles on their way to readers, all together. Above it: 503 busy. */
   readonly answerBytes: number;
-  /** Entries per second under one key, and how many at once after a pause. 0: no limit. */
-  readonly ratePerKey: number;
-  readonly burstPerKey: number;
+  /** Entries per second of one participant, and how many at once after a pause. 0: no limit. */
+  readonly ratePerParticipant: number;
+  readonly burstPerParticipant: number;
 }
 
 /** What holds unless it is said otherwise. */
@@ -66,6 +66,6 @@ export const DEFAULT_LIMITS: Omit<LogLimits, 'publishIntervalMs'> = {
   witnessTimeoutMs: 10_000,
   drainMs: 30_000,
   bodyBytes: 256 * 1024,
-  ratePerKey: 100,
-  burstPerKey: 1000,
+  ratePerParticipant: 100,
+  burstPerParticipant: 1000,
 };

@@ -98,7 +98,7 @@ void test('a log of any bytes: made, started, stopped, started again', async (t)
 
 void test('whoever sends the entries of others again uses up nothing of what they may send', async (t) => {
   const { folder, clock, start } = await initialised(t, 'charter');
-  const log = await start({ limits: { ratePerKey: 1, burstPerKey: 2 } });
+  const log = await start({ limits: { ratePerParticipant: 1, burstPerParticipant: 2 } });
   await until(() => log.readiness().ready);
   const operator = readKeyFile(join(folder, 'operator.key'));
   const { index, leafHash: hash } = (await lastAnchor(log.storage.ledger)) ?? assert.fail('no anchor');

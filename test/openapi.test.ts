@@ -128,7 +128,7 @@ async function start(
     clock,
     listen: { host: '127.0.0.1', port: 0 },
     fetch: networkOf([]),
-    limits: { ratePerKey: 1, burstPerKey: 4 },
+    limits: { ratePerParticipant: 1, burstPerParticipant: 4 },
   });
 }
 

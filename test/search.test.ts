@@ -237,11 +237,49 @@ test('one address has 16 readers of events, and leaves room for others', async (
       .destroy();
 });
 
-test('an index that is deleted under load is made anew, and the log goes on', async () => {
+test('an index that is deleted under load, again and again, is made anew, and the log goes on', async () => {
   const folder = join(world.logFolder, 'search');
-  rmSync(folder, { recursive: true });
+  const other = await introduceLab(world, 'busy');
+  other.write('spec.md', 'a run');
+  const load = { ended: false, deleted: false, refused: 0, answered: 0 };
+  const asking = (async () => {
+    while (!load.ended) {
+      const answer = await fetch(`${world.log.url}/api/v1/search?type=run-intent`);
+      const body = (await answer.json()) as { error?: { code: string } };
+      // Nothing but this, however the files are gone.
+      if (answer.status !== 200)
+        assert.deepEqual([answer.status, body.error?.code], [503, 'index_unavailable']);
+      load[answer.status === 200 ? 'answered' : 'refused']++;
+    }
+  })();
+  const declaring = [acme, other].map(async (lab, i) => {
+    let run = 0;
+    for (; !load.deleted; run++) await declare(lab, `load-${i}-${run}`);
+    return run;
+  });
+  for (let i = 0; i < 2; i++) {
+    await caughtUp('run=one');
+    rmSync(folder, { recursive: true });
+    // What is published next shows the server that its files are gone.
+    const before = load.refused;
+    for (let tries = 0; load.refused === before; tries++) {
+      assert.ok(tries < 2000, 'the index does not notice');
+      await delay(10);
+    }
+  }
+  load.deleted = true;
+  const [, runs = 0] = await Promise.all(declaring);
   await declare(acme, 'after-deletion');
   const page = await caughtUp('run=after-deletion');
+  load.ended = true;
+  await asking;
   assert.equal(page.entries.length, 1);
-  assert.equal((await ask('participant=acme')).entries[0]?.type, 'participant');
+  assert.ok(load.answered > 0 && load.refused > 0, JSON.stringify(load));
+  // All of it is there again, from the charter on.
+  const { entries } = await ask('limit=1000');
+  assert.deepEqual(
+    entries.map(({ index }) => index),
+    Array.from({ length: world.log.published()?.size ?? 0 }, (_, i) => i),
+  );
+  assert.equal((await ask(`run=load-1-${runs - 1}`)).entries.length, 1);
 });

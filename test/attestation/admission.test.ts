@@ -21,12 +21,12 @@ import {
   replay,
   sign,
   signEnvelope,
-  signingKey,
+  signerOf,
   termsDigest,
   termsInForce,
 } from '../../attestation/index.js';
 import type { Envelope, KeyStatement, Terms, UnsignedStatement } from '../../attestation/index.js';
-import { encodeUtf8, publicKeyFromSeed } from '../../tlog/index.js';
+import { encodeHex, encodeUtf8, publicKeyFromSeed } from '../../tlog/index.js';
 import {
   ORIGIN,
   SPECIFICATION,
@@ -615,9 +615,11 @@ test('the key for a signature is found before admission, and a verified one is n
     seed('example-lab'),
   );
   const entry = prepareEntry(formatEnvelope(envelope));
-  assert.deepEqual(await signingKey(world.store, entry), publicKeyFromSeed(seed('example-lab')));
+  const known = await signerOf(world.store, entry);
+  assert.equal(known?.key, encodeHex(publicKeyFromSeed(seed('example-lab'))));
+  assert.equal(known.participant, 'example-lab');
   assert.equal(
-    await signingKey(world.store, prepareEntry(sign(await world.participant('x'), seed('stranger')))),
+    await signerOf(world.store, prepareEntry(sign(await world.participant('x'), seed('stranger')))),
     undefined,
   );
   const broken = { ...envelope, signature: new Uint8Array(64) };

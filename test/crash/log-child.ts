@@ -20,7 +20,7 @@ const log = await startLog({
   listen: { host: '127.0.0.1', port: 0 },
   clock: systemClock,
   publishPartials: true,
-  limits: { publishIntervalMs: 0, ratePerKey: 0 },
+  limits: { publishIntervalMs: 0, ratePerParticipant: 0 },
   logger: jsonLogger(
     (line) => process.stderr.write(line),
     () => Date.now(),

@@ -330,4 +330,28 @@ export const logServerMutants: readonly Mutant[] = [
     test: 'test/search.test.ts',
     name: 'one address has 16 readers',
   },
+  {
+    desc: 'one rate for all keys of a participant',
+    file: 'log-server/admission-charter.ts',
+    find: 'signer?.until === null ? signer.participant : parsed.envelope.keyid',
+    replace: 'parsed.envelope.keyid',
+    test: 'log-server/admission-charter.test.ts',
+    name: 'all keys of a participant have one share',
+  },
+  {
+    desc: 'no share of the rate for a key that has ended',
+    file: 'log-server/admission-charter.ts',
+    find: 'signer?.until === null ? signer.participant : parsed.envelope.keyid',
+    replace: 'signer?.participant ?? parsed.envelope.keyid',
+    test: 'log-server/admission-charter.test.ts',
+    name: 'a key that has ended uses up nothing',
+  },
+  {
+    desc: 'the schemas of query parameters, which the OpenAPI document promises',
+    file: 'log-server/http/parameters.ts',
+    find: 'if (problem !== undefined) throw bad(`${name}: expected ${problem.expected}, found ${problem.found}`);',
+    replace: "if (problem !== undefined && schema.type === 'integer') throw bad(problem.expected);",
+    test: 'test/openapi.test.ts',
+    name: 'what is none is 400',
+  },
 ];

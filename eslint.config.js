@@ -40,6 +40,29 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': ['error', { patterns: ['node:*', 'fs', 'path', 'crypto'] }] },
   },
   {
+    // An error says what was expected, what was found, and what to do.
+    files: ['{tlog,client,evidence,attestation,system,log-server,witness,cli}/**/*.ts'],
+    ignores: ['**/*.test.ts', 'log-server/testing/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'NewExpression[callee.name=/^(Stele|Tlog|Client|Evidence|Attestation|KeyFile|Signing|Log|NotAdmitted|Storage|Witness)Error$/][arguments.length<3]',
+          message: 'expected a hint, which says what to do, as the third argument',
+        },
+        {
+          selector: "NewExpression[callee.name='CliError'][arguments.length<4]",
+          message: 'expected a hint, which says what to do, as the fourth argument',
+        },
+        {
+          selector: "NewExpression[callee.name=/Error$/] > Literal[value='']",
+          message: 'expected words, found an empty text',
+        },
+      ],
+    },
+  },
+  {
     // The slow references judge the fast code, so they may not import it.
     files: ['test/reference/**/*.ts', 'test/vectors/generate*.ts'],
     rules: {

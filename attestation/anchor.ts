@@ -59,6 +59,7 @@ export function buildAnchor(options: {
     throw new AttestationError(
       'entry_too_large',
       `anchor: expected at most ${terms.sizeLimit} bytes, found ${size}`,
+      'take a policy with fewer witnesses, or raise the size limit by an amendment',
     );
   return envelope;
 }

@@ -262,6 +262,7 @@ export function statementFromPredicate(
       throw new AttestationError(
         'unknown_type',
         `expected charter-amendment, freeze, participant, participant-key, run-intent, run-progress or run-final, found ${JSON.stringify(type)}`,
+        'name one of them',
       );
   }
 }

@@ -47,11 +47,13 @@ export function admitCharter(
     throw new AttestationError(
       'bad_signature',
       `charter: expected a signature by the operator key ${signer}, found one that does not verify`,
+      'entry 0 must be signed by the key that it names as the operator’s',
     );
   if (entry.leaf.length > terms.sizeLimit)
     throw new AttestationError(
       'entry_too_large',
       `charter: expected at most ${terms.sizeLimit} bytes, its own limit, found ${entry.leaf.length}`,
+      'raise the size limit, or shorten the terms',
     );
   const digest = termsDigest(terms);
   const checked = checkTermsOnce(digest, terms);

@@ -104,6 +104,7 @@ export function checkStatement(statement: AnyStatement | KnownStatement): KnownS
     throw new AttestationError(
       'unknown_type',
       `statement: expected a type that spec/schema/ describes, found ${quote(statement.predicateType)}`,
+      'is it misspelt, or of a newer version? The types are in spec/attestations.md',
     );
   checkAgainst(name, statement as unknown as Json);
   const known = statement as KnownStatement;

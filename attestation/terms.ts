@@ -114,6 +114,7 @@ function readLogKeys(terms: Terms): Vkey[] {
       throw new AttestationError(
         'terms_log_keys',
         `terms: expected log keys of type ${NOTE_ED25519} or ${COSIGNATURE_MLDSA44}, found ${vkey.type}`,
+        'give the keys that the log signs its checkpoints with',
       );
     return vkey;
   });
@@ -157,6 +158,7 @@ function collectKeys(terms: Terms, logKeys: readonly Vkey[]): Pick<CheckedTerms,
     throw new AttestationError(
       'terms_registrars',
       `terms: expected a threshold of at most the number of different registrars, found ${threshold} of ${members.length}`,
+      'lower the threshold, or name more registrars',
     );
   for (const member of members) officer(member, 'registrar');
   return { keys, officers };

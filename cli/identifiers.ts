@@ -27,7 +27,12 @@ export function checkDecimal(text: string, what: string): string {
 export function checkCount(text: string, what: string): number {
   const value = Number(checkDecimal(text, what));
   if (Number.isSafeInteger(value)) return value;
-  throw new CliError(EXIT.usage, 'bad_number', `${what}: expected at most 2^53 - 1, found ${text}`);
+  throw new CliError(
+    EXIT.usage,
+    'bad_number',
+    `${what}: expected at most 2^53 - 1, found ${text}`,
+    'larger numbers are not supported',
+  );
 }
 
 /** Seconds since 1970 from such a number or an ISO 8601 time with its zone. Throws CliError "bad_time". */

@@ -85,7 +85,11 @@ export async function look(url: string, policy: Policy, asking: Asking): Promise
       try {
         const { checkpoint, cosignatures } = openCheckpoint(body, keys, witnesses);
         if (checkpoint.origin !== origin) {
-          throw new SteleError('other_log', `expected a checkpoint of ${origin}, found another log's`, '');
+          throw new SteleError(
+            'other_log',
+            `expected a checkpoint of ${origin}, found another log's`,
+            'the witness mixes up its logs: tell its operator',
+          );
         }
         const { size } = checkpoint;
         return {

@@ -14,7 +14,13 @@ export const systemTimer: Timer = {
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {
-        reject(new ClientError('aborted', 'the wait was called off'));
+        reject(
+          new ClientError(
+            'aborted',
+            'the wait was called off',
+            'somebody called it off; ask again if that was not you',
+          ),
+        );
         return;
       }
       const timer = setTimeout(resolve, ms);
@@ -22,7 +28,13 @@ export const systemTimer: Timer = {
         'abort',
         () => {
           clearTimeout(timer);
-          reject(new ClientError('aborted', 'the wait was called off'));
+          reject(
+            new ClientError(
+              'aborted',
+              'the wait was called off',
+              'somebody called it off; ask again if that was not you',
+            ),
+          );
         },
         { once: true },
       );
@@ -62,12 +74,28 @@ export async function exchange(url: string, options: ExchangeOptions): Promise<A
   const stop = new AbortController();
   const done = new AbortController();
   const callOff = (): void => stop.abort();
-  if (options.signal?.aborted) throw new ClientError('aborted', `${url}: called off before it was sent`);
+  if (options.signal?.aborted)
+    throw new ClientError(
+      'aborted',
+      `${url}: called off before it was sent`,
+      'somebody called it off; ask again if that was not you',
+    );
   options.signal?.addEventListener('abort', callOff, { once: true });
   const aborted = new Promise<never>((_, reject) => {
-    stop.signal.addEventListener('abort', () => reject(new ClientError('aborted', `${url}: called off`)), {
-      once: true,
-    });
+    stop.signal.addEventListener(
+      'abort',
+      () =>
+        reject(
+          new ClientError(
+            'aborted',
+            `${url}: called off`,
+            'somebody called it off; ask again if that was not you',
+          ),
+        ),
+      {
+        once: true,
+      },
+    );
   });
   const late = options.timer.sleep(options.timeoutMs, done.signal).then((): never => {
     throw new ClientError(

@@ -263,7 +263,8 @@ export class LogReader {
 
   async #ready(): Promise<{ checkpoint: VerifiedCheckpoint; tiles: VerifiedTiles }> {
     if (!this.#current) await this.checkpoint();
-    if (!this.#current) throw new ClientError('not_found', 'no checkpoint was adopted');
+    if (!this.#current)
+      throw new ClientError('not_found', 'no checkpoint was adopted', 'read the checkpoint first');
     return this.#current;
   }
 

@@ -167,7 +167,11 @@ export class WitnessClient {
       if (!vkey) continue;
       // SPEC: "If the cosignature format supports timestamps, the timestamp MUST be zero."
       if (verifySubtree(vkey, { origin, start, end, hash }, signature) !== 0) {
-        throw new ClientError('bad_reply', `${this.url}: expected a subtree cosignature without a time`);
+        throw new ClientError(
+          'bad_reply',
+          `${this.url}: expected a subtree cosignature without a time`,
+          'the witness does not keep to C2SP tlog-witness: tell its operator',
+        );
       }
       lines.push(line);
     }
@@ -216,6 +220,7 @@ export class WitnessClient {
         throw new ClientError(
           'bad_reply',
           `${this.url}: expected a cosignature with a time, found none in it`,
+          'the witness does not keep to C2SP tlog-witness: tell its operator',
         );
       }
       cosignatures.push({ vkey, timestamp, line });
@@ -250,7 +255,11 @@ export function formatSignSubtree({ start, end, hash, proof, note }: SignSubtree
 function parseSizeBody(body: Uint8Array, url: string): number {
   const text = decodeUtf8(body, 'the size in a 409');
   if (!text.endsWith('\n')) {
-    throw new ClientError('bad_reply', `${url}: expected a size and a newline, found no newline`);
+    throw new ClientError(
+      'bad_reply',
+      `${url}: expected a size and a newline, found no newline`,
+      'the witness does not keep to C2SP tlog-witness: tell its operator',
+    );
   }
   return parseDecimal(text.slice(0, -1), 'the size in a 409');
 }

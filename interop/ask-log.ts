@@ -43,7 +43,7 @@ await check('merkle verifies the inclusion proofs of our HTTP API', async () => 
         index,
         treeSize,
         leafHash: encodeHex(leafHash(decodeBase64(String(entry.entry), 'entry'))),
-        rootHash: answer.rootHash,
+        rootHash: hashes([answer.rootHash])[0],
         proof: hashes(answer.proof),
       });
     }
@@ -60,9 +60,9 @@ await check('merkle verifies its consistency proofs', async () => {
       questions.push({
         kind: 'consistency',
         oldSize: from,
-        oldRoot: answer.fromRootHash,
+        oldRoot: hashes([answer.fromRootHash])[0],
         newSize: to,
-        newRoot: answer.toRootHash,
+        newRoot: hashes([answer.toRootHash])[0],
         proof: hashes(answer.proof),
       });
     }

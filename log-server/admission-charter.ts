@@ -85,7 +85,11 @@ export class CharterAdmission implements Admission<PreparedEnvelope> {
     // Only what is published is ever anchored, so a larger size can only be wrong.
     if (size <= this.#storage.size) return this.#storage.rootAt(size);
     return Promise.reject(
-      new NotAdmittedError('anchor_size', `expected the size of a published tree, found ${size}`),
+      new NotAdmittedError(
+        'anchor_size',
+        `expected the size of a published tree, found ${size}`,
+        'only what is published is anchored',
+      ),
     );
   }
 }

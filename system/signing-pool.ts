@@ -292,5 +292,9 @@ function failed(what: string): SigningError {
 }
 
 function stopped(): SigningError {
-  return new SigningError('signing_failed', 'signing: expected to go on, found that the program stops');
+  return new SigningError(
+    'signing_failed',
+    'signing: expected to go on, found that the program stops',
+    'ask again once it runs again',
+  );
 }

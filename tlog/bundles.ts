@@ -7,7 +7,11 @@ import { MAX_ENTRY_SIZE, TILE_WIDTH } from './tiles.js';
 
 function checkCount(count: number): void {
   if (!Number.isInteger(count) || count < 1 || count > TILE_WIDTH) {
-    throw new TlogError('bad_bundle', `entry bundle: expected 1 to ${TILE_WIDTH} entries, found ${count}`);
+    throw new TlogError(
+      'bad_bundle',
+      `entry bundle: expected 1 to ${TILE_WIDTH} entries, found ${count}`,
+      'this is a bundle of another size: is the log damaged, or the size wrong?',
+    );
   }
 }
 
@@ -21,6 +25,7 @@ export function formatBundle(entries: readonly Uint8Array[]): Uint8Array {
       throw new TlogError(
         'entry_too_large',
         `log entry: expected at most ${MAX_ENTRY_SIZE} bytes, found ${entry.length}`,
+        'long lists travel as Merkle roots; a log that holds such an entry is damaged',
       );
     }
     out[offset] = Math.floor(entry.length / 256);

@@ -30,6 +30,7 @@ export class CompactRange {
       throw new TlogError(
         'bad_edge',
         `right edge: expected ${expected} hashes for a tree of size ${size}, found ${hashes.length}`,
+        'the hashes must be those of the perfect subtrees that make up a tree of that size',
       );
     }
     this.#size = size;

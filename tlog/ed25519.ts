@@ -38,7 +38,11 @@ export function verifyEd25519(signature: Uint8Array, message: Uint8Array, public
 
 function checkSeed(seed: Uint8Array): void {
   if (seed.length !== 32) {
-    throw new TlogError('bad_seed', `Ed25519 seed: expected 32 bytes, found ${seed.length}`);
+    throw new TlogError(
+      'bad_seed',
+      `Ed25519 seed: expected 32 bytes, found ${seed.length}`,
+      'give 32 bytes that nobody can guess',
+    );
   }
 }
 

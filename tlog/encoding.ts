@@ -26,6 +26,7 @@ export function parseDecimal(text: string, what = 'number'): number {
     throw new TlogError(
       'bad_decimal',
       `${what}: expected a decimal without sign or leading zero, found ${quote(text)}`,
+      'write it in digits: 0, 1, 42',
     );
   }
   const value = Number(text);
@@ -137,6 +138,7 @@ export function decodeHex(text: string, what = 'hex'): Uint8Array {
     throw new TlogError(
       'bad_hex',
       `${what}: expected an even number of lower-case hex digits, found ${quote(text)}`,
+      'write it as 0-9 and a-f, two digits to a byte',
     );
   }
   return out;
@@ -152,6 +154,7 @@ export function encodeUtf8(text: string, what = 'text'): Uint8Array {
     throw new TlogError(
       'bad_utf8',
       `${what}: expected Unicode text, found a lone surrogate in ${quote(text)}`,
+      'take the broken character out',
     );
   }
   return utf8Encoder.encode(text);
@@ -234,7 +237,11 @@ export function uintBytes(value: number, length: number): Uint8Array {
     rest = Math.floor(rest / 256);
   }
   if (rest !== 0) {
-    throw new TlogError('unsafe_integer', `expected an integer of ${length} bytes, found ${value}`);
+    throw new TlogError(
+      'unsafe_integer',
+      `expected an integer of ${length} bytes, found ${value}`,
+      'numbers of more than 2^53 - 1 are not supported',
+    );
   }
   return out;
 }

@@ -17,6 +17,7 @@ export function checkHash(hash: Uint8Array, what: string): Uint8Array {
     throw new TlogError(
       'bad_hash',
       `${what}: expected a SHA-256 hash of 32 bytes, found ${hash.length} bytes`,
+      'a hash of this tree is the 32 bytes of SHA-256',
     );
   }
   return hash;

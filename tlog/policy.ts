@@ -77,7 +77,11 @@ export function evaluatePolicy(policy: Policy, note: Uint8Array): PolicyEvaluati
   });
   const [first] = opened.logSignatures;
   if (first === undefined)
-    throw new TlogError('unknown_log', 'checkpoint: expected a signature by a log, found none');
+    throw new TlogError(
+      'unknown_log',
+      'checkpoint: expected a signature by a log, found none',
+      'is it the right log? The policy must have a line "log VKEY" with its key',
+    );
   const met = quorumMet(policy, new Set(cosignatures.map(({ witness }) => witness.name)));
   return { ...opened, log: first.vkey, cosignatures, met };
 }

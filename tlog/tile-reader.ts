@@ -62,6 +62,7 @@ export function tileRoot(tile: Uint8Array): Uint8Array {
     throw new TlogError(
       'bad_tile',
       `tile: expected the hashes of a perfect subtree, found ${tile.length} bytes`,
+      'the tile is not the one of that place: it may be damaged on its way or at its source',
     );
   }
   // Each row takes the place of the one below. The byte before a pair is of the pair before it, which has been

@@ -28,7 +28,11 @@ export type TilePath = ({ kind: 'tile' } & TileId) | { kind: 'entries'; index: n
 
 function checkWidth(width: number): void {
   if (!Number.isInteger(width) || width < 1 || width > TILE_WIDTH) {
-    throw new TlogError('bad_tile', `tile width: expected 1 to ${TILE_WIDTH}, found ${width}`);
+    throw new TlogError(
+      'bad_tile',
+      `tile width: expected 1 to ${TILE_WIDTH}, found ${width}`,
+      'tiles are as C2SP tlog-tiles says: it may be damaged on its way or at its source',
+    );
   }
 }
 
@@ -46,7 +50,11 @@ function pathSuffix(index: number, width: number): string {
 /** `tile/<L>/<N>[.p/<W>]`, relative to the log's prefix. Throws TlogError "bad_tile" or "unsafe_integer". */
 export function tilePath(tile: TileId): string {
   if (!Number.isInteger(tile.level) || tile.level < 0 || tile.level > MAX_TILE_LEVEL) {
-    throw new TlogError('bad_tile', `tile level: expected 0 to ${MAX_TILE_LEVEL}, found ${tile.level}`);
+    throw new TlogError(
+      'bad_tile',
+      `tile level: expected 0 to ${MAX_TILE_LEVEL}, found ${tile.level}`,
+      'tiles are as C2SP tlog-tiles says: it may be damaged on its way or at its source',
+    );
   }
   return `tile/${tile.level}/${pathSuffix(tile.index, tile.width)}`;
 }
@@ -155,7 +163,11 @@ export function parseTile(bytes: Uint8Array, width: number): Uint8Array[] {
 export function sliceTile(bytes: Uint8Array, width: number): Uint8Array {
   checkWidth(width);
   if (bytes.length < width * HASH_SIZE || bytes.length % HASH_SIZE !== 0) {
-    throw new TlogError('bad_tile', `tile: expected at least ${width} hashes, found ${bytes.length} bytes`);
+    throw new TlogError(
+      'bad_tile',
+      `tile: expected at least ${width} hashes, found ${bytes.length} bytes`,
+      'tiles are as C2SP tlog-tiles says: it may be damaged on its way or at its source',
+    );
   }
   return bytes.slice(0, width * HASH_SIZE);
 }

@@ -135,6 +135,7 @@ export function verifyTlogProof(claim: {
     throw new TlogError(
       'bad_proof',
       `inclusion proof: expected an index below the tree size ${checkpoint.size}, found ${index}`,
+      'the proof is of another tree: fetch it again',
     );
   }
   verifyInclusion({

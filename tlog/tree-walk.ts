@@ -82,7 +82,11 @@ export async function rangeHashes(
   if (nodes.length === 0) return [];
   const hashes = await read(nodes);
   if (hashes.length !== nodes.length) {
-    throw new TlogError('bad_hash', `hash reader: expected ${nodes.length} hashes, found ${hashes.length}`);
+    throw new TlogError(
+      'bad_hash',
+      `hash reader: expected ${nodes.length} hashes, found ${hashes.length}`,
+      'the reader of hashes must answer each that it is asked for',
+    );
   }
   let next = 0;
   return wanted.map((parts) => {
@@ -93,7 +97,11 @@ export async function rangeHashes(
 
 export function checkProof(proof: readonly Uint8Array[], expected: number, what: string): void {
   if (proof.length !== expected) {
-    throw new TlogError('bad_proof', `${what}: expected ${expected} hashes, found ${proof.length}`);
+    throw new TlogError(
+      'bad_proof',
+      `${what}: expected ${expected} hashes, found ${proof.length}`,
+      'the proof is of another index or size: fetch it again',
+    );
   }
   for (const hash of proof) checkHash(hash, what);
 }

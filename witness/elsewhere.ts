@@ -31,10 +31,15 @@ export function elsewhere(
     ask: () => Promise<Uint8Array | undefined>,
   ): Promise<Uint8Array | undefined> => {
     const rested = clock.monotonic() - (failed.get(who) ?? -Infinity);
-    if (rested < REST) throw new ClientError('unreachable', `${who}: did not answer just now`);
+    if (rested < REST)
+      throw new ClientError('unreachable', `${who}: did not answer just now`, 'it is asked again in a while');
     const done = new AbortController();
     const late = clock.sleep(PATIENCE, done.signal).then((): never => {
-      throw new ClientError('timeout', `${who}: no answer within ${PATIENCE} ms`);
+      throw new ClientError(
+        'timeout',
+        `${who}: no answer within ${PATIENCE} ms`,
+        'it is asked again in a while',
+      );
     });
     late.catch(() => undefined);
     try {

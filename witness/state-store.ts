@@ -140,7 +140,13 @@ export class StateStore implements States {
   advance(origin: string, number: number, make: Make): Promise<Advance> {
     const slot = this.#slots.get(origin);
     if (!slot)
-      return Promise.reject(new WitnessError('bad_log', `${origin}: expected a log that was loaded`));
+      return Promise.reject(
+        new WitnessError(
+          'bad_log',
+          `${origin}: expected a log that was loaded`,
+          'add it with stele-witness add-log, and reload',
+        ),
+      );
     const run = slot.queue.then(async (): Promise<Advance> => {
       if (slot.failed) throw slot.failed;
       if (slot.state.number !== number) return { swapped: false, state: slot.state };

@@ -48,7 +48,11 @@ export class TreeStore implements Trees {
   }
 
   async read<T>(head: Head, use: (tiles: VerifiedTiles) => Promise<T>): Promise<T> {
-    let failure: unknown = new ClientError('not_found', 'expected an address of the log, found none');
+    let failure: unknown = new ClientError(
+      'not_found',
+      'expected an address of the log, found none',
+      'name it: url in the configuration, or --log',
+    );
     for (const [i, source] of this.#sources.entries()) {
       try {
         return await use(this.#tree(head, i, source));

@@ -40,7 +40,7 @@ export function apiRoutes(app: Hono<HttpEnv>, log: LogView): void {
     return json({
       origin: log.storage.origin,
       size,
-      rootHash: encodeHex(rootHash),
+      rootHash: encodeBase64(rootHash),
       checkpoint: decodeUtf8(note),
     });
   });
@@ -68,7 +68,7 @@ export function apiRoutes(app: Hono<HttpEnv>, log: LogView): void {
     return json({
       index,
       size,
-      rootHash: encodeHex(await log.storage.rootAt(size)),
+      rootHash: encodeBase64(await log.storage.rootAt(size)),
       proof: proof.map(encodeBase64),
     });
   });
@@ -83,8 +83,8 @@ export function apiRoutes(app: Hono<HttpEnv>, log: LogView): void {
     return json({
       from,
       to,
-      fromRootHash: encodeHex(await log.storage.rootAt(from)),
-      toRootHash: encodeHex(await log.storage.rootAt(to)),
+      fromRootHash: encodeBase64(await log.storage.rootAt(from)),
+      toRootHash: encodeBase64(await log.storage.rootAt(to)),
       proof: proof.map(encodeBase64),
     });
   });

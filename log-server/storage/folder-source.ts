@@ -37,9 +37,14 @@ export class FolderSource implements TileSource {
       }
       return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     } catch (cause) {
-      throw new ClientError('not_found', `${path}: expected a file in ${this.folder}, found none`, '', {
-        cause,
-      });
+      throw new ClientError(
+        'not_found',
+        `${path}: expected a file in ${this.folder}, found none`,
+        'give the folder in which the log’s checkpoint and tile/ lie',
+        {
+          cause,
+        },
+      );
     }
   }
 

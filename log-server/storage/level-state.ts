@@ -45,7 +45,11 @@ export class LevelTreeState implements TreeState {
     const { db, close } = await openDatabase(folder, true);
     try {
       for await (const key of db.keys({ limit: 1 })) {
-        throw new StorageError('already_exists', `${folder} holds a state already (${showKey(key)})`);
+        throw new StorageError(
+          'already_exists',
+          `${folder} holds a state already (${showKey(key)})`,
+          'choose another folder',
+        );
       }
       const chain = new Uint8Array(32);
       const head: StoredHead = {
@@ -235,7 +239,7 @@ export class LevelTreeState implements TreeState {
   }
 
   async close(): Promise<void> {
-    this.#failed ??= new StorageError('closed', 'state: it was closed');
+    this.#failed ??= new StorageError('closed', 'state: it was closed', 'open the folder again');
     await this.#release();
   }
 

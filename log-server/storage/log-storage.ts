@@ -132,6 +132,7 @@ export class SeamStorage implements LogStorage {
         throw new StorageError(
           'not_allowed',
           `commit: entry ${long} of the batch has ${batch.entries[long]?.length ?? 0} bytes, at most ${MAX_ENTRY_SIZE} fit`,
+          'split it, or commit to it by its hash',
         );
       }
       await this.#checkSpace();

@@ -103,14 +103,15 @@ export class MemoryTreeState implements TreeState {
 
   async #answer<T>(work: () => T): Promise<T> {
     await Promise.resolve();
-    if (this.#closed) throw new StorageError('closed', 'state: it was closed');
+    if (this.#closed) throw new StorageError('closed', 'state: it was closed', 'open it again');
     return work();
   }
 }
 
 /** The lock beside a key, in memory. `holder` is shared by all who contend for one key. */
 export function memoryKeyLock(holder: { held: boolean; mark: SignedMark | undefined }): KeyLock {
-  if (holder.held) throw new StorageError('locked', 'the key is in use in this process');
+  if (holder.held)
+    throw new StorageError('locked', 'the key is in use in this process', 'close the other one first');
   holder.held = true;
   return {
     get mark() {

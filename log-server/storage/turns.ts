@@ -32,7 +32,7 @@ export class Turns {
 
   /** Lets what is under way end; everything after it is refused. */
   async close(): Promise<void> {
-    this.#failed ??= new StorageError('closed', 'storage: it was closed');
+    this.#failed ??= new StorageError('closed', 'storage: it was closed', 'open the folder again');
     await Promise.allSettled(Object.values(this.#queues));
   }
 }

@@ -91,7 +91,11 @@ function hashOf(origin: string): string {
 
 function addressOf({ name, url }: Peer, path: string): string {
   if (url === undefined) {
-    throw new ClientError('unreachable', `${name}: expected a peer with an address, found none`, '');
+    throw new ClientError(
+      'unreachable',
+      `${name}: expected a peer with an address, found none`,
+      'give its address: stele-witness add-peer --url',
+    );
   }
   return joinUrl(url, path);
 }

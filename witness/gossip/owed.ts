@@ -19,7 +19,11 @@ export function parseOwed(bytes: Uint8Array): Owed {
   const text = decodeUtf8(bytes, 'consistency');
   const [first = '', ...lines] = text.split('\n');
   if (!first.startsWith('root ') || lines.pop() !== '' || lines.length > MAX_HASHES) {
-    throw new WitnessError('bad_request', 'consistency: expected a root and a proof, found others');
+    throw new WitnessError(
+      'bad_request',
+      'consistency: expected a root and a proof, found others',
+      'the answer to a debt is as spec/gossip.md says',
+    );
   }
   const hash = (line: string): Uint8Array => checkHash(decodeBase64(line, 'hash'), 'hash');
   return { oldRoot: hash(first.slice('root '.length)), proof: lines.map(hash) };

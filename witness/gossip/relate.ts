@@ -1,6 +1,6 @@
 // Where a report stands in our history, as far as that can be shown, and what follows from it: the largest
 // tree known to be on our history grows, or whoever signed both is convicted.
-import { encodeHex } from '../../tlog/index.js';
+import { encodeBase64 } from '../../tlog/index.js';
 import type { Logger } from '../log.js';
 import type { Background } from './background.js';
 import type { Court, Made } from './court.js';
@@ -164,6 +164,6 @@ export class Relater {
   #describe(w: Watched, { head, peers }: Report): string {
     const signers = [...head.lines.values()].map(({ vkey }) => vkey.name).join(', ');
     const shown = peers.size === 0 ? '' : `, shown by ${[...peers].join(', ')}`;
-    return `size ${head.size} root ${encodeHex(head.rootHash)}, signed by ${signers}${shown}: no tiles and no peer show how it stands to our size ${w.base?.size ?? 0}`;
+    return `size ${head.size} root ${encodeBase64(head.rootHash)}, signed by ${signers}${shown}: no tiles and no peer show how it stands to our size ${w.base?.size ?? 0}`;
   }
 }

@@ -158,7 +158,11 @@ function limited(source: TileSource): TileSource {
       left-- > 0
         ? source.tile(tile)
         : Promise.reject(
-            new ClientError('too_large', `expected at most ${MAX_FETCHES} tiles, found more asked for`),
+            new ClientError(
+              'too_large',
+              `expected at most ${MAX_FETCHES} tiles, found more asked for`,
+              'a tree that needs more is not looked into',
+            ),
           ),
   };
 }
@@ -178,5 +182,5 @@ function edgePath(level: number, size: number): string {
 }
 
 function missing(what: string): ClientError {
-  return new ClientError('not_found', `${what}: not kept`);
+  return new ClientError('not_found', `${what}: not kept`, 'only the right edge of the newest tree is kept');
 }

@@ -2,7 +2,7 @@
 // Each command loads what it needs when it runs: a module takes a millisecond, and all together are 140.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, type Option } from 'commander';
+import { Command, InvalidArgumentError, type Option } from 'commander';
 import type { Predecessor } from '../attestation/index.js';
 import {
   EXIT,
@@ -386,12 +386,22 @@ async function readInput(path: string): Promise<Uint8Array> {
 
 function officerName(text: string): OfficerName {
   const [participant = '', ...name] = text.split(':');
-  return { participant, name: name.join(':') || participant };
+  return { participant: identifier(participant), name: name.join(':') || participant };
+}
+
+/** Throws commander's error, so that a wrong one is a usage error that names the flag. */
+function identifier(text: string): string {
+  if (/^[a-z0-9][a-z0-9._-]{0,63}$/.test(text)) return text;
+  throw new InvalidArgumentError(
+    'Expected an identifier in front of the colon: lower-case letters, digits, ".", "_" and "-".',
+  );
 }
 
 function registrar(text: string, before: unknown): OfficerOptions[] {
   const [participant = '', ...rest] = text.split(':');
   const key = rest.pop() ?? '';
+  if (!/^[0-9a-f]{64}$/.test(key))
+    throw new InvalidArgumentError('Expected ID:NAME:KEY, the key in 64 lower-case hex digits.');
   const officers = Array.isArray(before) ? (before as OfficerOptions[]) : [];
-  return [...officers, { participant, name: rest.join(':') || participant, key }];
+  return [...officers, { participant: identifier(participant), name: rest.join(':') || participant, key }];
 }

@@ -7,7 +7,7 @@ from hashlib import sha256
 import ed25519
 import mldsa44
 import tree
-from plain import SAFE, Refused, check, decimal, unbase64, utf8
+from plain import SAFE, Refused, check, decimal, enbase64, unbase64, utf8
 
 # formats.md, "One spelling": Go's unicode.IsSpace, and control characters. "+" by signed-note.
 BAD_IN_NAME = re.compile("[\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000+]")
@@ -37,6 +37,15 @@ def parse_vkey(text, code="bad_vkey"):
     return Key(name, id_, kind, raw)
 
 
+def key_of_seed(name, kind, seed):
+    raw = SEEDS[kind].public_key_of_seed(seed)
+    return Key(name, key_id(name, kind, raw), kind, raw)
+
+
+def format_vkey(key):
+    return f"{key.name}+{key.id}+{enbase64(bytes([key.type]) + key.raw)}"
+
+
 def vkey_of_signing_key(text):
     """formats.md, "Keys": the line of a private key, with 32 bytes of seed."""
     code = "bad_signing_key"
@@ -44,9 +53,9 @@ def vkey_of_signing_key(text):
     name, id_, material = (text[12:].split("+", 2) + ["", ""])[:3]
     raw = unbase64(material, code)
     check(name and not BAD_IN_NAME.search(name) and len(raw) == 33 and raw[0] in SEEDS, code)
-    public = SEEDS[raw[0]].public_key_of_seed(raw[1:])
-    check(id_ == key_id(name, raw[0], public), code)
-    return Key(name, id_, raw[0], public)
+    key = key_of_seed(name, raw[0], raw[1:])
+    check(id_ == key.id, code)
+    return key
 
 
 @dataclass
@@ -124,6 +133,17 @@ def verify_line(key, text, line):
     signature = line.signature if key.type == 1 else line.signature[8:]
     check(SEEDS[key.type].verify(key.raw, message, signature), "bad_signature")
     return timestamp
+
+
+def format_line(key, signature):
+    return f"\u2014 {key.name} {enbase64(bytes.fromhex(key.id) + signature)}\n"
+
+
+def sign_line(key, seed, text, timestamp=None):
+    """A line by an Ed25519 key: type 1, or type 4 with a time."""
+    stamp = b"" if timestamp is None else timestamp.to_bytes(8, "big")
+    message, _ = signed_message(key, text, stamp + bytes(64))
+    return format_line(key, stamp + ed25519.sign(seed, message))
 
 
 def open_note(raw, keys):

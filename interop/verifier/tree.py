@@ -76,6 +76,18 @@ def verify_consistency(old, old_root, new, new_root, proof):
     check(fr == old_root and sr == new_root, "root_mismatch")
 
 
+def consistency(old, hashes):
+    """RFC 6962 section 2.1.2: PROOF(old, D[n]), from the leaf hashes of D[n]. Requires 0 < old <= n."""
+    def subproof(m, leaves, whole):
+        if m == len(leaves):
+            return [] if whole else [root(leaves)]
+        k = 1 << (len(leaves) - 1).bit_length() - 1
+        if m <= k:
+            return subproof(m, leaves[:k], whole) + [root(leaves[k:])]
+        return subproof(m - k, leaves[k:], False) + [root(leaves[:k])]
+    return subproof(old, hashes, True)
+
+
 def verify_subtree(start, end, size, subtree, expected, proof):
     """formats.md, "Subtrees": by the recursion that makes such a proof, from its last hash back to its first."""
     check(0 <= start < end <= size and start % (1 << (end - start - 1).bit_length()) == 0, "bad_subtree")

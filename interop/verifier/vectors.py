@@ -7,6 +7,7 @@ from pathlib import Path
 import ed25519
 import mldsa44
 import notes
+import peer
 import statements
 import tree
 from evidence import Evidence
@@ -125,6 +126,36 @@ def evidence(c):
     return {**found, "convicted": list(dict.fromkeys(vkeys[key] for key in found["convicted"]))}
 
 
+def owed(c):
+    root, proof = peer.parse_owed(c["body"].encode())
+    tree.verify_consistency(c["oldSize"], root, c["newSize"], unhex(c["newRoot"]), proof)
+    return {"oldRoot": root.hex()}
+
+
+def reports(c):
+    """Of this file the word counts, and the evidence."""
+    here = peer.Peer("own.example", bytes(32))
+    here.key = notes.parse_vkey(c["own"])
+    for vkey in c["logs"]:
+        log = here.add_log(vkey)
+    for vkey in c["peers"]:
+        here.add_peer([vkey], None)
+    log.cosigned = log.largest = here.read(c["cosigned"].encode())[1]
+    log.leaves = hex_list(c["kept"])
+    here.ask = lambda _, size, large: [peer.parse_owed(o["body"].encode()) for o in c["owed"] if (o["old"], o["new"]) == (size, large.point.size)]
+    for note in c["met"]:
+        here.report(note.encode(), here.others[0], ask=True)
+    try:
+        said = here.report(raw(c, "note"), here.others[0], ask=True)[0].replace("consistent", "ok")
+    except Refused as refused:
+        said = str(refused).split(":")[0]
+    files = sorted(file.decode() for file in here.evidence.values())
+    if said == c["want"] and files == sorted(c["evidence"]):
+        check(said == "ok", said)
+        return {}
+    return {"want": said, "evidence": files}
+
+
 def canonical_json(c):
     return {"canonical": canonical(parse_json(unhex(c["input"]))).hex()}
 
@@ -161,7 +192,7 @@ def ledger_of_vectors():
 
 CHECKS = {"bundles": bundles, "canonical-json": canonical_json, "checkpoints": checkpoints, "consistency": consistency,
           "cosignatures": cosignatures, "disclosures": disclosures, "ed25519": ed25519_, "encodings": encodings, "envelopes": envelopes, "evidence": evidence,
-          "hashes": hashes, "inclusion": inclusion, "ledger": ledger_of_vectors(), "notes": notes_, "policies": policies,
+          "hashes": hashes, "inclusion": inclusion, "ledger": ledger_of_vectors(), "notes": notes_, "owed": owed, "policies": policies, "reports": reports,
           "signing-keys": signing_keys, "statements": statements_, "subtree-consistency": subtree_consistency, "subtrees": subtrees,
           "tile-paths": tile_paths, "tiles": tiles, "time-bounds": time_bounds_, "tlog-proofs": tlog_proofs, "vkeys": vkeys}
 

@@ -178,6 +178,26 @@ test('a witness that cosigned both histories is convicted as well; honest ones n
   for (const node of [near, far]) assert.deepEqual(convicted(node, witnesses), [log.origin, liar.name]);
 });
 
+test('a witness is convicted that cosigned the very tree that we did, and another', async () => {
+  for (const size of [600, 650]) {
+    const world = new World();
+    const near = await world.node('w1.example', [watched], { source: tilesOf(log, () => 900) });
+    const far = await world.node('w2.example', [watched], { source: tilesOf(fork, () => 900) });
+    const liar = await world.node('w3.example', [watched]);
+    near.cosign(log.note(600));
+    far.cosign(fork.note(size));
+    await near.gossip.idle();
+    await far.gossip.idle();
+    await world.meet(near, far, liar);
+    liar.cosign(log.note(600));
+    await near.gossip.round();
+    const both = addSignature(addSignature(fork.note(size), liar.key, 5), far.key, 5);
+    await near.gossip.observe(both, STRANGER);
+    await near.gossip.idle();
+    assert.deepEqual(convicted(near, [near.vkey, far.vkey, liar.vkey]), [log.origin, liar.name], `${size}`);
+  }
+});
+
 test('notes by nobody we know, forged lines, other logs, garbage: refused, and they spoil nothing', async () => {
   const { node } = await one({ source: tilesOf(log, () => 700) });
   node.cosign(log.note(400));

@@ -105,6 +105,13 @@ export const gossipMutants: readonly Mutant[] = [
     ...engine('a witness that cosigned both histories'),
   },
   {
+    desc: 'the conviction of a witness that cosigned the very tree that we did',
+    file: 'witness/gossip/relate.ts',
+    find: 'if (sameTree(ours, anchor) && both(anchor)) continue;',
+    replace: 'if (sameTree(ours, anchor)) continue;',
+    ...engine('a witness is convicted that cosigned the very tree'),
+  },
+  {
     desc: 'a checkpoint that was not cosigned is held against our history',
     file: 'witness/witness.ts',
     find: 'this.#gossip?.notCosigned(',

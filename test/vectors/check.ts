@@ -1,5 +1,6 @@
 import { attestationCheckers } from './check-attestation.js';
 import { evidenceCheckers } from './check-evidence.js';
+import { gossipCheckers } from './check-gossip.js';
 import { noteCheckers } from './check-notes.js';
 import { treeCheckers, type Checker } from './check-tree.js';
 
@@ -9,4 +10,5 @@ export const checkers: Readonly<Record<string, Checker>> = {
   ...noteCheckers,
   ...attestationCheckers,
   ...evidenceCheckers,
+  ...gossipCheckers,
 };

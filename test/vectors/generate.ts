@@ -8,6 +8,7 @@ import { consistency, hashes, inclusion } from './generate-merkle.js';
 import { checkpoints, notes } from './generate-notes.js';
 import { policies, tlogProofs } from './generate-policies.js';
 import { evidence } from './generate-evidence.js';
+import { owed, reports } from './generate-gossip.js';
 import { subtreeConsistency } from './generate-subtrees.js';
 import { bundles, tilePaths, tiles } from './generate-tiles.js';
 import type { Generator, Vector } from './vector.js';
@@ -38,6 +39,8 @@ export const generators: Readonly<Record<string, Generator>> = {
   'time-bounds.json': timeBounds,
   'ledger.json': ledger,
   'evidence.json': evidence,
+  'owed.json': owed,
+  'reports.json': reports,
 };
 
 /** The bytes of such a file: pure ASCII, so that no reader's idea of a string gets in the way. */

@@ -133,7 +133,11 @@ export class Relater {
     // A witness that signed this one and, earlier or later, one of ours.
     for (const { peer } of this.#options.peers()) {
       const { ours } = w.seenOf(peer.name);
-      if (!ours || !signedBy(head, peer.vkeys) || sameTree(ours, anchor)) continue;
+      const both = (tree: Head): boolean =>
+        peer.vkeys.some((vkey) => signedBy(tree, [vkey]) && signedBy(head, [vkey]));
+      if (!ours || !both(ours)) continue;
+      // The anchor was held against it; but what we cosigned has our own lines, not all that were seen under that tree.
+      if (sameTree(ours, anchor) && both(anchor)) continue;
       if (peer.vkeys.every((vkey) => this.#options.shelf.witnessConvicted(keyOf(vkey)))) continue;
       const relation = await this.#relation(w, ours, head, new Set([peer.name]));
       if (relation.kind !== 'contradiction') continue;

@@ -1,178 +1,46 @@
 """gossip.py FOLDER: two of our witnesses and the peer of peer.py compare notes about logs that lie and logs that do not.
 
-One line a check. Every wait is for something that was seen, and ends after TIMEOUT seconds. SIGHUP makes a witness read its peers."""
+One line a check. Every wait is for something to be seen, and ends. A witness reads its peers soon after it was started, and next
+a minute later: so what it reads by itself is shown after a start, and the rest by what is told."""
 
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import notes
 import tree
+from actors import History, Site, Witness, answered, liars, node, shown, until
+from doors import FILE, NOTE, answer, exchange, format_owed, hex_of, serve
 from evidence import Evidence
-from peer import FILE, NOTE, Peer, exchange, format_owed, hex_of
-from plain import Refused, enbase64, parse_json
+from peer import Peer
+from plain import enbase64, unbase64
 
-DIST, TIMEOUT = Path(__file__).parents[2] / "dist", 20
 passed = failed = 0
-T0 = time.monotonic()
 
 
 def judge(about, good, found=""):
     global passed, failed
     passed, failed = passed + bool(good), failed + (not good)
-    print(f"{time.monotonic()-T0:.1f}", end=" ")
     print(f"ok  gossip: {about}" if good else f"FAIL  gossip: {about}: {found}", flush=True)
-    return good
 
 
-def until(question):
-    """The first true answer, or the last one there was time for."""
-    end = time.monotonic() + TIMEOUT
-    while not (answer := question()) and time.monotonic() < end:
-        time.sleep(0.1)
-    return answer
-
-
-def node(program, *arguments):
-    return subprocess.run(["node", DIST / program, *arguments], capture_output=True, text=True, timeout=60)
-
-
-def answered(method, url, body=None):
-    """(status, lines), once it does not say "later"."""
-    def ask():
-        status, got = exchange(method, url, body)
-        return status not in (202, 429) and (status, got.decode().split("\n")[:-1])
-    return until(ask) or (None, [])
-
-
-def shown(url, note):
-    return answered("POST", url + "/gossip/checkpoint", note)
-
-
-class Site:
-    """Whatever `answer(path)` gives, (status, body, headers), on a port of loopback; and what was asked."""
-
-    def __init__(self, answer):
-        site = self
-        self.answer, self.asked = answer, []
-
-        class Page(BaseHTTPRequestHandler):
-            timeout = 10
-
-            def do_GET(handler):
-                status, body, headers = (*site.answer(handler.path), {})[:3]
-                site.asked.append(handler.path)
-                try:
-                    handler.send_response(status)
-                    for name, value in headers.items():
-                        handler.send_header(name, value)
-                    handler.end_headers()
-                    handler.wfile.write(body)
-                except OSError:
-                    pass  # who asked has heard enough
-
-            def do_POST(handler):
-                handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
-                handler.do_GET()
-
-            def log_message(handler, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
-class History:
-    """One of the histories that a log's key signs, and its address."""
-
-    def __init__(self, name, entries, size=0):
-        self.key, self.size = notes.key_of_seed(name, 1, sha256(name.encode()).digest()), size
-        self.leaves = [tree.leaf_hash(entry.encode()) for entry in entries]
-        self.site = Site(self.answer)
-
-    def text(self, size):
-        return f"{self.key.name}\n{size}\n{enbase64(tree.root(self.leaves[:size]))}\n"
-
-    def note(self, size, *lines):
-        text = self.text(size)
-        return (text + "\n" + notes.sign_line(self.key, sha256(self.key.name.encode()).digest(), text) + "".join(lines)).encode()
-
-    def answer(self, path):
-        if path == "/checkpoint":
-            return 200, self.note(self.size)
-        try:
-            level, index, width = tree.parse_tile_path(path[1:])
-            found = tree.tile(self.leaves[:self.size], level, index, width) if level != "entries" else None
-        except Refused:
-            found = None
-        return (404, b"") if found is None else (200, found)
-
-    def submit(self, url, old, size):
-        self.size = max(size, self.size)
-        proof = tree.consistency(old, self.leaves[:size]) if old else []
-        body = f"old {old}\n" + "".join(enbase64(h) + "\n" for h in proof) + "\n"
-        return exchange("POST", url + "/add-checkpoint", body.encode() + self.note(size))[0]
-
-
-class Witness:
-    """One of ours, in a process."""
-
-    def __init__(self, folder, name):
-        self.folder, self.process = folder, None
-        self.vkey = node("witness/main.js", "init", "--folder", folder, "--name", name).stdout.strip()
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def configure(self, *commands):
-        for command in commands:
-            done = node("witness/main.js", command[0], "--folder", self.folder, *command[1:])
-            assert done.returncode == 0, done.stderr
-
-    def start(self, folder=None):
-        with open(str(self.folder) + ".log", "a") as log:
-            self.process = subprocess.Popen(["node", DIST / "witness/main.js", "serve", "--folder", folder or self.folder,
-                                             "--listen", f"127.0.0.1:{self.port}"], stderr=log)
-        return until(lambda: self.get("/healthz")[0])
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(TIMEOUT)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-
-    def get(self, path):
-        return exchange("GET", self.url + path, limit=FILE)
-
-    def files(self):
-        return self.get("/gossip/evidence")[1].decode().split()
-
-    def log(self, name):
-        logs = parse_json(self.get("/status.json")[1])["logs"]
-        return next(log for log in logs if log["origin"] == name)
-
-    def round(self):
-        self.process.send_signal(signal.SIGHUP)
-
-
-def convicts(raw, policy):
-    """What the file says under this policy: here, and by `stele evidence verify`."""
-    file = policy.with_suffix(".evidence")
-    file.write_bytes(raw)
-    done = node("cli/main.js", "evidence", "verify", file, "--policy", policy)
+def convict(files, policy):
+    """Whether `stele evidence verify` accepts all of these, or what it says."""
+    paths = [policy.with_suffix(f".{i}.evidence") for i in range(len(files))]
+    for path, raw in zip(paths, files):
+        path.write_bytes(raw)
+    done = node("cli/main.js", "evidence", "verify", *paths, "--policy", policy)
     return done.returncode == 0 or done.stdout + done.stderr
+
+
+def copied(folder, to):
+    try:
+        shutil.rmtree(to, ignore_errors=True)
+        return shutil.copytree(folder, to)
+    except shutil.Error:
+        return None  # a file was renamed meanwhile
 
 
 def asked(peer, method, part, status):
@@ -180,7 +48,7 @@ def asked(peer, method, part, status):
 
 
 def honest(log, one, two, p, old):
-    """(a), (b), (d): while the log has one history."""
+    """While the log has one history: both sides agree, news goes both ways, and so do the proofs that are owed."""
     name, origin = log.key.name, hex_of(log.key.name)
     judge("an honest log's checkpoint is cosigned by both witnesses and by the peer", [log.submit(u, 0, 5) for u in (one.url, two.url, p.url)] == [200] * 3)
     judge("both witnesses tell the peer what they cosigned, and it agrees", until(lambda: p.asked.count(("POST", "/gossip/checkpoint", 200)) >= 2), p.asked)
@@ -192,9 +60,9 @@ def honest(log, one, two, p, old):
     judge("both witnesses read the peer's monitoring endpoint", until(lambda: p.asked.count(("GET", f"/{origin}/checkpoint", 200)) >= 2), p.asked)
     judge("and its list of evidence", until(lambda: p.asked.count(("GET", "/gossip/evidence", 200)) >= 2), p.asked)
     judge("and have seen it cosign", until(lambda: any(x["name"] == p.key.name and x["size"] == 5 for x in one.log(name)["peers"])), one.log(name))
-    judge("which it shows at /seen/", one.get(f"/seen/{hex_of(p.key.name)}/{origin}/checkpoint") == (200, p.answer("GET", f"/{origin}/checkpoint", b"")[1]))
+    judge("which it shows at /seen/", one.get(f"/seen/{hex_of(p.key.name)}/{origin}/checkpoint") == (200, answer(p, "GET", f"/{origin}/checkpoint", b"")[1]))
 
-    shutil.copytree(two.folder, old)
+    judge("the second witness's folder is copied while it rests", until(lambda: copied(two.folder, old)))
     p.asked.clear()
     judge("the first witness cosigns more", log.submit(one.url, 5, 8) == 200)
     judge("and tells the peer, which cannot know yet how that stands", asked(p, "POST", "/gossip/checkpoint", 202), p.asked)
@@ -208,7 +76,7 @@ def honest(log, one, two, p, old):
     judge("the second witness hears of it from the peer and has no tiles: it asks the peer, which pays", asked(p, "GET", f"/{origin}/consistency/5/8", 200), p.asked)
     judge("and knows that the larger tree is on its history", until(lambda: two.log(name)["largestKnown"] == 8), two.log(name))
     judge("though it moves nothing that it cosigned", two.log(name)["size"] == 5)
-    judge("until the log asks it to", log.submit(two.url, 5, 8) == 200 and two.log(name)["size"] == 8)
+    judge("until the log asks it to", log.submit(two.url, 5, 8) == 200)
     judge("which the peer hears of", until(lambda: any(key.name == "witness.example/2" and t.point.size == 8 for (key, _), t in p.seen.items())), p.seen)
     sizes = [(1, 8), (3, 7), (4, 8), (5, 5), (6, 7), (8, 8)]
     for about, base in ("the witness", one.url), ("the peer", p.url):
@@ -219,7 +87,7 @@ def honest(log, one, two, p, old):
 
 
 def fork(a, b, one, two, p, policy):
-    """(c): one key, two histories."""
+    """One key, two histories: each side convicts it, and accepts the other's file."""
     name, origin = a.key.name, hex_of(a.key.name)
     p.asked.clear()
     p.logs[origin].url = b.site.url
@@ -229,7 +97,6 @@ def fork(a, b, one, two, p, policy):
     p.round()
     judge("the peer convicts the log, by the proof that the witness owes", len(p.evidence) == 1 and p.logs[origin].convicted == {a.key}, p.logs[origin].reports)
     made = next(iter(p.evidence.values()), b"")
-    judge("`stele evidence verify` accepts the peer's file", (said := convicts(made, policy)) is True, said)
     status, body = shown(one.url, p.note_of(p.logs[origin].cosigned))
     judge("the first witness, shown what the peer cosigned, convicts the log", (status, body[0]) == (200, "contradiction"), (status, body))
     judge("and names its file in the list", until(one.files) and len(one.files()) == 1, one.files())
@@ -237,7 +104,7 @@ def fork(a, b, one, two, p, policy):
     judge("the file has the name of its digest", sha256(theirs).hexdigest() == one.files()[0])
     verdict = Evidence(theirs).verdict(p.known())
     judge("the peer accepts the witness's file", (verdict["kind"], verdict["role"], verdict["convicted"]) == ("not-a-prefix", "log", [a.key] * 2), verdict)
-    judge("`stele evidence verify` accepts it", (said := convicts(theirs, policy)) is True, said)
+    judge("`stele evidence verify` accepts both files", (said := convict([made, theirs], policy)) is True, said)
     judge("both have made the same file", made == theirs, (made, theirs))
     judge("neither cosigns for the log any more", (a.submit(one.url, 12, 13), b.submit(p.url, 10, 11)) == (403, 403))
 
@@ -261,57 +128,10 @@ def after_a_start(a, one, two, p):
     judge("and cosigns for the log no more", a.submit(two.url, 8, 12) == 403)
 
 
-class Liar:
-    """A peer whose key is known and who says what it likes."""
-
-    def __init__(self, name, answer):
-        self.name, self.seed = name, sha256(name.encode()).digest()
-        self.key = notes.key_of_seed(f"liar.example/{name}", 4, self.seed)
-        self.site = Site(lambda path: answer(self, path))
-
-    def line(self, text):
-        return notes.sign_line(self.key, self.seed, text, 1700000000)
-
-
-def liars(honest, other, w, trap):
-    """Of the honest log; `other` is what it never signed."""
-    forge = lambda key, text, stamp=None: notes.sign_line(key, bytes([66]) * 32, text, stamp)
-    noise = sha256(b"noise").digest() * 100
-    names = "".join(f"{i:064x}\n" for i in range(5000)).encode()
-
-    def shows(note, root, proof):
-        """A note, and for whoever asks a proof."""
-        def answer(liar, path):
-            if path.endswith("/checkpoint"):
-                return 200, note(liar)
-            return (200, b"" if path == "/gossip/evidence" else format_owed(root, proof))
-        return answer
-
-    def forged(liar, path):
-        text = other.text(9)
-        if path.endswith("/checkpoint"):
-            return 200, (text + "\n" + forge(honest.key, text) + forge(notes.parse_vkey(w.vkey), text, 1900000000)).encode()
-        return 200, names if path == "/gossip/evidence" else noise
-
-    own = lambda liar: (other.text(9) + "\n" + liar.line(other.text(9))).encode()
-    true = lambda liar: honest.note(9, liar.line(honest.text(9)))
-    root, proof = tree.root(other.leaves[:5]), tree.consistency(5, honest.leaves[:9])
-    return [
-        Liar("noise", lambda liar, path: (200, noise)),
-        Liar("endless", lambda liar, path: (200, bytes(20 << 20))),
-        Liar("elsewhere", lambda liar, path: (302, b"", {"Location": trap.url + path})),
-        Liar("forger", forged),
-        Liar("alone", shows(own, tree.root(honest.leaves[:5]), proof)),
-        Liar("wrong-root", shows(true, root, proof)),
-        Liar("long-proof", shows(true, root, proof * 30)),
-    ]
-
-
 def lies(honest, other, found, trap, one, p):
-    """(e): they convict nobody and stop nobody."""
+    """What lying peers show convicts nobody and stops nobody."""
     name, origin = honest.key.name, hex_of(honest.key.name)
     before = one.files(), list(p.evidence)
-    judge("an honest log is cosigned by the witness and the peer", [honest.submit(u, 0, 5) for u in (one.url, p.url)] == [200] * 2)
     for liar in found:
         p.add_peer([notes.format_vkey(liar.key)], liar.site.url)
     p.round()
@@ -347,15 +167,14 @@ def strangers(honest, other, one, p, fine):
         ("too long a note", report, bytes(NOTE + 1), 413),
         ("noise for evidence", kept, b"\0noise", 400), ("a file with a blank line more", kept, fine + b"\n", 400),
         ("a file that accuses strangers", kept, file("empty-tree\n", unknown.note(0).decode()), 403),
-        ("a file with a forged signature", kept, file("same-size\n", *sorted([both[0], f"{other.text(9)}\n" + notes.sign_line(other.key, nobody, other.text(9))], key=lambda n: n.split("\n")[2])), (400, 422)),
+        ("a file with a forged signature", kept, file("same-size\n", *sorted([both[0], f"{other.text(9)}\n" + notes.sign_line(other.key, nobody, other.text(9))], key=lambda n: unbase64(n.split("\n")[2]))), 422),
         ("a file whose proof shows that all is well", kept, file(holds, honest.note(6).decode(), both[0]), 422),
         ("evidence that is not there", f"{kept}/{'0' * 64}", None, 404), ("what nobody cosigned", f"{seen}{'0' * 64}/{hex_of(honest.key.name)}/checkpoint", None, 404),
         ("a log that nobody knows", f"/{'0' * 64}/checkpoint", None, 404), ("a proof of such a log", f"/{'0' * 64}/consistency/1/2", None, 404),
     ]
     for about, path, body, want in table:
-        wanted = want if isinstance(want, tuple) else (want,)
         got = [answered("GET" if body is None else "POST", url + path, body)[0] for url in (one.url, p.url)]
-        judge(f"{about}: {want} here and there", all(s in wanted for s in got), got)
+        judge(f"{about}: {want} here and there", got == [want] * 2, got)
     for about, url in ("the witness", one.url), ("the peer", p.url):
         judge(f"{about} takes no file above 2 MiB + 16 KiB", exchange("POST", url + kept, bytes(FILE + 1))[0] in (413, None))
 
@@ -376,8 +195,7 @@ def other_kinds(a, b, hollow, liar, one, p, policy):
     judge("both have made the same three files", files == {n: raw for n, raw in p.evidence.items() if n not in before} and len(files) == 3, (files, p.evidence))
     told = sorted((v["kind"], v["role"]) for v in (Evidence(raw).verdict(p.known()) for raw in files.values()))
     judge("of these kinds", told == [("empty-tree", "log"), ("same-size", "log"), ("same-size", "witness")], told)
-    for raw in files.values():
-        judge("`stele evidence verify` accepts one", (said := convicts(raw, policy)) is True, said)
+    judge("`stele evidence verify` accepts them", (said := convict(list(files.values()), policy)) is True, said)
 
 
 def restored(a, old, two, p):
@@ -388,7 +206,6 @@ def restored(a, old, two, p):
 
 
 def main(folder):
-    began = time.monotonic()
     entries, others = [f"entry {i}" for i in range(20)], [f"entry {i}" for i in range(3)] + [f"other {i}" for i in range(20)]
     a, b = History("log.example/one", entries), History("log.example/one", entries[:8] + others)
     c, d = History("log.example/two", entries), History("log.example/two", others)
@@ -400,7 +217,7 @@ def main(folder):
     with ThreadPoolExecutor() as pool:
         one, two = pool.map(lambda n: Witness(folder / f"w{n}", f"witness.example/{n}"), (1, 2))
     p = Peer("python.example/peer", bytes([9]) * 32)
-    p.url = p.serve()
+    p.url = serve(p)
     for vkey in logs:
         p.add_log(vkey)
     for w in one, two:
@@ -418,6 +235,7 @@ def main(folder):
             assert all(pool.map(lambda w: w.start(), (one, two))), "the witnesses do not start"
             honest(a, one, two, p, folder / "old")
             fork(a, b, one, two, p, policy)
+            judge("an honest log is cosigned by the witness and the peer", [e.submit(u, 0, 5) for u in (one.url, p.url)] == [200] * 2)
             one.configure(*(["add-peer", notes.format_vkey(liar.key), "--url", liar.site.url] for liar in lying))
             one.stop()
             two.stop()
@@ -431,8 +249,7 @@ def main(folder):
         one.stop()
         two.stop()
     print(f"{passed} passed, {failed} failed")
-    print(time.monotonic() - began)
-    return failed or not passed
+    return failed > 0 or passed == 0
 
 
 if __name__ == "__main__":

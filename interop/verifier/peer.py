@@ -3,57 +3,20 @@
 For tests: all is in memory, trees have as many leaves as 160 tiles hold, and nobody is refused for asking too much. The doors
 answer from what is known and never ask anybody. Everything that asks another happens in `round` and `push`, when they are called."""
 
-import http.client
 import threading
 import time
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 import notes
 import tree
+from doors import FILE, exchange, format_owed, hex_of, parse_owed
 from evidence import Evidence
 from plain import Refused, check, decimal, enbase64, unbase64, utf8
 
-NOTE, FILE, TILES, SECONDS = 131072, (2 << 20) + (16 << 10), 160, 10
+TILES = 160
 EMPTY = sha256(b"").digest()
-
-
-def hex_of(text):
-    return sha256(text.encode()).hexdigest()
-
-
-def exchange(method, url, body=None, limit=NOTE, seconds=SECONDS):
-    """(status, body), or (None, b"") for no answer, a longer or a slower one. A redirect is an answer like others."""
-    parts, until = urlsplit(url), time.monotonic() + seconds
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=seconds)
-    try:
-        connection.request(method, parts.path, body)
-        answer, got = connection.getresponse(), b""
-        while piece := answer.read1(65536):
-            got += piece
-            if len(got) > limit or time.monotonic() > until:
-                return None, b""
-        return answer.status, got
-    except (OSError, http.client.HTTPException):
-        return None, b""
-    finally:
-        connection.close()
-
-
-def parse_owed(raw):
-    """gossip.md, "GET /<origin hash>/consistency/<old>/<new>": (root, proof), neither believed yet."""
-    lines = utf8(raw, "bad_owed").split("\n")
-    check(lines.pop() == "" and 1 <= len(lines) <= 65 and lines[0].startswith("root "), "bad_owed")
-    hashes = [unbase64(line, "bad_owed") for line in (lines[0][5:], *lines[1:])]
-    check(all(len(h) == 32 for h in hashes), "bad_owed")
-    return hashes[0], hashes[1:]
-
-
-def format_owed(root, proof):
-    return ("root " + "".join(enbase64(h) + "\n" for h in (root, *proof))).encode()
 
 
 @dataclass
@@ -140,19 +103,15 @@ class Peer:
             raise Refused(f"malformed: {refused}")
         log = self.logs.get(hex_of(point.origin))
         check(log, "unknown-origin")
-        keys = {(key.name, key.id): key for key in (*log.keys, *self.known().witnesses.values())}
-        found, tried = {}, {}
-        for line in lines:
-            key = keys.get((line.name, line.id))
-            tried[key] = tried.get(key, 0) + 1
-            if key is None or tried[key] > (1 if key.type == 6 else 4):
-                continue
-            try:
-                stamp = notes.verify_line(key, text, line) or 0
-            except Refused:
-                continue
-            if key not in found or stamp > found[key][0]:
-                found[key] = stamp, line
+        found = {}
+        for key in (*log.keys, *self.known().witnesses.values()):
+            for line in [line for line in lines if (line.name, line.id) == (key.name, key.id)]:
+                try:
+                    stamp = notes.verify_line(key, text, line) or 0
+                except Refused:
+                    continue
+                if key not in found or stamp > found[key][0]:
+                    found[key] = stamp, line
         check(found, "untrusted")
         return log, Tree(text, point, {key: line for key, (_, line) in found.items()})
 
@@ -405,77 +364,3 @@ class Peer:
                     self.keep(body)
             except Refused:
                 pass
-
-    # The doors.
-
-    def answer(self, method, path, body):
-        """(status, body) of a request."""
-        parts = path.split("/")[1:]
-        with self.lock:
-            if method == "POST" and path == "/add-checkpoint":
-                return self.add_checkpoint(body)
-            if method == "POST" and path == "/gossip/checkpoint":
-                try:
-                    said, files = self.report(body)
-                except Refused as refused:
-                    return {"untrusted": 403, "unknown-origin": 404}.get(str(refused), 400), f"{refused}\n"
-                return (202, "open: not looked into yet\n") if said == "open" else (200, "".join(line + "\n" for line in (said, *files)))
-            if method == "POST" and path == "/gossip/evidence":
-                try:
-                    return 200, self.keep(body)[0] + "\n"
-                except Refused as refused:
-                    return {"bad_evidence": 400, "unknown_key": 403}.get(str(refused), 422), f"{refused}\n"
-            if method == "GET" and path == "/gossip/evidence":
-                return 200, "".join(name + "\n" for name in self.evidence)
-            if method == "GET" and parts[:2] == ["gossip", "evidence"] and len(parts) == 3 and parts[2] in self.evidence:
-                return 200, self.evidence[parts[2]]
-            log = self.logs.get(parts[-2] if parts[-1] == "checkpoint" and len(parts) > 1 else parts[0])
-            if method == "GET" and log and len(parts) == 2 and parts[1] == "checkpoint" and log.cosigned:
-                return 200, self.note_of(log.cosigned)
-            if method == "GET" and log and parts[0] == "seen" and len(parts) == 4:
-                found = [t for (key, origin), t in self.seen.items() if origin == log.origin and hex_of(key.name) == parts[1]]
-                return (200, self.note_of(max(found, key=lambda t: t.point.size))) if found else (404, "")
-            if method == "GET" and log and len(parts) == 4 and parts[1] == "consistency":
-                try:
-                    old, new = decimal(parts[2]), decimal(parts[3])
-                    check(0 < old <= new, "bad_size")
-                except Refused as refused:
-                    return 400, f"{refused}\n"
-                if len(log.leaves) >= new:
-                    return 200, format_owed(tree.root(log.leaves[:old]), tree.consistency(old, log.leaves[:new]))
-            return 404, "not here\n"
-
-    def serve(self):
-        """Starts answering on a port of loopback; gives the URL."""
-        class Doors(BaseHTTPRequestHandler):
-            protocol_version, timeout = "HTTP/1.1", SECONDS
-
-            def do(handler):
-                length = handler.headers.get("Content-Length", "0")
-                limit = FILE if handler.path == "/gossip/evidence" else NOTE
-                handler.close_connection = not length.isdecimal() or int(length) > limit or "Transfer-Encoding" in handler.headers
-                if handler.close_connection:
-                    status, body = 413, "too long\n"
-                else:
-                    status, body = self.answer(handler.command, handler.path, handler.rfile.read(int(length)))
-                body = body.encode() if isinstance(body, str) else body
-                self.asked.append((handler.command, handler.path, status))
-                handler.send_response(status)
-                handler.send_header("Content-Type", "text/x.tlog.size" if status == 409 else "text/plain; charset=utf-8")
-                handler.send_header("Content-Length", str(len(body)))
-                handler.send_header("Access-Control-Allow-Origin", "*")
-                handler.end_headers()
-                handler.wfile.write(body)
-
-            do_GET = do_POST = do
-
-            def log_message(handler, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Doors)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()

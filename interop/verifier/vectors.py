@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
+import doors
 import ed25519
 import mldsa44
 import notes
@@ -127,7 +128,7 @@ def evidence(c):
 
 
 def owed(c):
-    root, proof = peer.parse_owed(c["body"].encode())
+    root, proof = doors.parse_owed(c["body"].encode())
     tree.verify_consistency(c["oldSize"], root, c["newSize"], unhex(c["newRoot"]), proof)
     return {"oldRoot": root.hex()}
 
@@ -142,7 +143,7 @@ def reports(c):
         here.add_peer([vkey], None)
     log.cosigned = log.largest = here.read(c["cosigned"].encode())[1]
     log.leaves = hex_list(c["kept"])
-    here.ask = lambda _, size, large: [peer.parse_owed(o["body"].encode()) for o in c["owed"] if (o["old"], o["new"]) == (size, large.point.size)]
+    here.ask = lambda _, size, large: [doors.parse_owed(o["body"].encode()) for o in c["owed"] if (o["old"], o["new"]) == (size, large.point.size)]
     for note in c["met"]:
         here.report(note.encode(), here.others[0], ask=True)
     try:

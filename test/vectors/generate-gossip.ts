@@ -85,7 +85,7 @@ export function owed(): Vector[] {
     bad('two hashes exchanged', joined(root, rest[0] ?? '', first, ...rest.slice(1, -1)), 'root_mismatch'),
     bad(
       "another tree's root over the proof",
-      debt(forked, 5, 8).split('\n')[0] + plain.slice(root.length),
+      [debt(forked, 5, 8).split('\n')[0], first, ...rest].join('\n'),
       'root_mismatch',
     ),
     bad('the proof of another history', debt(forked, 5, 8), 'root_mismatch'),
@@ -162,13 +162,14 @@ export function reports(): Vector[] {
     want,
   });
   const CONTRADICTION = 'contradiction';
-  const wrong = 'A'.repeat(86) + '==';
-  /** A line under the key's name and ID that is no signature. */
-  const forged = (who: ReferenceKey, text: string): string => {
+  /** A line under the key's name and ID that is no signature: as many as one likes. */
+  const forged = (who: ReferenceKey, text: string, number = 0): string => {
     const [dash = '', name = '', bytes = ''] = line(who, text).slice(0, -1).split(' ');
     const mine = Buffer.from(bytes, 'base64');
-    return `${dash} ${name} ${Buffer.concat([mine.subarray(0, 4), Buffer.from(wrong, 'base64'), mine.subarray(68)]).toString('base64')}\n`;
+    mine.fill(number, mine.length - 32);
+    return `${dash} ${name} ${mine.toString('base64')}\n`;
   };
+  const crowd = Array.from({ length: 20 }, (_, i) => i);
   const five = head(honest, 5);
   const tricked = debt(honest, 5, 8).split('\n');
   const extended = head(forked, 5, ['an extension']);
@@ -191,14 +192,14 @@ export function reports(): Vector[] {
       'ok',
     ),
     shown(
-      'three forged lines before the good one',
-      `${five}\n${forged(LOG, five).repeat(3)}${line(LOG, five)}`,
+      'twenty forged lines before the good one',
+      `${five}\n${crowd.map((i) => forged(LOG, five, i)).join('')}${line(LOG, five)}`,
       'ok',
     ),
     shown(
-      'four forged lines before the good one',
-      `${five}\n${forged(LOG, five).repeat(4)}${line(LOG, five)}`,
-      'untrusted',
+      'a good line before twenty forged ones',
+      `${five}\n${line(LOG, five)}${crowd.map((i) => forged(LOG, five, i)).join('')}`,
+      'ok',
     ),
     shown(
       'nothing but strangers and forged lines',

@@ -1,24 +1,27 @@
 // Recorders killed at random beside a trainer that goes on writing, and one file larger than memory.
-import { rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deepEqual } from 'node:assert/strict';
+import type { JournalFile } from '../../cli/record/journal.js';
 import { introduceLab, startWorld, type Person, type World } from '../cli/world.js';
 import { Random } from '../random.js';
 import { checkChain, checkDigests, inShort, logged } from '../record/judge.js';
-import { Gate, startStele, TELL_MEMORY } from '../record/process.js';
+import { Gate, killRest, startStele, TELL_MEMORY, type Started } from '../record/process.js';
 import { writeCheckpoint, writeEnd } from '../record/trainer.js';
 import type { Soak } from './soak.js';
 
 /** Kills in all, spread over runs that each end by themselves. */
 const KILLS = 100;
-const KILLS_PER_RUN = 10;
+const KILLS_PER_RUN = 20;
+/** Milliseconds in which any recorder comes further, on any machine. */
+const LIFE = 300_000;
 /** Bytes of the sparse file. */
 const LARGE = 20_000_000_000;
 /** Weights of one checkpoint: enough that kills fall into the digests too. */
 const WEIGHTS = 'w'.repeat(8_000_000);
 
-/** What a recorder was doing when it was killed, by what lay on disk and was said. */
+/** What was still owed when a recorder was killed, by what lay on disk. */
 type Tally = Record<string, number>;
 
 const soak: Soak = {
@@ -54,42 +57,119 @@ const soak: Soak = {
         figures: [
           `${kills} SIGKILLs in ${runs} runs, beside a trainer and afterwards, the log away now and then`,
           `${entries} entries: each statement once, none left out, one chain, the bytes that were signed first`,
-          `killed ${Object.entries(tally)
-            .map(([what, count]) => `${what}: ${count}`)
+          `what was owed when it was killed, often more than one thing: ${Object.entries(tally)
+            .map(([what, count]) => `${what} ${count}`)
             .join(', ')}`,
           `${LARGE / 1e9} GB sparse weights file: largest resident set ${Math.round(memory / 1000)} MB`,
         ],
       };
     } finally {
+      killRest();
       await world.close();
     }
   },
 };
 
+/**
+ * What lies on disk of a run, as seen from outside. Each state that no life came to before is a step that no kill
+ * takes back, so a recorder killed after such steps alone gets to its end on any machine.
+ */
+class Progress {
+  readonly #records: string;
+  readonly #run: string;
+  readonly #seen = new Set<string>();
+
+  constructor(records: string, run: string) {
+    this.#records = records;
+    this.#run = run;
+  }
+
+  /** Whether something is there now that was not there at any look before. */
+  stepped(): boolean {
+    const state = `${this.#files().join()} ${this.#journal()}`;
+    if (this.#seen.has(state)) return false;
+    this.#seen.add(state);
+    return true;
+  }
+
+  /** What is owed still, in words. */
+  owed(): string[] {
+    const journal = this.#journal();
+    if (journal === '') return ['its first look'];
+    const { checkpoints, final } = JSON.parse(journal) as JournalFile;
+    const counted = [...checkpoints, ...(final ? [final] : [])];
+    const files = this.#files();
+    const isLogged = (name: string): boolean => files.includes(name.replace(/dsse\.json$/, 'stele.json'));
+    const owed = [
+      ...(counted.some(({ digests, signed }) => digests === undefined && signed !== true)
+        ? ['a digest']
+        : []),
+      ...(counted.some(({ digests, signed }) => digests !== undefined && signed !== true)
+        ? ['a signature']
+        : []),
+      ...(files.some((name) => name.endsWith('.dsse.json') && !isLogged(name))
+        ? ['an entry in the log']
+        : []),
+    ];
+    return owed.length === 0 ? ['nothing that lay there'] : owed;
+  }
+
+  #files(): string[] {
+    if (!existsSync(this.#records)) return [];
+    const made = /\.(dsse\.json|tlog-proof|stele\.json)$/;
+    return readdirSync(this.#records).filter((name) => name.startsWith(`${this.#run}.`) && made.test(name));
+  }
+
+  #journal(): string {
+    const path = join(this.#records, `${this.#run}.recorder.json`);
+    return existsSync(path) ? readFileSync(path, 'utf8') : '';
+  }
+}
+
 /** Starts recorders until one ends by itself; all before it are killed. */
-async function killing(lab: Person, words: readonly string[], random: Random, tally: Tally): Promise<number> {
+async function killing(
+  lab: Person,
+  run: string,
+  words: readonly string[],
+  random: Random,
+  tally: Tally,
+): Promise<number> {
+  const progress = new Progress(join(lab.folder, 'records'), run);
+  let blind = 0;
   for (let kills = 0; ;) {
     const child = startStele(lab, words);
-    const timer = setTimeout(
-      () => {
+    if (kills < KILLS_PER_RUN) {
+      // Now and then at any moment, most often a moment after it has come further than any before it.
+      blind = blind < 2 && random.chance(0.3) ? blind + 1 : 0;
+      let steps = 1 + random.below(3);
+      const isDue = (): boolean => {
+        if (progress.stepped()) steps--;
+        return blind > 0 ? child.stderr() !== '' : steps <= 0;
+      };
+      if (await until(child, isDue)) {
+        await sleep(random.chance(0.3) ? 0 : random.below(blind > 0 ? 700 : 150));
         child.process.kill('SIGKILL');
-      },
-      kills < KILLS_PER_RUN ? 500 + random.below(2500) : 600_000,
-    );
+      }
+    } else await until(child, () => false);
     const ended = await child.ended;
-    clearTimeout(timer);
     if (ended === 0) return kills;
     if (ended === 3) continue; // the log was away
     if (ended !== 'SIGKILL') throw new Error(`a recorder ended with ${ended}: ${child.stderr()}`);
     kills++;
-    const last = child.stderr().trimEnd().split('\n').at(-1) ?? '';
-    const what = /: entry/.test(last)
-      ? 'after something was logged'
-      : /away|asked again/.test(last)
-        ? 'while the log was away'
-        : 'before anything was logged';
-    tally[what] = (tally[what] ?? 0) + 1;
+    for (const what of progress.owed()) tally[what] = (tally[what] ?? 0) + 1;
   }
+}
+
+/** True once `isSo`, false when it has ended before. Throws after LIFE. */
+async function until(child: Started, isSo: () => boolean): Promise<boolean> {
+  let over = false;
+  void child.ended.then(() => (over = true));
+  for (const end = performance.now() + LIFE; performance.now() < end; await sleep(5)) {
+    if (over) return false;
+    if (isSo()) return true;
+  }
+  child.process.kill('SIGKILL');
+  throw new Error(`a recorder came to nothing in ${LIFE / 1000} s: ${child.stderr()}`);
 }
 
 async function afterwards(
@@ -125,7 +205,7 @@ async function afterwards(
     '2',
   ];
   try {
-    const kills = await killing(lab, words, random, tally);
+    const kills = await killing(lab, run, words, random, tally);
     return { entries: [...steps.map(String), 'final'], kills };
   } finally {
     over.abort();
@@ -152,11 +232,11 @@ async function beside(
     for (let step = 10; step <= 80; step += 10) {
       writeCheckpoint(folder, step, `${step} ${WEIGHTS}`);
       steps.push(step);
-      await sleep(1500 + random.below(1500));
+      await sleep(800 + random.below(1500));
     }
     writeEnd(folder, 80);
   })();
-  const kills = await killing(lab, words, random, tally);
+  const kills = await killing(lab, run, words, random, tally);
   await trainer;
   return { entries: ['intent', ...steps.map(String), 'final'], kills: kills + 1 };
 }

@@ -33,6 +33,14 @@ export interface Running {
   saying(pattern: RegExp): Promise<void>;
 }
 
+const running = new Set<Running>();
+
+/** Ends what a proof that failed has left running, and waits for the end: what they hold open is free then. */
+export async function killRest(): Promise<void> {
+  for (const child of running) child.process.kill('SIGKILL');
+  await Promise.all([...running].map(({ ended }) => ended.catch(() => undefined)));
+}
+
 /** Runs a built program by its source path without `.ts`, such as `witness/main`. */
 export function run(script: string, args: readonly string[], options: RunOptions = {}): Running {
   const { dist = DIST, trace, inject, oneThread } = options;
@@ -85,7 +93,7 @@ export function run(script: string, args: readonly string[], options: RunOptions
   });
   const firstLine = when(() => out.includes('\n')).then(() => out.slice(0, out.indexOf('\n')));
   firstLine.catch(() => undefined);
-  return {
+  const started: Running = {
     process: child,
     firstLine,
     ended,
@@ -93,6 +101,9 @@ export function run(script: string, args: readonly string[], options: RunOptions
     stderr: () => err,
     saying: (pattern) => when(() => err.split('\n').some((line) => pattern.test(line))),
   };
+  running.add(started);
+  child.once('close', () => running.delete(started));
+  return started;
 }
 
 /** Runs one to its end. Throws unless it ended with status 0. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Random } from '../random.js';
 import type { Soak } from '../soak/soak.js';
 import { FaultyLog, codeIn, ready } from './log-faults.js';
-import { stop } from './processes.js';
+import { killRest, stop } from './processes.js';
 import { FaultyWitness } from './witness-faults.js';
 
 const MEBIBYTE = 1024 * 1024;
@@ -42,9 +42,15 @@ class SmallDisk {
     await rm(join(this.folder, 'ballast'), { force: true });
   }
 
+  /** Never throws: what a proof found must not be hidden by how it was cleared away. */
   async unmount(): Promise<void> {
-    spawnSync('umount', [this.folder]);
-    await rm(this.folder, { recursive: true, force: true });
+    const { status, stderr } = spawnSync('umount', [this.folder], { encoding: 'utf8' });
+    // Out of the tree at once, and gone when the last file is closed.
+    if (status !== 0 && spawnSync('umount', ['-l', this.folder]).status !== 0) {
+      console.error(`${this.folder} is still mounted: ${stderr.trim()}`);
+      return;
+    }
+    await rmdir(this.folder).catch((error: unknown) => console.error(error));
   }
 }
 
@@ -64,30 +70,29 @@ const soak: Soak = {
     }
     const random = new Random(seed);
     const end = Date.now() + minutes * 60_000;
+    const made: { remove: () => Promise<void> }[] = [];
     try {
       const log = await FaultyLog.make({ parent: disk.folder });
+      made.push(log);
       const witness = await FaultyWitness.make(disk.folder);
-      try {
-        await reserved(disk, log);
-        do {
-          await runFull(disk, log, random);
-          await witnessRunsFull(disk, witness, random);
-        } while (Date.now() < end && (await disk.free()) > 16 * MEBIBYTE);
-        const acknowledged = log.recorder.acknowledgements.length;
-        return {
-          figures: [
-            `stele-log: the disk ran full ${counts.full} times: ${counts.refused} times entries were refused and taken again later, ${counts.stopped} times the sequencer stopped`,
-            `${counts.fullStarts} starts on the full disk, ${counts.refusedStarts} of them refused with a code; every start after space was made clean`,
-            `${acknowledged} acknowledged entries, 0 lost; ${log.recorder.notes.length} signed notes, one history`,
-            `stele-witness: the disk ran full ${counts.witnessFull} times, nothing cosigned was forgotten`,
-          ],
-        };
-      } finally {
-        await disk.clear();
-        await log.remove();
-        await witness.remove();
-      }
+      made.push(witness);
+      await reserved(disk, log);
+      do {
+        await runFull(disk, log, random);
+        await witnessRunsFull(disk, witness, random);
+      } while (Date.now() < end && (await disk.free()) > 16 * MEBIBYTE);
+      const acknowledged = log.recorder.acknowledgements.length;
+      return {
+        figures: [
+          `stele-log: the disk ran full ${counts.full} times: ${counts.refused} times entries were refused and taken again later, ${counts.stopped} times the sequencer stopped`,
+          `${counts.fullStarts} starts on the full disk, ${counts.refusedStarts} of them refused with a code; every start after space was made clean`,
+          `${acknowledged} acknowledged entries, 0 lost; ${log.recorder.notes.length} signed notes, one history`,
+          `stele-witness: the disk ran full ${counts.witnessFull} times, nothing cosigned was forgotten`,
+        ],
+      };
     } finally {
+      await killRest();
+      await Promise.allSettled(made.map((each) => each.remove()));
       await disk.unmount();
     }
   },

@@ -162,10 +162,9 @@ async function killing(
 
 /** True once `isSo`, false when it has ended before. Throws after LIFE. */
 async function until(child: Started, isSo: () => boolean): Promise<boolean> {
-  let over = false;
-  void child.ended.then(() => (over = true));
+  const isOver = (): boolean => child.process.exitCode !== null || child.process.signalCode !== null;
   for (const end = performance.now() + LIFE; performance.now() < end; await sleep(5)) {
-    if (over) return false;
+    if (isOver()) return false;
     if (isSo()) return true;
   }
   child.process.kill('SIGKILL');

@@ -31,18 +31,15 @@ import { QueryIndex } from './search/query-index.js';
 import { openLogStorage } from './storage/index.js';
 import type { LogStorage } from './storage/index.js';
 
-export { LogError, SubmissionError, NotAdmittedError, REFUSALS } from './errors.js';
+export { REFUSALS } from './errors.js';
 export { FILES } from './folder.js';
 export { initLog } from './init.js';
-export type { InitOptions, InitResult } from './init.js';
-export { jsonLogger, silentLogger } from './logger.js';
+export type { InitOptions } from './init.js';
+export { jsonLogger } from './logger.js';
 export type { Level, Logger } from './logger.js';
 export type { RunningLog } from './running.js';
-export type { Receipt } from './sequencer.js';
-export { DEFAULT_LIMITS } from './settings.js';
-export type { LogLimits, LogSettings } from './settings.js';
 export { ALL_STEPS } from './steps.js';
-export type { LogStep, LogStepHook } from './steps.js';
+export type { LogStep } from './steps.js';
 
 /**
  * Starts a log in its folder: checks everything, serves what was last published, and goes on once the

@@ -22,12 +22,14 @@ import {
   verifyTlogProof,
 } from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
-import type { InitOptions, InitResult, LogSettings, RunningLog } from './index.js';
+import type { InitOptions, RunningLog } from './index.js';
 import { SubmissionError } from './errors.js';
 import { localSigner, poolSigner } from './head-signer.js';
 import type { HeadSigner } from './head-signer.js';
+import type { InitResult } from './init.js';
 import { readLogKeys, signHead, vkeysOf } from './log-keys.js';
 import { check, recoverFolder } from './offline/check.js';
+import type { LogSettings } from './settings.js';
 import { openLogStorage } from './storage/index.js';
 import { formatNoteFile, parseNoteFile } from './storage/note-file.js';
 import { LOG_KEY, ORIGIN, startFixture, testKey } from './testing/fixture.js';

@@ -21,7 +21,9 @@ import { encodeUtf8, leafHash, parsePolicy, parseVkey, verifyTlogProof } from '.
 import { initLog, startLog } from './index.js';
 import { check } from './offline/check.js';
 import { replyOfCheck } from './offline/report.js';
-import type { InitResult, LogSettings, RunningLog } from './index.js';
+import type { InitResult } from './init.js';
+import type { RunningLog } from './index.js';
+import type { LogSettings } from './settings.js';
 import type { StorageError } from './storage/error.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { ScriptedWitness, networkOf } from './testing/scripted-witness.js';

@@ -17,7 +17,7 @@ export {
   type Reply,
   type Streams,
 } from './answer.js';
-export { SHELLS, completionCommand, completionReply, completionScript, type Shell } from './completion.js';
+export { completionCommand, completionReply, completionScript } from './completion.js';
 export {
   CliError,
   EXIT,
@@ -28,13 +28,12 @@ export {
   describeError,
   statusOf,
   type ExitStatus,
-  type Failure,
 } from './exit.js';
 export { Bodies, type Body } from './body.js';
 export { Connections, networkOf } from './connections.js';
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
-export { METRICS_TYPE, Metrics, type Counter, type Histogram, type Labels, type Sample } from './metrics.js';
+export { METRICS_TYPE, Metrics, type Sample } from './metrics.js';
 export { PAGE_POLICY, duration, escapeHtml, formatPage, grouped, keyList, shorten, time } from './page.js';
 export { measureProcess } from './process-metrics.js';
 export { exitStatusHelp, packageVersion } from './program.js';
@@ -44,7 +43,6 @@ export { lockTrouble, type LockTrouble } from './lock-trouble.js';
 export {
   SigningError,
   SigningPool,
-  type SigningAnswer,
   type SigningPoolOptions,
   type SigningPoolStatus,
   type SigningRequest,

@@ -1,9 +1,8 @@
 // A witness's word is worth its clock. Two rules, beside the one in witness.ts that a log's timestamps
 // never fall: what the monotonic clock cannot confirm is not signed, and a doubt once raised outlives a
 // restart.
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '../tlog/index.js';
-import { replaceFile } from '../system/index.js';
+import { markFile, type Mark } from './mark.js';
 
 /** Milliseconds by which the wall clock may move ahead of the monotonic one. */
 const MAX_LEAD = 60 * 60 * 1000;
@@ -16,23 +15,16 @@ export interface ClockLeap {
   found: number;
 }
 
-/** Where a leap is marked, for as long as it is not confirmed. */
-export interface LeapMark {
-  read(): Promise<ClockLeap | undefined>;
-  /** Durable when it resolves. */
-  write(leap: ClockLeap): Promise<void>;
-}
-
 export class ClockGuard {
   readonly #clock: Clock;
-  readonly #leapMark: LeapMark;
+  readonly #leapMark: Mark<ClockLeap>;
   /** The smallest difference seen between wall clock and monotonic clock. */
   #offset: number;
   #leap: ClockLeap | undefined;
   /** Whether the mark for the leap reached the disk. */
   #written: Promise<boolean> = Promise.resolve(true);
 
-  private constructor(clock: Clock, mark: LeapMark, leap: ClockLeap | undefined) {
+  private constructor(clock: Clock, mark: Mark<ClockLeap>, leap: ClockLeap | undefined) {
     this.#clock = clock;
     this.#leapMark = mark;
     this.#offset = clock.now() - clock.monotonic();
@@ -40,7 +32,7 @@ export class ClockGuard {
   }
 
   /** What is marked was not confirmed before the last stop. */
-  static async open(clock: Clock, mark: LeapMark): Promise<ClockGuard> {
+  static async open(clock: Clock, mark: Mark<ClockLeap>): Promise<ClockGuard> {
     return new ClockGuard(clock, mark, await mark.read());
   }
 
@@ -97,30 +89,11 @@ export class ClockGuard {
 }
 
 /** A file that exists as long as a leap is not confirmed. */
-export function leapFile(file: string): LeapMark {
-  return {
-    read: () => readLeap(file),
-    write: (leap) => replaceFile(file, `${JSON.stringify(leap)}\n`),
-  };
+export function leapFile(file: string): Mark<ClockLeap> {
+  return markFile(file, { expected: 0, found: 0 }, isLeap);
 }
 
-/** The leap that waits for confirmation, if there is one. A mark that cannot be read counts as one. */
-export async function readLeap(file: string): Promise<ClockLeap | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const unknown = { expected: 0, found: 0 };
-  try {
-    const leap = JSON.parse(text) as Partial<ClockLeap> | null;
-    if (typeof leap?.expected === 'number' && typeof leap.found === 'number') {
-      return { expected: leap.expected, found: leap.found };
-    }
-  } catch {
-    return unknown;
-  }
-  return unknown;
+function isLeap(value: unknown): value is ClockLeap {
+  const leap = value as Partial<ClockLeap> | null;
+  return typeof leap?.expected === 'number' && typeof leap.found === 'number';
 }

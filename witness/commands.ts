@@ -20,7 +20,7 @@ import {
   type Streams,
 } from '../system/index.js';
 import { formatVkey, parseVkey } from '../tlog/index.js';
-import { readLeap } from './clock-guard.js';
+import { leapFile } from './clock-guard.js';
 import { addLog, checkFormat, initFolder, layout } from './folder.js';
 import { startWitness } from './index.js';
 import { addPeer } from './peers.js';
@@ -183,7 +183,7 @@ async function serve(options: ServeFlags, tell: (reply: Reply) => void): Promise
 async function confirmClock(folder: string, yes: boolean): Promise<Reply> {
   await checkFormat(folder);
   const file = layout.leap(folder);
-  const leap = await readLeap(file);
+  const leap = await leapFile(file).read();
   if (!leap) {
     return {
       lines: ['nothing to confirm: no leap of the clock was noticed'],

@@ -2,7 +2,6 @@
 // the logs publish its cosignatures, and its peers remember them. Whoever holds a later one than the state
 // proves that the folder is an older copy. Then the key is spent: nothing is signed any more, by any log, and
 // no command takes that back.
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '../tlog/index.js';
 import {
   COSIGNATURE_MLDSA44,
@@ -16,8 +15,8 @@ import {
   type NoteSignature,
   type Vkey,
 } from '../tlog/index.js';
-import { replaceFile } from '../system/index.js';
 import type { Level } from './log.js';
+import { markFile, type Mark } from './mark.js';
 import type { LogState } from './state-file.js';
 
 /** ML-DSA-44 lines of one note that are verified. */
@@ -41,13 +40,6 @@ export interface Restored {
   note: string;
 }
 
-/** Where a finding is marked, for good. */
-export interface RestoredMark {
-  read(): Promise<Restored | undefined>;
-  /** Durable when it resolves. */
-  write(found: Restored): Promise<void>;
-}
-
 /** A tree with a verified cosignature by one of our own keys, that somebody has shown. */
 export interface OwnCosignature {
   origin: string;
@@ -60,7 +52,7 @@ export interface OwnCosignature {
 }
 
 export interface RestoredOptions {
-  mark: RestoredMark;
+  mark: Mark<Restored>;
   /** This witness's own keys. */
   vkeys: readonly Vkey[];
   /** The state in force of a log. */
@@ -238,38 +230,15 @@ function worthTrying({ signatures }: Note, vkeys: readonly Vkey[]): NoteSignatur
   return [...under(false), ...under(true).slice(0, MLDSA_TRIED)];
 }
 
-/** A file that, once it is there, stays. One that cannot be read counts as a finding. */
-export function restoredFile(file: string): RestoredMark {
-  return {
-    write: (found) => replaceFile(file, `${JSON.stringify(found, null, 2)}\n`),
-    async read() {
-      let text: string;
-      try {
-        text = await readFile(file, 'utf8');
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw error;
-      }
-      const unknown: Restored = {
-        origin: '',
-        size: 0,
-        timestamp: 0,
-        own: { size: 0, timestamp: 0 },
-        where: '',
-        since: 0,
-        note: '',
-      };
-      try {
-        const value = JSON.parse(text) as Partial<Restored> | null;
-        return isFinding(value) ? value : unknown;
-      } catch {
-        return unknown;
-      }
-    },
-  };
+/** A file that, once it is there, stays. */
+export function restoredFile(file: string): Mark<Restored> {
+  const own = { size: 0, timestamp: 0 };
+  const unreadable = { origin: '', size: 0, timestamp: 0, own, where: '', since: 0, note: '' };
+  return markFile<Restored>(file, unreadable, isFinding);
 }
 
-function isFinding(value: Partial<Restored> | null): value is Restored {
+function isFinding(found: unknown): found is Restored {
+  const value = found as Partial<Restored> | null;
   return (
     typeof value?.origin === 'string' &&
     typeof value.size === 'number' &&

@@ -19,27 +19,16 @@ import {
   tileWidth,
   treeRoot,
 } from '../../tlog/index.js';
-import type { KeyLock } from '../lock.js';
 import { replaceFile } from './atomic-file.js';
 import { StorageError, damaged, reason } from './error.js';
 import type { EdgeRows } from './edge-rows.js';
 import { type NoteFile, formatNoteFile } from './note-file.js';
 import { removeOldPartials, writePartials } from './partials.js';
-import type { Tail } from './tail.js';
+import type { Beneath, Found } from './start-check.js';
 import { checkNote } from './note-check.js';
 import { TileCache } from './tile-cache.js';
 import { Turns } from './turns.js';
-import type {
-  Batch,
-  Committed,
-  Disk,
-  KeyedReader,
-  LogStorage,
-  LogStorageOptions,
-  StepName,
-  TileStore,
-  TreeState,
-} from './types.js';
+import type { Batch, Committed, KeyedReader, LogStorage, StepName } from './types.js';
 
 /** Folder, within the log's, that a static web server may show to everyone. */
 export const PUBLIC = 'public';
@@ -47,22 +36,7 @@ export const PUBLIC = 'public';
 const RESERVE_BYTES = 64 * 1024 * 1024;
 
 /** What `open` has put together and checked. */
-export interface Parts {
-  readonly options: LogStorageOptions;
-  readonly disk: Disk;
-  readonly state: TreeState;
-  readonly tiles: TileStore;
-  readonly tail: Tail;
-  readonly lock: KeyLock;
-  readonly rows: EdgeRows;
-  /** Entries [state.head.sealedTo, state.head.size). */
-  readonly pending: Uint8Array[];
-  /** Entries below this were readable when the log stopped. */
-  readonly readableSize: number;
-  readonly signed: Uint8Array | undefined;
-  readonly published: NoteFile | undefined;
-  readonly mended: readonly string[];
-}
+export type Parts = Beneath & Found;
 
 /** LogStorage over the two seams. Made by initLogStorage and openLogStorage, which check first. */
 export class SeamStorage implements LogStorage {

@@ -32,14 +32,17 @@ import type { Disk, Head, LogStorageOptions, TileStore, TreeState } from './type
 /** What a start found, ready for SeamStorage. */
 export interface Found {
   readonly rows: EdgeRows;
+  /** Entries [state.head.sealedTo, state.head.size). */
   readonly pending: Uint8Array[];
+  /** Entries below this were readable when the log stopped. */
   readonly readableSize: number;
   readonly signed: Uint8Array | undefined;
   readonly published: NoteFile | undefined;
   readonly mended: readonly string[];
 }
 
-interface Beneath {
+/** What lies beneath a log's storage. */
+export interface Beneath {
   readonly options: LogStorageOptions;
   readonly disk: Disk;
   readonly state: TreeState;

@@ -163,9 +163,11 @@ async function killing(
 /** True once `isSo`, false when it has ended before. Throws after LIFE. */
 async function until(child: Started, isSo: () => boolean): Promise<boolean> {
   const isOver = (): boolean => child.process.exitCode !== null || child.process.signalCode !== null;
-  for (const end = performance.now() + LIFE; performance.now() < end; await sleep(5)) {
+  const end = performance.now() + LIFE;
+  while (performance.now() < end) {
     if (isOver()) return false;
     if (isSo()) return true;
+    await sleep(5);
   }
   child.process.kill('SIGKILL');
   throw new Error(`a recorder came to nothing in ${LIFE / 1000} s: ${child.stderr()}`);

@@ -9,7 +9,15 @@ import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KEYS, factsFit, factsOf, shortType, typeUri } from '../../attestation/index.js';
 import type { AnchorRecord, EntryFacts } from '../../attestation/index.js';
-import { SteleError, decodeUtf8, encodeUtf8 } from '../../tlog/index.js';
+import {
+  SteleError,
+  TILE_WIDTH,
+  bundleLeafHashes,
+  decodeUtf8,
+  encodeUtf8,
+  equalBytes,
+  parseBundle,
+} from '../../tlog/index.js';
 import type { Clock } from '../../tlog/index.js';
 import type { Logger } from '../logger.js';
 import { Bell } from '../signal.js';
@@ -52,8 +60,8 @@ export interface Found {
 
 /** Entries looked at for one page: a rare combination of frequent values takes several pages. */
 const LOOKED_AT = 1000;
-/** Entries between two writes. */
-const BATCH = 256;
+/** Entries from which on their whole bundle is read. */
+const TOGETHER = 16;
 /** Anchors between two times that one question may span: five months at ten minutes each. */
 const MAX_ANCHORS = 20_000;
 /** Milliseconds before an index that failed is made anew. */
@@ -173,14 +181,15 @@ export class QueryIndex {
     if (db === undefined) return;
     // LevelDB goes on for a long time with files that have been deleted.
     await access(join(this.#folder, 'CURRENT'));
-    const to = Math.min(this.#size + BATCH, this.#published());
+    const from = this.#size;
+    const to = Math.min(from - (from % TILE_WIDTH) + TILE_WIDTH, this.#published());
     const keys: Uint8Array[] = [];
     const times: [Uint8Array, Uint8Array][] = [];
-    for (let index = this.#size; index < to; index++) {
-      const facts = factsOf(await this.#storage.readEntry(index));
+    for (const [i, entry] of (await this.#entries(from, to)).entries()) {
+      const facts = factsOf(entry);
       if (facts === undefined) continue;
-      keys.push(...keysOf(facts, index));
-      if (facts.statement.predicateType === typeUri('anchor')) times.push(...(await this.#timeOf(index)));
+      keys.push(...keysOf(facts, from + i));
+      if (facts.statement.predicateType === typeUri('anchor')) times.push(...(await this.#timeOf(from + i)));
     }
     await db.batch([
       ...[...keys.map((key) => [key, new Uint8Array()] as const), ...times].map(
@@ -189,6 +198,25 @@ export class QueryIndex {
       { type: 'put', key: SIZE, value: encodeUtf8(`${VERSION} ${to}`) },
     ]);
     this.#size = to;
+  }
+
+  /**
+   * Entries [from, to) of one bundle. Many are read together: one after the other, each would cost reading their
+   * bundle.
+   */
+  async #entries(from: number, to: number): Promise<Uint8Array[]> {
+    if (to - from < TOGETHER) {
+      const entries: Uint8Array[] = [];
+      for (let index = from; index < to; index++) entries.push(await this.#storage.readEntry(index));
+      return entries;
+    }
+    const index = Math.floor(from / TILE_WIDTH);
+    const first = index * TILE_WIDTH;
+    const bundle = await this.#storage.readBundle(index, to - first);
+    const tile = await this.#storage.readTile({ level: 0, index, width: to - first });
+    if (bundle === undefined || tile === undefined || !equalBytes(bundleLeafHashes(bundle), tile))
+      throw new Error(`expected bundle ${index} to hash to its tile`);
+    return parseBundle(bundle, to - first).slice(from - first);
   }
 
   /** Which entries the anchor at `index` is the first to cover, by its time. */

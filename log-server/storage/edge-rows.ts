@@ -5,10 +5,10 @@ import {
   edgeNodes,
   formatTile,
   leafHash,
-  parseTile,
   tileHashReader,
+  tileRoot,
 } from '../../tlog/index.js';
-import { damaged, reason } from './error.js';
+import { damaged } from './error.js';
 
 /** Hashes at one level of tiles, from the first tile that is not in a file yet. */
 interface Row {
@@ -41,10 +41,10 @@ export class EdgeRows {
     let count = size;
     for (let level = 0; count > 0; level++) {
       const base = Math.floor(count / TILE_WIDTH) * TILE_WIDTH;
-      const hashes: Uint8Array[] = [];
-      for (let index = base; index < count; index++) {
-        hashes.push(await fullTileRoot({ level: level - 1, index, width: TILE_WIDTH }, read));
-      }
+      const indexes = Array.from({ length: count - base }, (_, i) => base + i);
+      const hashes = await Promise.all(
+        indexes.map((index) => fullTileRoot({ level: level - 1, index, width: TILE_WIDTH }, read)),
+      );
       rows.#rows.push({ base, hashes });
       count = Math.floor(count / TILE_WIDTH);
     }
@@ -131,11 +131,8 @@ async function fullTileRoot(
   read: (tile: TileId) => Promise<Uint8Array | undefined>,
 ): Promise<Uint8Array> {
   const bytes = await readTile(tile, read);
-  const range = new CompactRange();
-  try {
-    for (const hash of parseTile(bytes, TILE_WIDTH)) range.append(hash);
-  } catch (cause) {
-    throw damaged(`tiles: tile ${tile.index} of level ${tile.level}: ${reason(cause)}`, cause);
-  }
-  return range.root();
+  if (bytes.length === TILE_WIDTH * 32) return tileRoot(bytes);
+  throw damaged(
+    `tiles: tile ${tile.index} of level ${tile.level}: expected ${TILE_WIDTH * 32} bytes, found ${bytes.length}`,
+  );
 }

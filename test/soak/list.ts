@@ -11,5 +11,6 @@ export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
   record: async () => (await import('./record.js')).default,
   simulation: async () => (await import('../simulation/soak.js')).default,
   'witness-attack': async () => (await import('./witness-attack.js')).default,
+  scale: async () => (await import('./scale.js')).default,
   hammer: async () => (await import('./hammer.js')).default,
 };

@@ -1,5 +1,5 @@
 /**
- * `npm run soak -- NAME [--minutes N] [--seed S] [--witnesses N] [--record]`: runs one of the long proofs. `--record`
+ * `npm run soak -- NAME [--minutes N] [--seed S] [--witnesses N] [--entries N] [--record]`: runs one of the long proofs. `--record`
  * writes seed, commit and figures into bench/soak.md, replacing what that proof had there.
  */
 import { execFileSync } from 'node:child_process';
@@ -15,6 +15,7 @@ const { values, positionals } = parseArgs({
     minutes: { type: 'string' },
     seed: { type: 'string' },
     witnesses: { type: 'string' },
+    entries: { type: 'string' },
     record: { type: 'boolean' },
   },
 });
@@ -29,14 +30,23 @@ if (load === undefined) {
   const minutes = Number(values.minutes ?? soak.minutes);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
   const witnesses = values.witnesses === undefined ? undefined : Number(values.witnesses);
-  if (!(minutes > 0) || !Number.isSafeInteger(seed) || !(witnesses === undefined || witnesses >= 2)) {
-    console.error('expected --minutes as a positive number, --seed and --witnesses as whole ones');
+  const entries = values.entries === undefined ? undefined : Number(values.entries);
+  const counts = (witnesses ?? 2) >= 2 && (entries ?? 10_000) >= 10_000;
+  if (!(minutes > 0) || !Number.isSafeInteger(seed) || !counts) {
+    console.error(
+      'expected --minutes as a positive number, --seed and --witnesses as whole ones, --entries as 10000 or more',
+    );
     process.exitCode = 2;
   } else {
-    const extra = witnesses === undefined ? '' : ` --witnesses ${witnesses}`;
+    const extra = `${witnesses === undefined ? '' : ` --witnesses ${witnesses}`}${entries === undefined ? '' : ` --entries ${entries}`}`;
     console.log(`${name}: ${soak.desc}; at most ${minutes} minutes, seed ${seed}`);
     try {
-      const { figures } = await soak.run({ minutes, seed, ...(witnesses !== undefined && { witnesses }) });
+      const { figures } = await soak.run({
+        minutes,
+        seed,
+        ...(witnesses !== undefined && { witnesses }),
+        ...(entries !== undefined && { entries }),
+      });
       for (const figure of figures) console.log(`  ${figure}`);
       if (values.record === true)
         record(`${name} --minutes ${minutes} --seed ${seed}${extra}`, name, figures);

@@ -6,6 +6,8 @@ export interface SoakOptions {
   readonly seed: number;
   /** How many witnesses take part, where that can be chosen. */
   readonly witnesses?: number;
+  /** How many entries a log gets, where that can be chosen. */
+  readonly entries?: number;
 }
 
 /** What a long proof found. It throws when what it proves does not hold. */

@@ -1,0 +1,244 @@
+/**
+ * A log under attack, over real processes: strangers who take all they can, while a laboratory submits. The log is
+ * the shipped program, with the limits that it ships with.
+ */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { formatEnvelope } from '../../attestation/index.js';
+import { LogReader, httpSource } from '../../client/index.js';
+import { encodeHex, encodeUtf8, parsePolicy } from '../../tlog/index.js';
+import { readPolicyFile } from '../../log-server/folder.js';
+import { startScript } from '../helpers/process.js';
+import { Statements, makeLog } from '../soak/large-log.js';
+import { peakMemory, startProgram } from './program.js';
+
+/**
+ * Most bytes that the log may ever have in memory. Node and the program at rest are about 150 MB; 64 MiB of bodies can
+ * be twice that while they grow; 8,192 connections with the headers and answers that they hold are about 240 MB; the
+ * rest is for the collector.
+ */
+export const MOST_MEMORY: number = 704 * 1024 * 1024;
+
+/** Most files and connections that it may ever have open: 8,192 connections, and some of its own. */
+export const MOST_OPEN: number = 8192 + 256;
+
+/** Processes of strangers of one kind. */
+const PROCESSES = 4;
+/** Who submits at one time. */
+const LABS = 3;
+
+/** What the strangers of one phase do. */
+interface Attack {
+  readonly name: string;
+  /** Kinds of stranger.ts, and with how many connections over all processes. */
+  readonly kinds: readonly (readonly [kind: string, connections: number])[];
+  readonly bodies?: readonly Uint8Array[];
+}
+
+/** What one phase came to. */
+export interface Phase {
+  readonly name: string;
+  /** Submissions answered with an index. */
+  readonly added: number;
+  /** Requests that got no answer, 429 or 503, and were sent again. */
+  readonly again: number;
+  /** Milliseconds, the repetitions included. */
+  readonly median: number;
+  readonly worst: number;
+}
+
+export interface Result {
+  readonly phases: readonly Phase[];
+  /** Bytes: the largest that the log ever had in memory. */
+  readonly memory: number;
+  /** Files and connections that it had open, at most, of the moments looked at. */
+  readonly open: number;
+  /** Entries in the log at the end, all of which were read and verified. */
+  readonly size: number;
+}
+
+/** Attacks a log in every way, each for so long. Throws if a submission was left without an answer, or is not in the log. */
+export async function attackLog(options: {
+  readonly seconds: number;
+  readonly connections: number;
+}): Promise<Result> {
+  const scratch = mkdtempSync(join(tmpdir(), 'stele-log-attack-'));
+  const folder = join(scratch, 'log');
+  await makeLog(folder);
+  const { program, whereIs } = startProgram('log-server/main', folder, join(scratch, 'log.txt'));
+  try {
+    const url = await whereIs();
+    const anchor = await anchorOf(url);
+    const labs = Array.from({ length: LABS }, (_, i) => new Lab(url, new Statements(`lab-${i}`, anchor)));
+    let open = 0;
+    const look = (): void => {
+      open = Math.max(open, readdirSync(`/proc/${program.pid ?? 0}/fd`).length);
+    };
+    const phases: Phase[] = [await during('nobody', labs, options.seconds)];
+    for (const { name, kinds, bodies = [] } of attacks(options.connections, anchor)) {
+      const files = bodies.map((body, i) => {
+        const file = join(scratch, `${i}`);
+        writeFileSync(file, body);
+        return file;
+      });
+      const strangers = kinds.flatMap(([kind, connections]) =>
+        Array.from({ length: PROCESSES }, () =>
+          startScript('test/attack/stranger', [
+            kind,
+            `${url}/add`,
+            String(Math.ceil(connections / PROCESSES)),
+            ...files,
+          ]),
+        ),
+      );
+      try {
+        await Promise.all(strangers.map(({ firstLine }) => firstLine));
+        look();
+        phases.push(await during(name, labs, options.seconds));
+        look();
+      } finally {
+        for (const { process } of strangers) process.kill('SIGKILL');
+        await Promise.all(strangers.map(({ ended }) => ended));
+      }
+    }
+    phases.push(await during('nobody again', labs, options.seconds));
+    const size = await readAll(url, await readPolicyFile(folder), labs);
+    return { phases, memory: peakMemory(program), open, size };
+  } finally {
+    const ended = new Promise((resolve) => program.once('close', resolve));
+    if (program.exitCode === null && program.kill('SIGKILL')) await ended;
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+function attacks(connections: number, anchor: { index: number; leafHash: string }): Attack[] {
+  const again = formatEnvelope(new Statements('lab-0', anchor).next().envelope);
+  const forged = encodeUtf8(
+    Buffer.from(again)
+      .toString()
+      .replace(/"sig":"[^"]{4}/, '"sig":"AAAA'),
+  );
+  const deep = encodeUtf8(`{"payload":${'['.repeat(60_000)}`);
+  const long = new Uint8Array(200_000).fill(0x20);
+  const tenth = connections / 10;
+  return [
+    {
+      name: 'connections that ask for nothing, and bodies that drip',
+      kinds: [
+        ['idle', connections],
+        ['drip', tenth],
+      ],
+    },
+    { name: 'connections that ask and read nothing', kinds: [['deaf', connections]] },
+    { name: 'headers that drip', kinds: [['headers', 4 * tenth]] },
+    { name: 'bodies that drip', kinds: [['drip', 4 * tenth]] },
+    {
+      name: 'bodies without an end, and of 10 GB',
+      kinds: [
+        ['endless', 100],
+        ['announce', 100],
+      ],
+    },
+    {
+      name: 'entries logged already, forged, deep and long',
+      kinds: [['flood:/add', 100]],
+      bodies: [again, forged, deep, long],
+    },
+  ];
+}
+
+/** A laboratory that submits one statement after the other, each until it is answered. */
+class Lab {
+  readonly #url: URL;
+  readonly #statements: Statements;
+  readonly #agent = new Agent({ keepAlive: true });
+  /** Hex leaf hash of each entry that was answered, by its index. */
+  readonly answered = new Map<number, string>();
+
+  constructor(url: string, statements: Statements) {
+    this.#url = new URL('/add', url);
+    this.#statements = statements;
+  }
+
+  async submit(signal: AbortSignal): Promise<{ again: number; ms: number } | undefined> {
+    const { envelope, leafHash } = this.#statements.next();
+    const body = formatEnvelope(envelope);
+    const begun = performance.now();
+    for (let again = 0; !signal.aborted; again++) {
+      const { status, text } = await this.#post(body);
+      if (status === 200) {
+        this.answered.set(Number(text), encodeHex(leafHash));
+        return { again, ms: performance.now() - begun };
+      }
+      if (status !== 0 && status !== 429 && status !== 503)
+        throw new Error(`expected an index, found status ${status}: ${text}`);
+      await sleep(20);
+    }
+    return undefined;
+  }
+
+  /** Status 0 where there was no answer. */
+  #post(body: Uint8Array): Promise<{ status: number; text: string }> {
+    return new Promise((resolve) => {
+      const none = (): void => resolve({ status: 0, text: '' });
+      const asked = request(this.#url, { method: 'POST', agent: this.#agent, timeout: 10_000 }, (answer) => {
+        let text = '';
+        answer.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        answer.once('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+        answer.once('error', none);
+        answer.once('close', none);
+      });
+      asked.once('timeout', () => asked.destroy());
+      asked.once('error', none);
+      asked.end(body);
+    });
+  }
+}
+
+/** Lets all laboratories submit for a while. Each must be answered, however long that takes. */
+async function during(name: string, labs: readonly Lab[], seconds: number): Promise<Phase> {
+  const times: number[] = [];
+  let again = 0;
+  const end = performance.now() + seconds * 1000;
+  // What hangs for a minute is not served.
+  const patience = AbortSignal.timeout(60_000);
+  await Promise.all(
+    labs.map(async (lab, i) => {
+      for (let count = 0; count === 0 || performance.now() < end; count++) {
+        const done = await lab.submit(patience);
+        if (!done) throw new Error(`${name}: laboratory ${i} got no answer within a minute`);
+        times.push(done.ms);
+        again += done.again;
+        // Below the rate that one key may have.
+        await sleep(50);
+      }
+    }),
+  );
+  times.sort((a, b) => a - b);
+  const at = (part: number): number =>
+    times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
+  return { name, added: times.length, again, median: at(0.5), worst: at(1) };
+}
+
+async function anchorOf(url: string): Promise<{ index: number; leafHash: string }> {
+  const answer = await fetch(`${url}/api/v1/entries/1`);
+  const { leafHash } = (await answer.json()) as { leafHash: string };
+  return { index: 1, leafHash };
+}
+
+/** Reads the whole log, verifying it; all that was answered must be where it was said to be. */
+async function readAll(url: string, policy: Uint8Array, labs: readonly Lab[]): Promise<number> {
+  const reader = new LogReader(httpSource(url), parsePolicy(policy));
+  const { size } = await reader.checkpoint();
+  const wanted = new Map(labs.flatMap(({ answered }) => [...answered]));
+  for await (const { index, leafHash } of reader.entries(0, size)) {
+    const hash = wanted.get(index);
+    if (hash !== undefined && hash !== encodeHex(leafHash)) throw new Error(`entry ${index} is another`);
+    wanted.delete(index);
+  }
+  if (wanted.size > 0) throw new Error(`${wanted.size} entries that were answered are not in the log`);
+  return size;
+}

@@ -57,7 +57,7 @@ export const DEFAULT_LIMITS: Omit<LogLimits, 'publishIntervalMs'> = {
   batchEntries: 4096,
   batchBytes: 16 * 1024 * 1024,
   backlog: 65_536,
-  connections: 16_384,
+  connections: 8192,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 65_000,

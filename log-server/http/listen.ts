@@ -3,12 +3,12 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
-import { inTurn } from '../../system/index.js';
+import { Connections, inTurn } from '../../system/index.js';
 import type { HttpEnv } from './view.js';
 
 /** Bounds of the HTTP server. */
 export interface HttpLimits {
-  /** Open connections; more are closed at once. */
+  /** Open connections. Above it the one that was quiet longest is closed for whoever comes. */
   readonly connections: number;
   /** Milliseconds from the first byte of a request to the end of its headers. */
   readonly headersTimeoutMs: number;
@@ -47,13 +47,17 @@ export async function listen(
     ),
     maxHeaderSize: 16 * 1024,
   };
+  const connections = new Connections(limits.connections);
   const server = createServer(
     options,
-    inTurn((request, response) => void listener(request, response)),
+    inTurn((request, response) => {
+      connections.asked(request, response);
+      void listener(request, response);
+    }),
   );
   // What ends a connection that sends nothing and takes nothing: an answer that nobody reads.
   server.timeout = limits.stallTimeoutMs;
-  server.maxConnections = limits.connections;
+  server.on('connection', (socket) => connections.open(socket));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port, backlog: 4096 }, () => {

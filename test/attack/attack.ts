@@ -2,14 +2,12 @@
  * A witness under attack, over real processes: strangers who take all they can, while honest logs ask for
  * cosignatures. The witness is the shipped program, with the limits that it ships with.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { WitnessClient } from '../../client/index.js';
 import {
   COSIGNATURE_ED25519,
@@ -23,6 +21,7 @@ import { addPeer } from '../../witness/index.js';
 import { startScript } from '../helpers/process.js';
 import { SigningLog } from '../helpers/signing-log.js';
 import { witnessFolder } from '../helpers/witness.js';
+import { peakMemory, startProgram } from './program.js';
 
 /**
  * Most bytes that the witness may ever have in memory. Node and the program at rest are about 110 MB; 32 MiB
@@ -81,7 +80,7 @@ export async function attackWitness(options: {
   const folder = await witnessFolder({ name: NAME, logs: logs.map(({ vkey }) => vkey), mldsa: true });
   const peers = await badPeers();
   for (const { url, vkey } of peers.list) await addPeer(folder, [vkey], { url });
-  const { witness, whereIs } = startWitnessProgram(folder, join(scratch, 'witness.log'));
+  const { program: witness, whereIs } = startProgram('witness/main', folder, join(scratch, 'witness.log'));
   try {
     const url = await whereIs();
     // As witnessFolder makes them.
@@ -103,7 +102,7 @@ export async function attackWitness(options: {
       });
       const share = String(Math.ceil(attack.connections / PROCESSES));
       const strangers = Array.from({ length: PROCESSES }, () =>
-        startScript('test/attack/stranger', [attack.kind, url, share, ...files]),
+        startScript('test/attack/stranger', [attack.kind, `${url}/add-checkpoint`, share, ...files]),
       );
       try {
         await Promise.all(strangers.map(({ firstLine }) => firstLine));
@@ -219,35 +218,6 @@ async function during(name: string, honest: readonly HonestLog[], seconds: numbe
   const at = (part: number): number =>
     times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
   return { name, cosigned: times.length, again, median: at(0.5), worst: at(1) };
-}
-
-/** The shipped program. Its log goes to a file: a pipe that nobody empties would stop it. */
-function startWitnessProgram(
-  folder: string,
-  logFile: string,
-): { witness: ChildProcess; whereIs: () => Promise<string> } {
-  const script = fileURLToPath(new URL('../../witness/main.js', import.meta.url));
-  const log = openSync(logFile, 'w');
-  const witness = spawn(process.execPath, [script, 'serve', '-f', folder, '-l', '127.0.0.1:0'], {
-    stdio: ['ignore', log, log],
-  });
-  closeSync(log);
-  const whereIs = async (): Promise<string> => {
-    for (;;) {
-      const text = readFileSync(logFile, 'utf8');
-      const url = /"url":"([^"]+)"/.exec(text)?.[1];
-      if (url !== undefined) return url;
-      if (witness.exitCode !== null) throw new Error(`the witness did not start: ${text}`);
-      await sleep(20);
-    }
-  };
-  return { witness, whereIs };
-}
-
-function peakMemory({ pid, exitCode }: ChildProcess): number {
-  if (exitCode !== null) throw new Error(`the witness ended with status ${exitCode}`);
-  const status = readFileSync(`/proc/${pid ?? 0}/status`, 'utf8');
-  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
 }
 
 interface BadPeers {

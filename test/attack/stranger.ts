@@ -1,15 +1,15 @@
-// One process of strangers: stranger.js KIND URL COUNT [FILE...]. It goes on until it is ended, and opens
-// again what the witness closes. It prints a line when every connection has been opened once, and what it
-// begins with has been sent or the witness has closed it. FILEs are the request bodies of the kind `flood:PATH`.
+// One process of strangers: stranger.js KIND URL COUNT [FILE...]. URL has the path that they POST to. It goes on
+// until it is ended, and opens again what the server closes. It prints a line when every connection has been opened
+// once, and what it begins with has been sent or the server has closed it. FILEs are the request bodies of the kind `flood:PATH`.
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const [kind = '', url = '', count = '1', ...files] = process.argv.slice(2);
-const { port } = new URL(url);
+const { port, pathname } = new URL(url);
 const host = '127.0.0.1';
-const head = `POST /add-checkpoint HTTP/1.1\r\nHost: a\r\n`;
+const head = `POST ${pathname} HTTP/1.1\r\nHost: a\r\n`;
 const dripped = Buffer.alloc(120 * 1024, 'x');
 const ahead = `GET /healthz HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(6000)}\r\n\r\n`.repeat(14);
 

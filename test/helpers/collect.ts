@@ -3,8 +3,8 @@
 process.on('SIGUSR2', () => {
   const { gc } = globalThis;
   if (gc === undefined) throw new Error('expected node --expose-gc');
-  void gc();
-  void gc();
+  gc();
+  gc();
   const { rss, heapUsed, external } = process.memoryUsage();
   process.stderr.write(`${JSON.stringify({ collected: { rss, heapUsed, external } })}\n`);
 });

@@ -167,6 +167,14 @@ export const logServerMutants: readonly Mutant[] = [
     ...http('too large a body'),
   },
   {
+    desc: 'room for who submits when all connections of a log are taken',
+    file: 'log-server/http/listen.ts',
+    find: "server.on('connection', (socket) => connections.open(socket));",
+    replace: 'server.maxConnections = limits.connections;',
+    test: 'log-server/connections.test.ts',
+    name: 'when all connections of a log are taken',
+  },
+  {
     desc: 'the time limits on headers and bodies',
     file: 'log-server/http/listen.ts',
     find: 'connectionsCheckingInterval:',

@@ -12,5 +12,6 @@ export const soaks: Readonly<Record<string, () => Promise<Soak>>> = {
   simulation: async () => (await import('../simulation/soak.js')).default,
   'witness-attack': async () => (await import('./witness-attack.js')).default,
   scale: async () => (await import('./scale.js')).default,
+  'log-attack': async () => (await import('./log-attack.js')).default,
   hammer: async () => (await import('./hammer.js')).default,
 };

@@ -215,7 +215,9 @@ async function load({ url }: Running, size: number, random: Random): Promise<voi
       `/tile/entries/${tilePathOf(Math.min(bundle, Math.floor(size / 256) - 1))}`,
       `/api/v1/search?run=${run}`,
     ][i % 6];
-    asks.push(async () => void (await get(path ?? '/')));
+    asks.push(async () => {
+      await get(path ?? '/');
+    });
   }
   const lane = async (): Promise<void> => {
     for (let ask = asks.pop(); ask !== undefined; ask = asks.pop()) await ask();

@@ -1,0 +1,41 @@
+// Strangers who take all the connections that a log has: there is room for whoever submits.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { startFixture } from './testing/fixture.js';
+import { until } from './testing/until.js';
+
+const CONNECTIONS = 16;
+
+for (const [what, bytes] of [
+  ['ask for nothing', ''],
+  ['drip', 'POST /add HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx'],
+  ['have asked once', 'GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n'],
+] as const) {
+  void test(
+    `when all connections of a log are taken by some that ${what}, an entry is added`,
+    { timeout: 30_000 },
+    async () => {
+      const { log, close } = await startFixture({ settings: { limits: { connections: CONNECTIONS } } });
+      const { hostname, port } = new URL(log.url);
+      const strangers: Socket[] = [];
+      let closed = 0;
+      for (let i = 0; i < 2 * CONNECTIONS; i++) {
+        const socket = connect(Number(port), hostname).on('error', () => undefined);
+        socket.resume().once('close', () => closed++);
+        await once(socket, 'connect');
+        if (bytes.length > 0) socket.write(bytes);
+        strangers.push(socket);
+      }
+      // Whoever came later has the place of one that came before.
+      await until(() => closed === CONNECTIONS);
+      const answer = await fetch(`${log.url}/add`, { method: 'POST', body: 'entry' });
+      assert.deepEqual([answer.status, await answer.text()], [200, '0\n']);
+      await until(() => closed > CONNECTIONS);
+      for (const socket of strangers) socket.destroy();
+      await close();
+    },
+  );
+}

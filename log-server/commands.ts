@@ -1,4 +1,4 @@
-// stele-log: init | serve | fsck | recover | freeze. Results on stdout, everything else on stderr.
+// stele-log: init | serve | freeze | add-key | retire-key | upgrade | fsck | recover. Results on stdout, everything else on stderr.
 // Each command loads what it needs when it runs: a module takes a millisecond, and all together are 140.
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -18,13 +18,14 @@ import {
   runProgram,
   systemClock,
 } from '../system/index.js';
-import type { ExitStatus, Replies, Streams } from '../system/index.js';
+import type { ExitStatus, Replies, Reply, Streams } from '../system/index.js';
 import type { Fetch } from '../client/index.js';
-import { TlogError, parseVkey } from '../tlog/index.js';
+import { TlogError, formatKeyId, formatVkey, parseVkey } from '../tlog/index.js';
 import { replyOfCheck } from './offline/report.js';
 import { LogError } from './errors.js';
 import type { OfficerOptions } from './init.js';
 import { applyConfigFiles, hostAndPort, repeated, setting, wholeNumber } from './options.js';
+import type { RotateOptions, Rotated } from './rotation.js';
 import type { ServeOptions } from './serve.js';
 
 /** The commands of `stele-log`; `end` is told the exit status of the one that ran. */
@@ -38,6 +39,8 @@ export function buildProgram(end: (status: ExitStatus) => void, streams: Streams
   addInit(program, replies);
   addServe(program, replies);
   addFreeze(program, replies);
+  addKeys(program, replies);
+  addUpgrade(program, replies);
   addFsck(program, replies);
   addRecover(program, replies);
   replying(completionCommand(program), replies, (_flags, args) =>
@@ -360,6 +363,88 @@ function addFreeze(program: Command, replies: Replies): void {
       fetch,
     });
     return { lines: [String(index)], result: { index } };
+  });
+}
+
+interface KeyFlags {
+  folder?: string;
+  mlDsa?: true;
+  operatorKey?: string;
+  consent?: string;
+}
+
+function addKeys(program: Command, replies: Replies): void {
+  const common = (command: Command): Command =>
+    command
+      .addOption(folderOption())
+      .addOption(
+        setting('--operator-key <file>', "the operator's signing key; the folder's where nothing is said"),
+      )
+      .addOption(
+        setting(
+          '--consent <file>',
+          "the last registrar's signed charter-amendment, where the operator is none",
+        ),
+      );
+  const optionsOf = async (flags: KeyFlags): Promise<RotateOptions> => ({
+    folder: resolve(needed(flags.folder, '--folder')),
+    clock: systemClock,
+    operatorKey: flags.operatorKey,
+    consent: flags.consent === undefined ? undefined : await readInput(flags.consent),
+  });
+  const adding = program
+    .command('add-key')
+    .description(
+      'give a stopped log another signing key: it is logged, and signs beside the others from the next head on',
+    )
+    .addOption(setting('--ml-dsa', 'an ML-DSA-44 key; Ed25519 where nothing is said'));
+  replying<KeyFlags>(common(adding), replies, async (flags) => {
+    const options = await optionsOf(flags);
+    const { addKey } = await import('./rotation.js');
+    return replyOfKeys(await addKey({ ...options, mlDsa: flags.mlDsa === true }));
+  });
+  const retiring = program
+    .command('retire-key')
+    .description(
+      'take a signing key from a stopped log: that is logged, and the key signs no head from then on',
+    )
+    .argument('<key id>', 'eight hex digits, as add-key prints them');
+  replying<KeyFlags>(common(retiring), replies, async (flags, [keyId = '']) => {
+    const options = await optionsOf(flags);
+    const { retireKey } = await import('./rotation.js');
+    return replyOfKeys(await retireKey({ ...options, keyId }));
+  });
+}
+
+/** A line per key: ID, size of its first head, of its last or `-`, vkey. */
+function replyOfKeys({ resumed, lives }: Rotated): Reply {
+  const keys = lives.map(({ vkey, from, until }) => {
+    return { keyId: formatKeyId(vkey.keyId), from, until, vkey: formatVkey(vkey) };
+  });
+  return {
+    lines: keys.map(({ keyId, from, until, vkey }) => `${keyId} ${from} ${until ?? '-'} ${vkey}`),
+    prose: [
+      resumed
+        ? 'A change of keys that had been begun is ended; nothing else was done.'
+        : 'Start the log with stele-log serve; witnesses and readers have to learn of this: docs/operating.md, "Keys".',
+    ],
+    result: { resumed, keys },
+  };
+}
+
+function addUpgrade(program: Command, replies: Replies): void {
+  const command = program
+    .command('upgrade')
+    .description(
+      "bring a stopped log's folder, made by an older version, to this one's format; it can be run again",
+    )
+    .addOption(folderOption());
+  replying<{ folder?: string }>(command, replies, async (flags) => {
+    const { upgradeLog } = await import('./upgrade.js');
+    const { from, to, done } = await upgradeLog(resolve(needed(flags.folder, '--folder')));
+    const line =
+      done.length === 0 ? `format ${to}: nothing to do` : `format ${from} is now ${to}: ${done.join('; ')}`;
+    return { lines: [line], result: { from, to, done: [...done] } };
   });
 }
 

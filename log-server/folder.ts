@@ -1,15 +1,22 @@
-import { readFile } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LogError } from './errors.js';
 
 /** The names in a log's folder. Keys lie beside the data, never in it: a copy of the data holds no key. */
 export const FILES = {
+  /** Which keys the log has and had: log-keys.ts. */
+  logKeys: 'log-keys.json',
+  /** The keys that init made; those that came later lie in `log-<key ID>.key`. */
   logKey: 'log.key',
   logMldsaKey: 'log-mldsa.key',
   anchorKey: 'anchor.key',
   operatorKey: 'operator.key',
   policy: 'policy',
   charter: 'charter.json',
+  /** There while a change of the keys is under way: rotation-plan.ts. */
+  rotation: 'rotation.json',
+  /** Terms that wait for the consent of registrars. */
+  nextTerms: 'next-terms.json',
   data: 'data',
   /** Derived from the data: may be deleted. */
   search: 'search',
@@ -36,6 +43,17 @@ export async function readCharterFile(folder: string): Promise<Uint8Array | unde
     return await readFile(join(folder, FILES.charter));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Whether there is a file or a folder of this name. Throws where that cannot be told. */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw error;
   }
 }

@@ -18,9 +18,10 @@ import { CharterCompanion } from './charter-companion.js';
 import { LogError } from './errors.js';
 import { FILES, readCharterFile, readPolicyFile } from './folder.js';
 import { poolSigner } from './head-signer.js';
-import { readLogKeys, vkeysOf } from './log-keys.js';
+import { keysOf, readKeyLives, storageOf } from './log-keys.js';
 import type { LogKeys } from './log-keys.js';
 import { silentLogger } from './logger.js';
+import { settleRotation } from './rotation-plan.js';
 import { RateLimiter } from './rate.js';
 import { runLog } from './running.js';
 import type { OpenedLog, RunningLog } from './running.js';
@@ -33,6 +34,14 @@ import type { LogStorage } from './storage/index.js';
 
 export { REFUSALS } from './errors.js';
 export { FILES } from './folder.js';
+export { readKeyLives, readLogKeys } from './log-keys.js';
+export type { KeyLife, KeyLives } from './log-keys.js';
+export { addKey, retireKey } from './rotation.js';
+export type { RotateOptions, Rotated } from './rotation.js';
+export { ROTATION_STEPS } from './rotation-plan.js';
+export type { RotationHook } from './rotation-plan.js';
+export { UPGRADE_STEPS, upgradeLog } from './upgrade.js';
+export type { UpgradeHook, Upgraded } from './upgrade.js';
 export { initLog } from './init.js';
 export type { InitOptions } from './init.js';
 export { jsonLogger } from './logger.js';
@@ -48,12 +57,11 @@ export type { LogStep } from './steps.js';
  */
 export async function startLog(settings: LogSettings): Promise<RunningLog> {
   const { folder, logger = silentLogger, step = () => undefined } = settings;
-  const keys = await readLogKeys(folder);
+  if (await settleRotation(folder)) logger.log('warn', 'a change of the log keys that was cut off is done');
+  const lives = await readKeyLives(folder);
+  const keys = keysOf(folder, lives);
   const storage = await openLogStorage({
-    folder: join(folder, FILES.data),
-    keyFolder: folder,
-    origin: keys[0].name,
-    logKeys: vkeysOf(keys),
+    ...storageOf(folder, lives),
     publishPartials: settings.publishPartials ?? false,
     ...(settings.reserveBytes !== undefined && { reserveBytes: settings.reserveBytes }),
     step: storageHook(step),
@@ -145,11 +153,10 @@ async function openCharter(settings: LogSettings, storage: LogStorage, keys: Log
 function checkListed(keys: LogKeys, listed: readonly string[]): void {
   const other = keys.find(({ vkey }) => !listed.includes(formatVkey(vkey)));
   if (other === undefined) return;
-  const file = other === keys[0] ? FILES.logKey : FILES.logMldsaKey;
   throw new LogError(
     'wrong_log_key',
-    `${file} is not a log key of the charter in force`,
-    'restore it from its backup',
+    `${formatKeyId(other.keyId)} is not a log key of the charter in force`,
+    `restore ${FILES.logKeys} from its backup; after an amendment of the log keys, run stele-log add-key or retire-key`,
   );
 }
 
@@ -162,7 +169,7 @@ function checkHeld(keys: LogKeys, listed: readonly string[], where: string): voi
   throw new LogError(
     'wrong_log_key',
     `expected the log key ${formatKeyId(missing.keyId)} (type ${missing.type}), which ${where} names, found ${found}`,
-    `restore ${FILES.logKey} and ${FILES.logMldsaKey} from their backup`,
+    `restore ${FILES.logKeys} and the keys from their backup; after an amendment of the log keys, run stele-log add-key or retire-key`,
   );
 }
 

@@ -21,8 +21,8 @@ import {
 import type { Clock, SigningKey } from '../tlog/index.js';
 import { LogError } from './errors.js';
 import { FILES } from './folder.js';
-import { signHead, vkeysOf } from './log-keys.js';
-import type { LogKeys } from './log-keys.js';
+import { signHead, storageOf, writeKeyLives } from './log-keys.js';
+import type { KeyLives, LogKeys } from './log-keys.js';
 import { initLogStorage } from './storage/index.js';
 
 /** Who acts for the log. */
@@ -124,14 +124,15 @@ export async function initLog(options: InitOptions): Promise<InitResult> {
   await createFile(join(folder, FILES.policy), policy, 0o644);
   const [logKey, mldsaKey] = logKeys;
   if (mldsaKey !== undefined) await createFile(join(folder, FILES.logMldsaKey), keyFile(mldsaKey));
+  const span = { from: 0, until: null };
+  const lives: KeyLives = [
+    { vkey: logKey.vkey, file: FILES.logKey, ...span },
+    ...(mldsaKey === undefined ? [] : [{ vkey: mldsaKey.vkey, file: FILES.logMldsaKey, ...span }]),
+  ];
+  await writeKeyLives(folder, lives);
   // Last of the keys: it is what makes the folder a log's.
   await createFile(join(folder, FILES.logKey), keyFile(logKey));
-  const storage = await initLogStorage({
-    folder: join(folder, FILES.data),
-    keyFolder: folder,
-    origin,
-    logKeys: vkeysOf(logKeys),
-  });
+  const storage = await initLogStorage(storageOf(folder, lives));
   try {
     await storage.writeSigned(firstNote);
   } finally {

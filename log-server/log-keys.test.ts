@@ -21,16 +21,18 @@ import {
   signNote,
   verifyTlogProof,
 } from '../tlog/index.js';
+import type { SigningKey } from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
 import type { InitOptions, RunningLog } from './index.js';
 import { SubmissionError } from './errors.js';
 import { localSigner, poolSigner } from './head-signer.js';
 import type { HeadSigner } from './head-signer.js';
 import type { InitResult } from './init.js';
-import { readLogKeys, signHead, vkeysOf } from './log-keys.js';
+import { readKeyLives, readLogKeys, signHead, vkeysOf, writeKeyLives } from './log-keys.js';
 import { check, recoverFolder } from './offline/check.js';
 import type { LogSettings } from './settings.js';
 import { openLogStorage } from './storage/index.js';
+import type { KeySpan } from './storage/index.js';
 import { formatNoteFile, parseNoteFile } from './storage/note-file.js';
 import { LOG_KEY, ORIGIN, startFixture, testKey } from './testing/fixture.js';
 import { ManualClock } from './testing/manual-clock.js';
@@ -146,6 +148,13 @@ void test('a key that is missing, or is not the one named, keeps a log from star
     await writeFile(file, await readFile(join(anew.folder, 'log-mldsa.key')));
     await assert.rejects(start(), { code: 'wrong_log_key' });
     await rename(other, file);
+    // Nor one that the list has no more, or that the list has and nobody was told of.
+    const list = join(folder, 'log-keys.json');
+    const whole = await readFile(list, 'utf8');
+    const { keys } = JSON.parse(whole) as { keys: object[] };
+    await writeFile(list, JSON.stringify({ keys: keys.slice(0, 1) }));
+    await assert.rejects(start(), { code: 'wrong_log_key', message: /\(type 6\)/ });
+    await writeFile(list, whole);
     await (await start()).close();
   }
   const plain = await make(t, { admission: 'charter', mlDsa: false });
@@ -153,7 +162,13 @@ void test('a key that is missing, or is not the one named, keeps a log from star
   await writeFile(join(plain.folder, 'log-mldsa.key'), await readFile(join(key, 'log-mldsa.key')), {
     mode: 0o600,
   });
-  await assert.rejects(plain.start(), { code: 'wrong_log_key', message: /log-mldsa\.key is not a log key/ });
+  await (await plain.start()).close();
+  const listed = await readKeyLives(key);
+  const [own] = await readKeyLives(plain.folder);
+  await writeKeyLives(plain.folder, [own, ...listed.slice(1).map((life) => ({ ...life, from: 1 }))]);
+  await assert.rejects(plain.start(), { code: 'wrong_log_key', message: /is not a log key of the charter/ });
+  await rm(join(plain.folder, 'log-keys.json'));
+  await assert.rejects(plain.start(), { code: 'no_log_keys' });
 });
 
 void test('an origin that no ML-DSA-44 line can name is refused before anything is written', async (t) => {
@@ -290,6 +305,41 @@ void test('a note is only written with a line by every key of the log', async (t
   for (const some of [keys.slice(0, 1), keys.slice(1)])
     await assert.rejects(storage.writeSigned(signHead(text, some)), { code: 'not_allowed' });
   await storage.writeSigned(signHead(text, keys));
+});
+
+void test('a key signs heads of its sizes: before them its line is not asked for, behind them it is refused', async (t) => {
+  const { folder } = await make(t);
+  const keys = await readLogKeys(folder);
+  const data = { folder: join(folder, 'data'), keyFolder: folder, origin: ORIGIN, logKeys: vkeysOf(keys) };
+  const always = { from: 0, until: null };
+  const note = async (
+    rootHash: Uint8Array,
+    size: number,
+    some: typeof keys | [SigningKey],
+  ): Promise<Uint8Array> =>
+    Promise.resolve(signHead(formatCheckpoint({ origin: ORIGIN, size, rootHash, extensions: [] }), some));
+  const open = (span: KeySpan): ReturnType<typeof openLogStorage> =>
+    openLogStorage({ ...data, keySpans: [always, span] });
+  const alone: [SigningKey] = [keys[0]];
+
+  const later = await open({ from: 1, until: null });
+  await later.writeSigned(await note(emptyRoot(), 0, alone));
+  await later.commit({ oldSize: 0, entries: [encodeUtf8('one')] });
+  await later.makeReadable();
+  await assert.rejects(later.writeSigned(await note(later.rootHash(), 1, alone)), { code: 'not_allowed' });
+  await later.writeSigned(await note(later.rootHash(), 1, keys));
+  await later.close();
+  await assert.rejects(open({ from: 0, until: 0 }), { code: 'state_damaged', message: /retired/ });
+
+  const retired = await open({ from: 0, until: 1 });
+  await retired.commit({ oldSize: 1, entries: [encodeUtf8('two')] });
+  await retired.makeReadable();
+  await assert.rejects(retired.writeSigned(await note(retired.rootHash(), 2, keys)), {
+    code: 'not_allowed',
+    message: /has retired/,
+  });
+  await retired.writeSigned(await note(retired.rootHash(), 2, alone));
+  await retired.close();
 });
 
 void test('keys are read as they were made', async (t) => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { WitnessClient } from '../client/index.js';
-import { formatVkey, parseVkey } from '../tlog/index.js';
+import { NOTE_ED25519, formatVkey, newSigningKey, parseVkey, signNote } from '../tlog/index.js';
 import { originHash, startWitness } from '../witness/index.js';
 import { startScript } from './helpers/process.js';
 import { SigningLog } from './helpers/signing-log.js';
@@ -67,8 +67,27 @@ test('init, add-log, serve: a witness from nothing, taught another log while it 
   while (!serving.stderr().includes('"reloaded"')) await new Promise((resolve) => setTimeout(resolve, 10));
   assert.equal((await client.addCheckpoint(request)).kind, 'cosigned');
 
+  // A log that changes its key: both for a while, then the new one alone, in one history.
+  const later = newSigningKey('log.example/test', NOTE_ED25519, new Uint8Array(32).fill(7));
+  const both = await run('add-log', '-f', folder, formatVkey(later.vkey));
+  assert.equal(both.stdout, 'log.example/test: 2 keys\n');
+  const gone = await run('remove-key', '-f', folder, formatVkey(log.vkey));
+  assert.deepEqual([gone.status, gone.stdout], [0, 'log.example/test: 1 key\n']);
+  for (const vkey of [log.vkey, later.vkey])
+    assert.equal((await run('remove-key', '-f', folder, formatVkey(vkey))).status, 2);
+  const reloads = serving.stderr().split('"reloaded"').length;
+  serving.process.kill('SIGHUP');
+  while (serving.stderr().split('"reloaded"').length === reloads)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  const stale = { oldSize: 3, proof: [], note: log.note(3) };
+  assert.notEqual((await client.addCheckpoint(stale)).kind, 'cosigned', 'by the old key alone');
+  const same = { ...stale, note: signNote(log.text(3), [later]) };
+  assert.equal((await client.addCheckpoint(same)).kind, 'cosigned');
+
   serving.process.kill('SIGTERM');
   assert.equal(await serving.ended, 0);
+  const upgraded = await run('upgrade', '-f', folder);
+  assert.deepEqual([upgraded.status, upgraded.stdout], [0, 'format 1: nothing to do\n']);
   for (const line of serving.stderr().trimEnd().split('\n')) {
     const event = JSON.parse(line) as Record<string, unknown>;
     assert.deepEqual(

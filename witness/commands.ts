@@ -1,4 +1,4 @@
-// stele-witness: init | add-log | add-peer | serve | confirm-clock. Results on stdout, everything else on stderr.
+// stele-witness: init | add-log | remove-key | add-peer | serve | upgrade | confirm-clock. Results on stdout, everything else on stderr.
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -21,8 +21,8 @@ import {
 } from '../system/index.js';
 import { formatVkey, parseVkey } from '../tlog/index.js';
 import { leapFile } from './clock-guard.js';
-import { addLog, checkFormat, initFolder, layout } from './folder.js';
-import { startWitness } from './index.js';
+import { addLog, checkFormat, initFolder, layout, removeKey } from './folder.js';
+import { startWitness, upgradeStopped } from './index.js';
 import { addPeer } from './peers.js';
 import { jsonLogger, type Level } from './log.js';
 
@@ -73,6 +73,25 @@ export function buildProgram(end: (status: ExitStatus) => void, streams: Streams
     },
   );
 
+  const removing = program
+    .command('remove-key')
+    .description('take a key from a log that has retired it; a serving witness sees it on SIGHUP')
+    .addOption(folderOption())
+    .argument('<vkey>', "the log's former verifier key")
+    .option('--origin <origin>', "the log's origin, where it differs from the key's name");
+  replying<{ folder: string; origin?: string }>(
+    removing,
+    replies,
+    async ({ folder, origin }, [vkey = '']) => {
+      const key = asInput('vkey', () => parseVkey(vkey));
+      const log = await asInputs(() => removeKey(folder, key, origin));
+      return {
+        lines: [`${log.origin}: ${count(log.keys.length)}`],
+        result: { origin: log.origin, vkeys: log.keys.map((each) => formatVkey(each)) },
+      };
+    },
+  );
+
   const peering = program
     .command('add-peer')
     .description('add another witness to compare notes with; a serving witness takes it up on SIGHUP')
@@ -118,6 +137,16 @@ export function buildProgram(end: (status: ExitStatus) => void, streams: Streams
         .default('info'),
     );
   replying<ServeFlags>(serving, replies, (flags, _args, tell) => serve(flags, tell));
+
+  const upgrading = program
+    .command('upgrade')
+    .description("bring a stopped witness's folder to this version's format, as serve does too")
+    .addOption(folderOption());
+  replying<{ folder: string }>(upgrading, replies, async ({ folder }) => {
+    const upgraded = await upgradeStopped(folder);
+    const line = upgraded ? 'format 0 is now 1: it has a journal' : 'format 1: nothing to do';
+    return { lines: [line], result: { from: upgraded ? 0 : 1, to: 1 } };
+  });
 
   const confirming = program
     .command('confirm-clock')

@@ -130,15 +130,42 @@ export async function addLog(
 }
 
 /**
- * Brings a folder of format 0 to this one: it gets a journal. Only with the folder's lock held. From then on
- * an older version of this program, which would not see what is in there, refuses the folder. Throws
- * WitnessError "state_damaged" where a journal has states already: it would forget them.
+ * Takes one key from a log: what it alone signs is refused from the next reload on. Throws WitnessError "bad_log" where
+ * the log or the key is not configured, or the key is the only one.
  */
-export async function upgradeFolder(folder: string): Promise<void> {
-  if ((await checkFormat(folder)) === FORMAT) return;
+export async function removeKey(
+  folder: string,
+  vkey: Vkey,
+  origin: string = vkey.name,
+): Promise<WitnessedLog> {
+  await checkFormat(folder);
+  const file = layout.log(folder, origin);
+  const log = await readLog(file);
+  const keys = log?.keys.filter((key) => formatVkey(key) !== formatVkey(vkey)) ?? [];
+  if (log === undefined || keys.length === log.keys.length || keys.length === 0) {
+    const found = log === undefined ? 'no such log' : keys.length === 0 ? 'no other key' : 'others only';
+    throw new WitnessError(
+      'bad_log',
+      `${origin}: expected this key and another one to be configured, found ${found}`,
+      'give the key that retires as stele-witness add-log got it; a whole log is taken out by removing its file',
+    );
+  }
+  const texts = keys.map((key) => formatVkey(key));
+  await replaceFile(file, `${JSON.stringify({ ...log, keys: texts }, null, 2)}\n`);
+  return { ...log, keys };
+}
+
+/**
+ * Brings a folder of format 0 to this one: it gets a journal. Only with the folder's lock held. From then on
+ * an older version of this program, which would not see what is in there, refuses the folder. False where there was
+ * nothing to do. Throws WitnessError "state_damaged" where a journal has states already: it would forget them.
+ */
+export async function upgradeFolder(folder: string): Promise<boolean> {
+  if ((await checkFormat(folder)) === FORMAT) return false;
   await refuseJournal(layout.state(folder));
   await createJournal(layout.state(folder));
   await replaceFile(layout.format(folder), FORMAT);
+  return true;
 }
 
 /** The folder's format. Throws WitnessError "bad_folder" unless it is a witness's, of this format or the one before. */

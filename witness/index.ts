@@ -32,7 +32,7 @@ export { WitnessError } from './errors.js';
 export { decide, parseAddCheckpoint, trustedLines } from './add-checkpoint.js';
 export type { Limits } from './listen.js';
 export { parseSignSubtree, subtreeFault } from './sign-subtree.js';
-export { addLog, initFolder, layout } from './folder.js';
+export { addLog, initFolder, layout, removeKey } from './folder.js';
 export { addPeer } from './peers.js';
 export type * from './gossip/ports.js';
 export { Gossip } from './gossip/engine.js';
@@ -82,6 +82,17 @@ export interface RunningWitness {
   reload(): Promise<void>;
   /** Answers what has been asked, then lets go of the folder. */
   close(): Promise<void>;
+}
+
+/** Upgrades a folder that nobody serves. False where there was nothing to do. Throws WitnessError. */
+export async function upgradeStopped(folder: string): Promise<boolean> {
+  await checkFormat(folder);
+  const unlock = await lockFolder(layout.lock(folder), (trouble, cause) => lockError(folder, trouble, cause));
+  try {
+    return await upgradeFolder(folder);
+  } finally {
+    await unlock();
+  }
 }
 
 /**

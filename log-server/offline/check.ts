@@ -1,12 +1,11 @@
 // What the commands fsck and recover need of a log's folder, and how they say what they found.
-import { join } from 'node:path';
 import type { Fetch } from '../../client/index.js';
 import type { Reply } from '../../system/index.js';
 import { charterEffects } from '../admission-charter.js';
 import { LogError } from '../errors.js';
-import { FILES, readCharterFile } from '../folder.js';
-import { readLogKeys, signHead, vkeysOf } from '../log-keys.js';
-import type { LogKeys } from '../log-keys.js';
+import { readCharterFile } from '../folder.js';
+import { keysOf, readKeyLives, signHead, storageOf } from '../log-keys.js';
+import type { KeyLives } from '../log-keys.js';
 import { checkSource } from './fsck-source.js';
 import { fsckFolder } from './fsck.js';
 import type { FsckReport } from './report.js';
@@ -38,7 +37,7 @@ export async function check(options: CheckOptions): Promise<FsckReport> {
       'name one',
     );
   }
-  return fsckFolder(await layoutOf(folder, await readLogKeys(folder)));
+  return fsckFolder(await layoutOf(folder, await readKeyLives(folder)));
 }
 
 /** What `stele-log recover` is told. */
@@ -53,9 +52,10 @@ export interface RecoverFlags {
 /** Rebuilds a log's data folder. Throws as `recover` does. */
 export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult> {
   const { folder, from, now, fetch, onProgress } = flags;
-  const keys = await readLogKeys(folder);
+  const lives = await readKeyLives(folder);
+  const keys = keysOf(folder, lives);
   return recover({
-    ...(await layoutOf(folder, keys)),
+    ...(await layoutOf(folder, lives)),
     from,
     now,
     fetch,
@@ -66,16 +66,10 @@ export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult>
 
 type Layout = Omit<LogStorageOptions, 'step'> & { readonly effects?: EffectsOf };
 
-async function layoutOf(folder: string, keys: LogKeys): Promise<Layout> {
-  const { name } = keys[0];
+async function layoutOf(folder: string, lives: KeyLives): Promise<Layout> {
   const charter = await readCharterFile(folder);
-  return {
-    folder: join(folder, FILES.data),
-    keyFolder: folder,
-    origin: name,
-    logKeys: vkeysOf(keys),
-    ...(charter !== undefined && { effects: charterEffects(name) }),
-  };
+  const storage = storageOf(folder, lives);
+  return { ...storage, ...(charter !== undefined && { effects: charterEffects(storage.origin) }) };
 }
 
 /** What recover answers. */

@@ -16,7 +16,7 @@ import { FolderDisk } from '../storage/disk.js';
 import { FolderSource } from '../storage/folder-source.js';
 import { LevelTreeState } from '../storage/level-state.js';
 import { PUBLIC } from '../storage/log-storage.js';
-import { keysMissing } from '../storage/note-check.js';
+import { keysAt, keysMissing, keysTooLate } from '../storage/note-check.js';
 import { parseNoteFile } from '../storage/note-file.js';
 import { checkFormat } from '../storage/open.js';
 import { withStateCopy } from '../storage/salvage.js';
@@ -155,11 +155,14 @@ async function readHeads(
   report: (problem: Problem) => void,
 ): Promise<Map<string, { size: number; rootHash: Uint8Array }>> {
   const heads = new Map<string, { size: number; rootHash: Uint8Array }>();
-  /** What the log signed itself carries a line by each of its keys. */
+  /** What the log signed itself carries a line by each of its keys whose turn it was, and by no other. */
   const openOwn = (file: string, note: Uint8Array): OpenedCheckpoint['checkpoint'] => {
     const opened = openCheckpoint(note, options.logKeys, [], options.origin);
-    for (const id of keysMissing(opened, options.logKeys)) {
+    for (const id of keysMissing(opened, keysAt(options, opened.checkpoint.size))) {
       report({ file, expected: `a line by the log key ${id}`, found: 'none' });
+    }
+    for (const id of keysTooLate(opened, options)) {
+      report({ file, expected: `no line by the log key ${id}, which has retired`, found: 'one' });
     }
     return opened.checkpoint;
   };

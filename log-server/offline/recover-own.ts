@@ -19,7 +19,7 @@ export interface Own extends Findings {
 /** Reads a damaged folder, of which anything may be missing. Changes nothing. */
 export async function findOwn(
   folder: string,
-  options: Pick<LogStorageOptions, 'logKeys' | 'origin'>,
+  options: Pick<LogStorageOptions, 'logKeys' | 'keySpans' | 'origin'>,
 ): Promise<Own> {
   const disk = new FolderDisk(folder);
   const findings: Findings = { origins: [], heads: [], remarks: [] };

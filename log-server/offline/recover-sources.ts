@@ -5,7 +5,6 @@ import { type Fetch, type TileSource, httpSource } from '../../client/index.js';
 import {
   MAX_ENTRY_SIZE,
   SteleError,
-  type Vkey,
   encodeHex,
   leafHash,
   openCheckpoint,
@@ -13,8 +12,10 @@ import {
 } from '../../tlog/index.js';
 import { StorageError, reason } from '../storage/error.js';
 import { FolderSource, holdsTiles } from '../storage/folder-source.js';
+import { keysTooLate } from '../storage/note-check.js';
 import { parseNoteFile } from '../storage/note-file.js';
 import { parseTail } from '../storage/tail.js';
+import type { LogStorageOptions } from '../storage/types.js';
 
 /** A head under the log's signature. */
 export interface SignedHead {
@@ -47,12 +48,9 @@ export interface Findings {
   readonly remarks: string[];
 }
 
-interface Keys {
-  readonly logKeys: readonly Vkey[];
-  readonly origin: string;
-}
+type Keys = Pick<LogStorageOptions, 'logKeys' | 'keySpans' | 'origin'>;
 
-/** The head in a note, if the log signed it. */
+/** The head in a note, if the log signed it. Throws TlogError, StorageError "not_allowed". */
 export function headIn(
   note: Uint8Array,
   from: string,
@@ -60,8 +58,15 @@ export function headIn(
   keys: Keys,
   policy?: Uint8Array,
 ): SignedHead {
-  const { checkpoint } = openCheckpoint(note, keys.logKeys, [], keys.origin);
-  const { size, rootHash } = checkpoint;
+  const opened = openCheckpoint(note, keys.logKeys, [], keys.origin);
+  const { size, rootHash } = opened.checkpoint;
+  // Whoever has found an old key can sign anything: what it signs after its time is not this log's.
+  const late = keysTooLate(opened, keys);
+  if (late.length === opened.logSignatures.length)
+    throw new StorageError(
+      'not_allowed',
+      `size ${size} is signed by a key that has retired, ${late.join(', ')}`,
+    );
   return { size, rootHash, from, note, published, ...(policy && { policy }) };
 }
 

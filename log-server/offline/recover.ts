@@ -19,6 +19,7 @@ import { type Own, findOwn } from './recover-own.js';
 import { finishEarlier, swap } from './recover-swap.js';
 import { type LeafHashes, findLeafHashes, readBundle } from './recover-tree.js';
 import { StorageError, reason } from '../storage/error.js';
+import { keysAt, keysDue } from '../storage/note-check.js';
 import { createForRecovery, openLogStorage } from '../storage/open.js';
 import type { EffectsOf, LogStorage, LogStorageOptions } from '../storage/types.js';
 
@@ -210,21 +211,30 @@ async function build(folder: string, options: RecoverOptions, plan: Plan): Promi
   }
 }
 
-/** The head as the log signed it: a line by each of its keys, and no others. */
+/**
+ * The head as the log signed it: a line by each key whose turn it was, and no others. A key that has retired
+ * since signs nothing again: its line is there where somebody kept it.
+ */
 function ownNote(head: SignedHead, options: RecoverOptions): Uint8Array {
   const { origin, logKeys } = options;
-  if (head.note) {
-    const { text, logSignatures } = openCheckpoint(head.note, logKeys, [], origin);
-    if (logSignatures.length === logKeys.length) return formatNote({ text, signatures: logSignatures });
-  }
   const { size, rootHash } = head;
+  const due = new Set(keysDue(options, size).map(({ keyId }) => keyId));
+  const turn = new Set(keysAt(options, size).map(({ keyId }) => keyId));
+  const found = head.note === undefined ? [] : openCheckpoint(head.note, logKeys, [], origin).logSignatures;
+  const lines = found.filter(({ vkey }) => turn.has(vkey.keyId));
+  const has = (keyId: number): boolean => lines.some(({ vkey }) => vkey.keyId === keyId);
   const text = formatCheckpoint({ origin, size, rootHash, extensions: [] });
+  if (lines.length > 0 && [...due].every(has)) return formatNote({ text, signatures: lines });
   const note = options.signHead?.(text);
   if (!note)
     throw refuse(
       `the note of the last signed head, size ${size}, is gone or lacks a line; the log's keys are needed to sign it again`,
     );
-  return note;
+  const signed = parseNote(note).signatures.filter(({ keyId }) => due.has(keyId));
+  const kept = lines.filter(({ vkey }) => !due.has(vkey.keyId));
+  if (signed.length + kept.length === 0)
+    throw refuse(`no key that signs still signed heads of size ${size}, and its note is gone`);
+  return formatNote({ text, signatures: [...kept, ...signed] });
 }
 
 /** A published note in which a line of the log's own is missing (a witness keeps those it knows) gets it back. */

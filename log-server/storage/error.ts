@@ -16,6 +16,7 @@ import { SteleError } from '../../tlog/index.js';
  * | `already_exists` | `init` where there is a log | |
  * | `wrong_origin` | the folder belongs to another log | |
  * | `unknown_format` | written by a newer version | |
+ * | `old_format` | written by an older version | `stele-log upgrade` |
  * | `not_recoverable` | recover: what was signed cannot be rebuilt from what is at hand; nothing was changed | bring more sources, or start a successor log |
  * | `closed` | the instance was closed | |
  */
@@ -31,6 +32,7 @@ export type StorageErrorCode =
   | 'already_exists'
   | 'wrong_origin'
   | 'unknown_format'
+  | 'old_format'
   | 'not_recoverable'
   | 'closed';
 

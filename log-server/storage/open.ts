@@ -12,8 +12,8 @@ import { checkStart } from './start-check.js';
 import { Tail } from './tail.js';
 import type { Disk, LogStorage, LogStorageOptions, StepName, TileStore, TreeState } from './types.js';
 
-/** Number of the on-disk format. Until a first release it is 0 and promises nothing. */
-export const FORMAT = 0;
+/** Number of the on-disk format. Those before are upgraded: log-server/upgrade.ts. */
+export const FORMAT = 1;
 
 /** What lies beneath a LogStorage. Tests and simulations bring their own; `folderDrivers` is the default. */
 export interface Drivers {
@@ -106,7 +106,7 @@ async function createFiles({ origin }: LogStorageOptions, drivers: Drivers): Pro
   await disk.makeFolder(PUBLIC);
   const tail = new Tail(disk, 'tail', { written: nothing, renamed: nothing });
   await tail.replace(0, []);
-  await replaceFile(disk, 'format', formatFile(origin), { written: nothing, renamed: nothing });
+  await writeFormat(disk, origin);
 }
 
 /**
@@ -126,7 +126,7 @@ export async function createForRecovery(options: LogStorageOptions): Promise<Log
 
 /**
  * Opens a log's folder after checking it; see start-check.ts for what must hold. Mends what a crash
- * may tear, and nothing else. Throws StorageError "no_log_here", "unknown_format", "wrong_origin",
+ * may tear, and nothing else. Throws StorageError "no_log_here", "unknown_format", "old_format", "wrong_origin",
  * "locked", "state_damaged", "state_rolled_back".
  */
 export async function openLogStorage(options: LogStorageOptions, drivers?: Drivers): Promise<LogStorage> {
@@ -153,32 +153,62 @@ async function openLocked(options: LogStorageOptions, drivers: Drivers, lock: Ke
   }
 }
 
-/** Throws StorageError "no_log_here", "unknown_format", "wrong_origin". */
-export async function checkFormat(disk: Disk, origin: string): Promise<void> {
+/** What a data folder's `format` says; undefined where there is none. */
+export async function readFormat(disk: Disk): Promise<{ format: number; origin: string } | undefined> {
   const file = await disk.read('format');
-  const text = file && decodeUtf8(file, 'format');
-  const match = text === undefined ? null : /^stele-log ([0-9]+)\n([^\n]+)\n$/.exec(text);
-  if (!match) {
-    throw new StorageError(
-      'no_log_here',
-      `expected a log's folder with a file "format", found ${text === undefined ? 'none' : quote(text)}`,
-      'check the folder, or make a log with: stele-log init',
-    );
-  }
-  if (Number(match[1]) !== FORMAT) {
-    throw new StorageError(
-      'unknown_format',
-      `expected a folder of format ${FORMAT}, found ${match[1] ?? ''}`,
-      'use the version of stele-log that wrote it, or a newer one',
-    );
-  }
-  if (match[2] !== origin) {
+  if (file === undefined) return undefined;
+  const text = decodeUtf8(file, 'format');
+  const [, format, origin] = /^stele-log ([0-9]+)\n([^\n]+)\n$/.exec(text) ?? [];
+  if (format === undefined || origin === undefined) throw noLogHere(quote(text));
+  return { format: Number(format), origin };
+}
+
+function noLogHere(found: string): StorageError {
+  return new StorageError(
+    'no_log_here',
+    `expected a log's folder with a file "format", found ${found}`,
+    'check the folder, or make a log with: stele-log init',
+  );
+}
+
+/** Throws StorageError "no_log_here", "unknown_format", "old_format", "wrong_origin". */
+export async function checkFormat(disk: Disk, origin: string): Promise<void> {
+  const found = await readFormat(disk);
+  if (found === undefined) throw noLogHere('none');
+  checkCurrent(found.format);
+  if (found.origin !== origin) {
     throw new StorageError(
       'wrong_origin',
-      `expected the folder of ${quote(origin)}, found that of ${quote(match[2] ?? '')}`,
+      `expected the folder of ${quote(origin)}, found that of ${quote(found.origin)}`,
       'a log never changes its origin: check which key and which folder belong together',
     );
   }
+}
+
+/** Throws StorageError "unknown_format", "old_format". */
+export function checkCurrent(found: number): void {
+  if (found > FORMAT) throw unknownFormat(found);
+  if (found < FORMAT) {
+    throw new StorageError(
+      'old_format',
+      `expected a folder of format ${FORMAT}, found ${found}`,
+      'bring it to this one, once and for good, with: stele-log upgrade',
+    );
+  }
+}
+
+/** A newer program's folder is nothing to guess at. */
+export function unknownFormat(found: number): StorageError {
+  return new StorageError(
+    'unknown_format',
+    `expected a folder of format ${FORMAT} or older, found ${found}`,
+    'use the version of stele-log that wrote it, or a newer one',
+  );
+}
+
+/** The last word of an upgrade: from here on an older program refuses the folder. Durable when it resolves. */
+export function writeFormat(disk: Disk, origin: string): Promise<void> {
+  return replaceFile(disk, 'format', formatFile(origin), { written: nothing, renamed: nothing });
 }
 
 async function makeRoot(folder: string): Promise<void> {

@@ -2,8 +2,8 @@
 // proportional to the unsealed part and to the logarithm of the tree.
 //
 //   1. every value of the state fits its checksum, the last commits form a chain      (level-state.ts)
-//   2. the note files fit their checksums, a log key signed them, and they are not behind the state's
-//      memory of them nor behind the mark beside the key
+//   2. the note files fit their checksums, every key of the log whose turn it was signed them and none that had
+//      retired, and they are not behind the state's memory of them nor behind the mark beside the key
 //   3. the state has every entry from the sealed mark to its size; the tail agrees wherever both speak
 //   4. the tail reaches the last signed size; only what nobody signed may be torn off its end
 //   5. the rightmost full tiles of each level and those entries hash to the state's right edge
@@ -25,6 +25,7 @@ import {
 import type { KeyLock } from '../lock.js';
 import { EdgeRows } from './edge-rows.js';
 import { RECOVER_HINT, StorageError, damaged, reason } from './error.js';
+import { keysDue, keysMissing, keysTooLate } from './note-check.js';
 import { type NoteFile, parseNoteFile } from './note-file.js';
 import type { Tail } from './tail.js';
 import type { Disk, Head, LogStorageOptions, TileStore, TreeState } from './types.js';
@@ -133,12 +134,20 @@ async function readNote(
   const bytes = await disk.read(name);
   if (!bytes) return undefined;
   const file = parseNoteFile(bytes, name);
+  let opened: OpenedCheckpoint;
   try {
-    const { checkpoint } = openCheckpoint(file.note, options.logKeys, [], options.origin);
-    return { name, file, checkpoint };
+    opened = openCheckpoint(file.note, options.logKeys, [], options.origin);
   } catch (cause) {
     throw damaged(`${name}: ${reason(cause)}`, cause);
   }
+  const { checkpoint } = opened;
+  const missing = keysMissing(opened, keysDue(options, checkpoint.size));
+  if (missing.length > 0)
+    throw damaged(`${name}: expected a line by each key of the log, found none by ${missing.join(', ')}`);
+  const late = keysTooLate(opened, options);
+  if (late.length > 0)
+    throw damaged(`${name}: expected no line by a key that has retired, found one by ${late.join(', ')}`);
+  return { name, file, checkpoint };
 }
 
 function signedSizeOf(head: Head, signed: FoundNote | undefined): number {

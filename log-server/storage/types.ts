@@ -173,7 +173,7 @@ export interface LogStorage {
   /** The note signed last, fsynced before this returns; undefined before the first. */
   readonly signed: Uint8Array | undefined;
   /**
-   * Throws `not_allowed` unless every log key signed it for this origin, with the tree's root at its size, not smaller
+   * Throws `not_allowed` unless every log key whose turn it is signed it for this origin and none that has retired, with the tree's root at its size, not smaller
    * than the last signed and not above {@link readableSize}.
    */
   writeSigned(note: Uint8Array): Promise<void>;
@@ -241,6 +241,12 @@ export const STEPS = [
 
 export type StepName = (typeof STEPS)[number];
 
+/** The sizes of the first and the last head that a key signs; `until` is null while it signs. */
+export interface KeySpan {
+  readonly from: number;
+  readonly until: number | null;
+}
+
 /** Options of `openLogStorage` and `initLogStorage`. */
 export interface LogStorageOptions {
   /** The log's data folder. */
@@ -249,8 +255,13 @@ export interface LogStorageOptions {
   readonly keyFolder: string;
   /** The log's origin, which is its key's name. */
   readonly origin: string;
-  /** The log's own keys: every note found must be signed by one, every note signed by all. The first one's ID names the lock. */
+  /**
+   * Every key the log has and had: a note found must be signed by one, a note written by all whose turn it is. The
+   * first one's ID names the lock.
+   */
   readonly logKeys: readonly [Vkey, ...Vkey[]];
+  /** Which heads each of them signs, in their order; all of them where nothing is said. */
+  readonly keySpans?: readonly KeySpan[];
   /** Also write partial tiles and bundles and `checkpoint`, so that a static server can serve `public/`. */
   readonly publishPartials?: boolean;
   readonly step?: StepHook;

@@ -5,17 +5,17 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { encodeUtf8, formatVkey, parsePolicy, parseVkey } from '../../tlog/index.js';
+import { decodeUtf8, encodeUtf8, formatVkey, parsePolicy, parseVkey } from '../../tlog/index.js';
 import type { Policy, SigningKey, Vkey } from '../../tlog/index.js';
-import { initLog } from '../../log-server/index.js';
+import { initLog, readKeyLives } from '../../log-server/index.js';
 import { readKeyFile, systemClock } from '../../system/index.js';
-import type { LogStep } from '../../log-server/index.js';
+import type { KeyLives, LogStep } from '../../log-server/index.js';
 import { serveFolder, startTestWitness } from '../helpers/witness.js';
 import type { TestWitness } from '../helpers/witness.js';
 import { startScript } from '../helpers/process.js';
 import type { Child } from '../helpers/process.js';
 import { participant } from '../../log-server/testing/participant.js';
-import { addLog } from '../../witness/index.js';
+import { addLog, removeKey } from '../../witness/index.js';
 import type { ChildOptions } from './log-child.js';
 import { Recorder } from './recorder.js';
 import type { Judgement } from './recorder.js';
@@ -38,8 +38,8 @@ export class CrashRun {
   readonly folder: string;
   readonly #admission: 'none' | 'charter';
   readonly #witnesses: TestWitness[];
-  readonly #policy: Policy;
-  readonly #vkeys: readonly Vkey[];
+  #policy: Policy;
+  #vkeys: readonly Vkey[];
   readonly #operator: SigningKey | undefined;
   #child: Child | undefined;
   #url = '';
@@ -69,7 +69,10 @@ export class CrashRun {
   }
 
   /** Makes witnesses, doors and the log's folder. */
-  static async make(admission: 'none' | 'charter'): Promise<CrashRun> {
+  static async make(
+    admission: 'none' | 'charter',
+    { mlDsa = true }: { mlDsa?: boolean } = {},
+  ): Promise<CrashRun> {
     const recorder = new Recorder();
     const witnesses = await Promise.all(
       ['w1', 'w2', 'w3', 'w4'].map((name) => startTestWitness({ name: `${name}.example` })),
@@ -85,13 +88,13 @@ export class CrashRun {
       folder,
       origin: ORIGIN,
       admission,
-      mlDsa: true,
+      mlDsa,
       policy: encodeUtf8([...lines, 'group all 3 w1 w2 w3 w4', 'quorum all', ''].join('\n')),
       clock: systemClock,
     });
     const vkeys = made.vkeys.map(parseVkey);
     // Two know both keys of the log, one the Ed25519 key alone, one the ML-DSA-44 key.
-    const known = [vkeys, vkeys, vkeys.slice(0, 1), vkeys.slice(1)];
+    const known = [vkeys, vkeys, vkeys.slice(0, 1), vkeys.slice(-1)];
     for (const [i, witness] of witnesses.entries()) {
       for (const vkey of known[i] ?? []) await addLog(witness.folder, vkey);
       witnesses[i] = await reopened(witness);
@@ -106,6 +109,34 @@ export class CrashRun {
       vkeys,
       operator,
     });
+  }
+
+  /** After a change of the keys, made while the log is stopped: what readers and the judge know from now on. */
+  async learn(): Promise<KeyLives> {
+    const lives = await readKeyLives(this.folder);
+    this.#vkeys = lives.map(({ vkey }) => vkey);
+    const witnessLines = decodeUtf8(this.#policy.text)
+      .split('\n')
+      .filter((line) => !line.startsWith('log '));
+    const lines = lives.map(({ vkey }) => `log ${formatVkey(vkey)}`);
+    this.#policy = parsePolicy(encodeUtf8([...lines, ...witnessLines].join('\n')));
+    return lives;
+  }
+
+  /** As `learn`, for the witnesses: those named take this key up, or let it go. */
+  async tell(vkey: Vkey, action: 'add' | 'remove', which: readonly number[] = [0, 1, 2, 3]): Promise<void> {
+    for (const i of which) {
+      const witness = this.#witnesses[i];
+      assert.ok(witness);
+      await (action === 'add' ? addLog : removeKey)(witness.folder, vkey);
+      await witness.reload();
+    }
+  }
+
+  /** The policy of somebody who knows these keys of the log, with the same witnesses. */
+  policyOf(vkeys: readonly Vkey[]): Policy {
+    const names = new Set(vkeys.map(formatVkey));
+    return { ...this.#policy, logs: this.#policy.logs.filter(({ vkey }) => names.has(formatVkey(vkey))) };
   }
 
   /** The URL of the running log. */
@@ -228,7 +259,10 @@ export class CrashRun {
     assert.ok(await this.ready(), this.#child?.stderr());
     while (this.#owed.length > 0) await this.load(this.#owed.length);
     await this.load(1);
-    const judgement = await this.recorder.judge(this.#url, this.#policy, this.#vkeys);
+    const lives = await readKeyLives(this.folder);
+    const due = (size: number): Vkey[] =>
+      lives.flatMap(({ vkey, from, until }) => (from <= size && size <= (until ?? size) ? [vkey] : []));
+    const judgement = await this.recorder.judge(this.#url, this.#policy, this.#vkeys, due);
     await this.stop();
     return judgement;
   }

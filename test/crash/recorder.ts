@@ -7,6 +7,7 @@ import {
   decodeUtf8,
   encodeHex,
   encodeUtf8,
+  formatVkey,
   leafHash,
   openCheckpoint,
   parseTlogProof,
@@ -85,9 +86,15 @@ export class Recorder {
 
   /**
    * Reads the whole log as a stranger would and holds it against everything that ever left it: no
-   * acknowledged entry lost or moved, every proof still good, every signed note of this one history.
+   * acknowledged entry lost or moved, every proof still good, every signed note of this one history and
+   * signed by the keys that sign heads of its size.
    */
-  async judge(url: string, policy: Policy, logKeys: readonly Vkey[]): Promise<Judgement> {
+  async judge(
+    url: string,
+    policy: Policy,
+    logKeys: readonly Vkey[],
+    due: (size: number) => readonly Vkey[] = () => logKeys,
+  ): Promise<Judgement> {
     const reader = new LogReader(httpSource(url), policy);
     const { size } = await reader.checkpoint();
     const range = new CompactRange();
@@ -113,7 +120,11 @@ export class Recorder {
       assert.equal(`${each.split(' ')[0]} ${byLeaf.get(each.split(' ')[0] ?? '')}`, each);
     for (const note of this.#notes.values()) {
       const { checkpoint, logSignatures } = openCheckpoint(note, logKeys);
-      assert.equal(logSignatures.length, logKeys.length, 'a line by each key of the log');
+      assert.deepEqual(
+        logSignatures.map(({ vkey }) => formatVkey(vkey)).sort(),
+        due(checkpoint.size).map(formatVkey).sort(),
+        `size ${checkpoint.size}: a line by each key of the log whose turn it is, and by no other`,
+      );
       assert.ok(
         checkpoint.size <= size,
         `a note of size ${checkpoint.size} was signed, and the log has ${size}`,

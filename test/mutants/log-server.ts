@@ -20,6 +20,8 @@ const keys = (name: string): { test: string; name: string } => ({
   test: 'log-server/log-keys.test.ts',
   name,
 });
+const rotation = (name: string): { test: string; name: string } => ({ test: 'test/rotation.test.ts', name });
+const upgrade = (name: string): { test: string; name: string } => ({ test: 'test/upgrade.test.ts', name });
 const http = (name: string): { test: string; name: string } => ({ test: 'log-server/http.test.ts', name });
 const start = (name: string): { test: string; name: string } => ({ test: 'log-server/start.test.ts', name });
 
@@ -312,9 +314,93 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'fsck missing a line of the log',
     file: 'log-server/offline/fsck.ts',
-    find: 'for (const id of keysMissing(opened, options.logKeys)) {',
+    find: 'for (const id of keysMissing(opened, keysAt(options, opened.checkpoint.size))) {',
     replace: 'for (const id of keysMissing(opened, [options.logKeys[0]])) {',
     ...keys('fsck misses a line'),
+  },
+  {
+    desc: 'fsck asking for the line of a key only from the size on from which it signs',
+    file: 'log-server/offline/fsck.ts',
+    find: 'keysMissing(opened, keysAt(options, opened.checkpoint.size))',
+    replace: 'keysMissing(opened, options.logKeys)',
+    ...rotation('ML-DSA-44 beside Ed25519'),
+  },
+  {
+    desc: 'the refusal of a line by a key that has retired',
+    file: 'log-server/storage/note-check.ts',
+    find: 'if (late.length > 0)',
+    replace: 'if (late.length < 0)',
+    ...keys('a key signs heads of its sizes'),
+  },
+  {
+    desc: 'a start refusing a head that a retired key has signed',
+    file: 'log-server/storage/start-check.ts',
+    find: 'if (late.length > 0)',
+    replace: 'if (late.length < 0)',
+    ...rotation('ML-DSA-44 beside Ed25519'),
+  },
+  {
+    desc: 'a start refusing a head without a line that is due',
+    file: 'log-server/storage/start-check.ts',
+    find: 'if (missing.length > 0)',
+    replace: 'if (missing.length < 0)',
+    ...rotation('ML-DSA-44 beside Ed25519'),
+  },
+  {
+    desc: 'recover looking past what a retired key has signed',
+    file: 'log-server/offline/recover-sources.ts',
+    find: 'if (late.length === opened.logSignatures.length)',
+    replace: 'if (late.length > opened.logSignatures.length)',
+    ...rotation('ML-DSA-44 beside Ed25519'),
+  },
+  {
+    desc: 'a start ending the change of keys that was cut off',
+    file: 'log-server/index.ts',
+    find: 'if (await settleRotation(folder)) logger',
+    replace: 'if (folder === "") logger',
+    ...rotation('killed at each step'),
+  },
+  {
+    desc: 'an amendment that is logged once, however often its change is done again',
+    file: 'log-server/rotation-plan.ts',
+    find: 'if (logged === undefined && storage.size === index) {',
+    replace: 'if (storage.size >= index) { index = storage.size;',
+    ...rotation('killed at each step'),
+  },
+  {
+    desc: 'the last head of a retired key: that of the index of the amendment',
+    file: 'log-server/rotation.ts',
+    find: '{ ...life, until: index }',
+    replace: '{ ...life, until: index + 1 }',
+    ...rotation('under load'),
+  },
+  {
+    desc: 'no key retired before readers have seen the ones that stay',
+    file: 'log-server/rotation.ts',
+    find: 'if (missing === undefined) return;',
+    replace: 'if (missing !== undefined || missing === undefined) return;',
+    ...rotation('ML-DSA-44 beside Ed25519'),
+  },
+  {
+    desc: 'nothing logged by a change of keys that the registrars have not consented to',
+    file: 'log-server/rotation.ts',
+    find: 'if ((await termsInForce(overlay))?.digest === termsDigest(next)) return;',
+    replace: 'if ((await termsInForce(overlay)) !== undefined) return;',
+    ...rotation('several registrars'),
+  },
+  {
+    desc: 'the refusal of a newer folder',
+    file: 'log-server/storage/open.ts',
+    find: 'if (found > FORMAT) throw unknownFormat(found);',
+    replace: '',
+    ...upgrade('a newer format'),
+  },
+  {
+    desc: 'the new number as the last word of an upgrade',
+    file: 'log-server/upgrade.ts',
+    find: "await step('upgrade:begun');",
+    replace: "await writeFormat(disk, vkey.name); await step('upgrade:begun');",
+    ...upgrade('killed at each step'),
   },
   {
     desc: 'what is shown under the second key of a log, against the log',

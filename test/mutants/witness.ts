@@ -200,6 +200,14 @@ export const witnessMutants: readonly Mutant[] = [
     ...durability('a journal with states'),
   },
   {
+    desc: 'a log that keeps its last key at a witness',
+    file: 'witness/folder.ts',
+    find: 'keys.length === log.keys.length || keys.length === 0) {',
+    replace: 'keys.length === log.keys.length) {',
+    test: 'test/witness-cli.test.ts',
+    name: 'taught another log while it runs',
+  },
+  {
     desc: "a witness's folder with a journal that an older version refuses",
     file: 'witness/folder.ts',
     find: 'await replaceFile(layout.format(folder), FORMAT);',

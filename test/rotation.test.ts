@@ -1,0 +1,388 @@
+// The runbook of docs/operating.md, "Keys": keys come and go while people write to the log, and readers who
+// know the old ones, the new ones or all of them are served.
+import assert from 'node:assert/strict';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  buildCharterAmendment,
+  formatEnvelope,
+  lastAnchor,
+  sign,
+  termsInForce,
+} from '../attestation/index.js';
+import type { Terms } from '../attestation/index.js';
+import { LogReader, httpSource } from '../client/index.js';
+import {
+  ROTATION_STEPS,
+  addKey,
+  initLog,
+  readKeyLives,
+  readLogKeys,
+  retireKey,
+  startLog,
+} from '../log-server/index.js';
+import type { KeyLife, RunningLog } from '../log-server/index.js';
+import { signHead } from '../log-server/log-keys.js';
+import { check, recoverFolder } from '../log-server/offline/check.js';
+import { formatNoteFile, parseNoteFile } from '../log-server/storage/note-file.js';
+import { participant } from '../log-server/testing/participant.js';
+import { readKeyFile, systemClock } from '../system/index.js';
+import {
+  encodeUtf8,
+  formatCheckpoint,
+  formatKeyId,
+  formatSigningKey,
+  formatVkey,
+  leafHash,
+  newSigningKey,
+  parseNote,
+  parseSigningKey,
+  verifyTlogProof,
+} from '../tlog/index.js';
+import type { Policy, SigningKey, Vkey } from '../tlog/index.js';
+import { CrashRun } from './crash/crash-run.js';
+import type { RotateChildOptions } from './crash/rotate-child.js';
+import { startScript } from './helpers/process.js';
+
+const ORIGIN = 'log.example/rotates';
+
+/** Runs `stele-log` to its end; what it printed. */
+async function steleLog(...args: string[]): Promise<string> {
+  const child = startScript('log-server/main', args);
+  const line = await child.firstLine.catch(() => '');
+  assert.equal(await child.ended, 0, child.stderr());
+  return line;
+}
+
+async function killed(options: RotateChildOptions): Promise<void> {
+  const child = startScript('test/crash/rotate-child', [JSON.stringify(options)]);
+  assert.equal(await child.ended, options.kill === undefined ? 0 : 'SIGKILL', child.stderr());
+}
+
+const idOf = (vkey: Vkey | undefined): string => formatKeyId(vkey?.keyId ?? 0);
+
+async function clean(folder: string): Promise<void> {
+  const report = await check({ folder, source: undefined, vkeys: [], origin: undefined, fetch });
+  assert.deepEqual([report.problems, report.notChecked], [[], []]);
+}
+
+/** Writes until so many more were acknowledged, then stops the log in the midst of it. */
+async function loadAndStop(run: CrashRun, entries: number): Promise<void> {
+  const target = run.recorder.acknowledgements.length + entries;
+  const loading = run.load(100_000);
+  while (run.alive && run.recorder.acknowledgements.length < target) await pause(5);
+  await run.stop();
+  await loading;
+}
+
+async function up(run: CrashRun): Promise<void> {
+  assert.ok(await run.start(), run.said());
+  assert.ok(await run.ready(), run.said());
+}
+
+/** Whether each entry acknowledged from here on has a proof that this policy takes. */
+function taken(run: CrashRun, from: number, policy: Policy): boolean[] {
+  return run.recorder.acknowledgements.slice(from).map(({ leaf, proof, index }) => {
+    try {
+      return verifyTlogProof({ proof, leafHash: leafHash(leaf), policy }).index === index;
+    } catch {
+      return false;
+    }
+  });
+}
+
+test('Ed25519 for Ed25519 under load: readers of either key verify every entry, and the old key ends', async (t) => {
+  const run = await CrashRun.make('charter', { mlDsa: false });
+  t.after(() => run.remove());
+  const { folder, recorder } = run;
+  const before = await run.learn();
+  const old = before[0].vkey;
+  await up(run);
+  await loadAndStop(run, 20);
+  assert.ok(taken(run, 0, run.policyOf([old])).every(Boolean));
+  await cp(folder, `${folder}-before`, { recursive: true });
+
+  // The overlap: half of the witnesses know the new key before its first line, half learn of it later.
+  assert.match(await steleLog('add-key', '-f', folder), new RegExp(`^${idOf(old)} 0 - `));
+  const [, added] = await run.learn();
+  assert.ok(added);
+  assert.deepEqual(
+    [(await run.learn()).length, added.until, added.file],
+    [2, null, `log-${idOf(added.vkey)}.key`],
+  );
+  await clean(folder);
+  await run.tell(added.vkey, 'add', [0, 1]);
+  const overlap = recorder.acknowledgements.length;
+  await up(run);
+  // The amendment's own head, for whoever serves the folder by another web server.
+  while ((await run.readiness()).published < added.from) await pause(10);
+  const files = { folder: undefined, source: join(folder, 'data', 'public'), origin: undefined, fetch };
+  const mirror = await check({ ...files, vkeys: [old, added.vkey].map(formatVkey) });
+  assert.deepEqual([mirror.problems, mirror.notChecked], [[], []]);
+  await loadAndStop(run, 20);
+  await run.tell(added.vkey, 'add', [2, 3]);
+  assert.ok(taken(run, overlap, run.policyOf([old])).every(Boolean), 'who knows the old key alone');
+  assert.ok(taken(run, overlap, run.policyOf([added.vkey])).every(Boolean), 'who knows the new key alone');
+  assert.ok(taken(run, overlap, run.policyOf([old, added.vkey])).every(Boolean), 'who knows both');
+  await clean(folder);
+
+  // The end of the old one: its secret is not needed for it.
+  await rm(join(folder, 'log.key'));
+  await steleLog('retire-key', idOf(old), '-f', folder);
+  const [retired, staying] = await run.learn();
+  assert.ok(retired.until !== null && retired.until >= added.from && staying?.until === null);
+  const after = recorder.acknowledgements.length;
+  await run.tell(old, 'remove');
+  await up(run);
+  // Entries of every age, read by whoever knows the new key.
+  const reader = new LogReader(httpSource(run.url), run.policyOf([staying.vkey]));
+  assert.ok((await reader.checkpoint()).size >= retired.until);
+  await loadAndStop(run, 20);
+  assert.ok(taken(run, after, run.policyOf([staying.vkey])).every(Boolean));
+  const late = recorder.acknowledgements.slice(after).map(({ proof }) => {
+    const size = Number(/\n(\d+)\n[A-Za-z0-9+/]{43}=\n\n/.exec(Buffer.from(proof).toString())?.[1]);
+    return size > (retired.until ?? 0);
+  });
+  assert.deepEqual(
+    taken(run, after, run.policyOf([old])),
+    late.map((isLate) => !isLate),
+    'the old key is under no larger head',
+  );
+  await clean(folder);
+
+  // No entry lost, each note of one history and signed by those whose turn it was.
+  const judgement = await run.judge();
+  assert.ok(judgement.acknowledged >= 60);
+
+  // The folder as it was before cannot go on: the witnesses have seen more, and know the old key no more.
+  await rm(folder, { recursive: true });
+  await cp(`${folder}-before`, folder, { recursive: true });
+  assert.ok(await run.start(), run.said());
+  await pause(200);
+  assert.equal((await fetch(`${run.url}/readyz`)).status, 503);
+  await run.stop(true);
+});
+
+interface Plain {
+  readonly folder: string;
+  readonly operator: SigningKey;
+}
+
+/** A stopped log without witnesses, with a charter, its first anchor and an entry. The first registrar is its operator. */
+async function plain(t: TestContext, registrars: readonly SigningKey[] = []): Promise<Plain> {
+  const parent = await mkdtemp(join(tmpdir(), 'stele-rotate-'));
+  t.after(() => rm(parent, { recursive: true, force: true }));
+  const folder = join(parent, 'log');
+  await initLog({
+    folder,
+    origin: ORIGIN,
+    admission: 'charter',
+    policy: encodeUtf8('quorum none\n'),
+    clock: systemClock,
+    ...(registrars[0] && {
+      operatorKey: registrars[0],
+      operator: { participant: 'operator', name: 'operator' },
+      registrars: registrars.map(({ name, vkey }) => ({
+        participant: name,
+        name,
+        key: Buffer.from(vkey.publicKey).toString('hex'),
+      })),
+    }),
+  });
+  const made = { folder, operator: registrars[0] ?? readKeyFile(join(folder, 'operator.key')) };
+  await published(made, 'first-lab');
+  return made;
+}
+
+async function start(folder: string): Promise<RunningLog> {
+  const listen = { host: '127.0.0.1', port: 0 };
+  const log = await startLog({ folder, admission: 'charter', listen, clock: systemClock });
+  for (let i = 0; i < 3000 && !log.readiness().ready; i++) await pause(10);
+  assert.ok(log.readiness().ready, JSON.stringify(log.readiness()));
+  return log;
+}
+
+/** Starts the log, has one entry published, stops it. The note that covers it. */
+async function published({ folder, operator }: Plain, name: string): Promise<Uint8Array> {
+  const log = await start(folder);
+  try {
+    const recentAnchor = {
+      index: 1,
+      leafHash: Buffer.from(leafHash(await log.storage.readEntry(1))).toString('hex'),
+    };
+    return (await log.submit(participant(ORIGIN, operator, name, recentAnchor))).published.note;
+  } finally {
+    await log.close();
+  }
+}
+
+const signersOf = (note: Uint8Array): string[] =>
+  parseNote(note).signatures.map(({ keyId }) => formatKeyId(keyId));
+const active = (lives: readonly KeyLife[]): string[] =>
+  lives.filter(({ until }) => until === null).map(({ vkey }) => idOf(vkey));
+
+test('killed at each step of a change of keys: the folder starts clean, and the change is whole or not begun', async (t) => {
+  const log = await plain(t);
+  const { folder: one, operator } = log;
+  const two = `${one}-two`;
+  await cp(one, two, { recursive: true });
+  await addKey({ folder: two, clock: systemClock });
+  await published({ folder: two, operator }, 'overlap-lab');
+  const keyId = idOf((await readKeyLives(one))[0].vkey);
+  for (const kill of ROTATION_STEPS) {
+    // One adds, one retires; the steps before the decision are the same for both.
+    const decided = ROTATION_STEPS.indexOf(kill) >= 2;
+    for (const [original, work] of [
+      [one, 'add-key'] as const,
+      ...(decided ? [[two, 'retire-key'] as const] : []),
+    ]) {
+      const folder = `${original}-killed`;
+      await cp(original, folder, { recursive: true });
+      await killed({ folder, work, mlDsa: true, keyId, kill });
+      assert.equal(
+        (await readdir(folder)).includes('rotation.json'),
+        decided && kill !== 'rotate:done',
+        kill,
+      );
+      const note = await published({ folder, operator }, 'next-lab');
+      const lives = active(await readKeyLives(folder));
+      const [before, after] = work === 'add-key' ? [1, 2] : [2, 1];
+      assert.equal(lives.length, decided ? after : before, `${work} ${kill}`);
+      assert.deepEqual(signersOf(note).sort(), lives.sort(), `${work} ${kill}`);
+      await clean(folder);
+      if (!decided) {
+        assert.equal((await addKey({ folder, clock: systemClock, mlDsa: true })).resumed, false);
+        assert.equal(active(await readKeyLives(folder)).length, 2);
+      }
+      await rm(folder, { recursive: true });
+    }
+  }
+});
+
+test('ML-DSA-44 beside Ed25519: a reader of Ed25519 alone notices nothing; fsck knows whose line is due', async (t) => {
+  const log = await plain(t);
+  const { folder } = log;
+  assert.equal((await addKey({ folder, clock: systemClock, mlDsa: true })).resumed, false);
+  // The head of before has one line, and none is missed.
+  await clean(folder);
+  const [ed25519, mlDsa] = await readKeyLives(folder);
+  assert.ok(mlDsa);
+  const note = await published(log, 'second-lab');
+  assert.deepEqual(signersOf(note), [idOf(ed25519.vkey), idOf(mlDsa.vkey)]);
+  await clean(folder);
+  // A head of now without the new line is damage.
+  const file = join(folder, 'data', 'signed');
+  const whole = await readFile(file);
+  const { text } = parseNote(parseNoteFile(whole, 'signed').note);
+  const [key] = await readLogKeys(folder);
+  const nothing = new Uint8Array(0);
+  await writeFile(file, formatNoteFile({ note: signHead(text, [key]), policy: nothing }));
+  const report = await check({ folder, source: undefined, vkeys: [], origin: undefined, fetch });
+  assert.deepEqual(
+    report.problems.map(({ file: where, expected }) => [where, expected]),
+    [['signed', `a line by the log key ${idOf(mlDsa.vkey)}`]],
+  );
+  await assert.rejects(start(folder), { code: 'state_damaged', message: /found none by/ });
+  await writeFile(file, whole);
+  // Retired, it signs nothing; and if somebody has it sign, the log does not start on that.
+  const secret = readFile(join(folder, mlDsa.file), 'utf8').then((line) => parseSigningKey(line.trimEnd()));
+  await retireKey({ folder, clock: systemClock, keyId: idOf(mlDsa.vkey) });
+  const later = await published(log, 'third-lab');
+  assert.deepEqual(signersOf(later), [idOf(ed25519.vkey)]);
+  await clean(folder);
+  const last = await readFile(file);
+  const own = parseNote(parseNoteFile(last, 'signed').note).text;
+  await writeFile(file, formatNoteFile({ note: signHead(own, [key, await secret]), policy: nothing }));
+  await assert.rejects(start(folder), { code: 'state_damaged', message: /retired/ });
+  await writeFile(file, last);
+  await (await start(folder)).close();
+  // What a thief signs with it elsewhere is not this log's, and keeps nobody from recovering.
+  const elsewhere = join(folder, '..', 'elsewhere');
+  await mkdir(elsewhere);
+  const forged = formatCheckpoint({
+    origin: ORIGIN,
+    size: 1000,
+    rootHash: new Uint8Array(32),
+    extensions: [],
+  });
+  await writeFile(join(elsewhere, 'note'), signHead(forged, [await secret]));
+  const recovering = { now: new Date(0), fetch, onProgress: () => undefined };
+  const recovered = await recoverFolder({ folder, from: [elsewhere], ...recovering });
+  assert.ok(recovered.headSize < 1000);
+  await clean(folder);
+  // Nor does the log take it up again, or let the last Ed25519 key go.
+  const keyId = idOf(ed25519.vkey);
+  await assert.rejects(retireKey({ folder, clock: systemClock, keyId: idOf(mlDsa.vkey) }), {
+    code: 'bad_key',
+  });
+  await assert.rejects(retireKey({ folder, clock: systemClock, keyId }), { code: 'bad_key' });
+  // A key is not retired before readers have seen another.
+  await addKey({ folder, clock: systemClock });
+  await assert.rejects(retireKey({ folder, clock: systemClock, keyId }), { code: 'no_overlap' });
+  assert.equal((await readKeyLives(folder)).length, 3);
+  assert.equal(new Set((await readKeyLives(folder)).map(({ vkey }) => formatVkey(vkey))).size, 3);
+});
+
+test('where several registrars decide, the key waits for their consents, and is the same one then', async (t) => {
+  const [a, b] = ['operator', 'office'].map((name, i) =>
+    newSigningKey(name, 1, new Uint8Array(32).fill(i + 1)),
+  );
+  assert.ok(a && b);
+  const log = await plain(t, [a, b]);
+  const { folder } = log;
+  const operatorKey = join(folder, '..', 'operator.key');
+  await writeFile(operatorKey, `${formatSigningKey(a)}\n`, { mode: 0o600 });
+  const add = (): ReturnType<typeof addKey> => addKey({ folder, clock: systemClock, operatorKey });
+  const size = await sizeOf(folder);
+  await assert.rejects(add(), { code: 'consents_missing', hint: /next-terms\.json/ });
+  assert.equal(await sizeOf(folder), size, 'nothing was logged');
+
+  /** A registrar's consent to what waits, as `stele attest charter-amendment` makes it. */
+  const consent = async (running: RunningLog, { name, secret }: SigningKey): Promise<Uint8Array> => {
+    const [before, anchor] = [
+      await termsInForce(running.storage.ledger),
+      await lastAnchor(running.storage.ledger),
+    ];
+    assert.ok(before && anchor);
+    const terms = JSON.parse(await readFile(join(folder, 'next-terms.json'), 'utf8')) as Terms;
+    const { index, leafHash: hash } = anchor;
+    const recentAnchor = { index, leafHash: hash };
+    const statement = buildCharterAmendment({
+      participant: name,
+      issuedAt: 1,
+      recentAnchor,
+      amends: before.digest,
+      terms,
+    });
+    return formatEnvelope(sign(statement, secret));
+  };
+  const running = await start(folder);
+  await running.submit(await consent(running, b));
+  await running.close();
+  const { lives } = await add();
+  assert.equal(lives.length, 2);
+  const keyFiles = (await readdir(folder)).filter((name) => /^log-[0-9a-f]{8}\.key$/.test(name));
+  assert.deepEqual(keyFiles, [lives[1]?.file], 'one key was made');
+  assert.deepEqual(signersOf(await published(log, 'second-lab')).length, 2);
+
+  // Logged by all of them while the log runs, it stops there; the command then says from which head on it counts.
+  await assert.rejects(add(), { code: 'consents_missing' });
+  const again = await start(folder);
+  await again.submit(await consent(again, a));
+  await again.submit(await consent(again, b));
+  for (let i = 0; i < 3000 && again.readiness().state !== 'stopped'; i++) await pause(10);
+  const last = again.published()?.size ?? 0;
+  await again.close();
+  await assert.rejects(start(folder), { code: 'policy_not_in_force' });
+  const done = await add();
+  assert.deepEqual([done.resumed, done.lives[2]?.from], [true, last + 1]);
+  assert.deepEqual(signersOf(await published(log, 'third-lab')).length, 3);
+  await clean(folder);
+});
+
+async function sizeOf(folder: string): Promise<number> {
+  return (await check({ folder, source: undefined, vkeys: [], origin: undefined, fetch })).size;
+}

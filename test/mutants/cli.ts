@@ -110,7 +110,7 @@ export const cliMutants: readonly Mutant[] = [
   },
   {
     desc: 'nothing may change in a checkpoint while it is digested',
-    file: 'cli/record/recorder.ts',
+    file: 'cli/record/digesting.ts',
     find: `if (printOf(path, top).print === print)
           this.#done`,
     replace: `if (printOf(path, top).print !== '')
@@ -119,28 +119,28 @@ export const cliMutants: readonly Mutant[] = [
   },
   {
     desc: 'an envelope that is there is the statement, whatever is told now',
-    file: 'cli/record/recorder.ts',
+    file: 'cli/record/signing.ts',
     find: 'if (!existsSync(path)) await signOnce(',
     replace: 'await signOnce(',
     ...recorded('recorded in retrospect, and not a second time'),
   },
   {
     desc: 'the recorder takes over what stands in the envelopes and not in its journal',
-    file: 'cli/record/recorder.ts',
+    file: 'cli/record/counting.ts',
     find: 'if (missing.length === 0) return;',
     replace: 'if (missing.length >= 0) return;',
     ...recorder('between an envelope and its journal'),
   },
   {
     desc: 'a checkpoint that was rotated away is recorded as not seen',
-    file: 'cli/record/recorder.ts',
-    find: "if (now === undefined) return [{ ...counted, digests: 'gone' as const }];",
+    file: 'cli/record/counting.ts',
+    find: "if (now === undefined) return [{ ...before, digests: 'gone' as const }];",
     replace: 'if (now === undefined) return [];',
     ...recorder('goes while it is digested'),
   },
   {
     desc: 'the times of files that were there before are not stated',
-    file: 'cli/record/recorder.ts',
+    file: 'cli/record/counting.ts',
     find: '...(!retrospective && { end: writtenAt }),',
     replace: 'end: writtenAt,',
     ...recorded('recorded in retrospect, and not a second time'),

@@ -1,0 +1,125 @@
+// Statements of what is known: drafted, signed once, each naming the one before, and handed to the outbox.
+import { existsSync } from 'node:fs';
+import type { AnchorRef } from '../../attestation/index.js';
+import type { SigningKey } from '../../tlog/index.js';
+import { signOnce, type Draft } from '../attest/sign-once.js';
+import type { Invocation } from '../command.js';
+import { lastOf, readRun } from '../records.js';
+import type { Counting } from './counting.js';
+import { draftFinal, draftIntent, draftProgress, fileOf, type RunFacts } from './drafts.js';
+import type { Counted, Ended } from './journal.js';
+import type { Outbox } from './outbox.js';
+
+/** What signing takes. */
+export interface SigningParts {
+  readonly invocation: Invocation;
+  readonly facts: RunFacts;
+  readonly key: SigningKey;
+  /** The records folder. */
+  readonly records: string;
+  readonly counting: Counting;
+  readonly outbox: Outbox;
+  readonly anchor: () => Promise<AnchorRef>;
+}
+
+export class Signing {
+  readonly #parts: SigningParts;
+  #declared = false;
+
+  constructor(parts: SigningParts) {
+    this.#parts = parts;
+  }
+
+  /** What an earlier recorder, or somebody by hand, has signed goes first. */
+  sendWhatIsSigned(): void {
+    const { facts, outbox, records } = this.#parts;
+    const rank = ({ statement }: ReturnType<typeof readRun>[number]): number =>
+      statement.predicateType === 'https://stele-log/run-intent/v1'
+        ? -1
+        : 'window' in statement.predicate
+          ? statement.predicate.window
+          : Infinity;
+    const run = readRun(records, facts.participant, facts.run);
+    for (const record of run.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)))) {
+      const type = record.statement.predicateType.split('/').at(-2) ?? '';
+      outbox.add({
+        path: record.path,
+        label: 'window' in record.statement.predicate ? progressLabel(record.statement.predicate) : type,
+      });
+    }
+  }
+
+  /** Signs all that is known and owed but for the end. */
+  async signOwed(): Promise<void> {
+    await this.#intent();
+    for (const counted of this.#parts.counting.file.checkpoints)
+      if (counted.digests !== undefined && counted.signed !== true) await this.#progress(counted);
+  }
+
+  /** Signs the end. */
+  async final(final: Ended): Promise<void> {
+    const { counting, facts, records } = this.#parts;
+    const previous = lastOf(readRun(records, facts.participant, facts.run))?.id;
+    await this.#sign(draftFinal(facts, final, previous), fileOf.final(records, facts.run), 'run-final');
+    counting.change((file) => {
+      if (file.final) file.final.signed = true;
+    });
+  }
+
+  async #intent(): Promise<void> {
+    const { counting, facts, records } = this.#parts;
+    if (counting.file.found !== 'nothing') return;
+    if (this.#declared) return;
+    // It may have been declared by hand.
+    if (readRun(records, facts.participant, facts.run).length === 0)
+      await this.#sign(draftIntent(facts), fileOf.intent(records, facts.run), 'run-intent');
+    this.#declared = true;
+  }
+
+  async #progress(counted: Counted): Promise<void> {
+    const { counting, facts, records } = this.#parts;
+    const at = counting.file.checkpoints.findIndex(
+      ({ step, signed, digests }) => step === counted.step && signed !== true && digests !== undefined,
+    );
+    const earlier = counting.file.checkpoints.filter((each) => each.signed === true);
+    const window = counted.window ?? Math.max(-1, ...earlier.map((each) => each.window ?? -1)) + 1;
+    if (counted.window === undefined) {
+      counting.change((file) => {
+        const entry = file.checkpoints[at];
+        if (entry) entry.window = window;
+      });
+    }
+    const path = fileOf.progress(records, facts.run, window);
+    const run = readRun(records, facts.participant, facts.run);
+    const there = run.find((record) => record.path === path)?.statement.predicate;
+    if (there !== undefined && !('lastStep' in there && there.lastStep === counted.step)) {
+      // Somebody signed a window by hand meanwhile. Its place is taken; this one gets the next.
+      counting.change((file) => {
+        const entry = file.checkpoints[at];
+        if (entry) Reflect.deleteProperty(entry, 'window');
+      });
+      counting.doubt();
+      return;
+    }
+    const firstStep = Math.max(0, ...earlier.map(({ step }) => step).filter((step) => step < counted.step));
+    const start = earlier.find((each) => each.window === window - 1)?.end;
+    const previous = lastOf(run)?.id;
+    const draft = draftProgress(facts, counted, { window, firstStep, start, previous });
+    await this.#sign(draft, path, progressLabel({ window, lastStep: counted.step }));
+    counting.change((file) => {
+      const entry = file.checkpoints[at];
+      if (entry) entry.signed = true;
+    });
+  }
+
+  /** What is signed already is left as it is, whatever is said or told now. */
+  async #sign(draft: Draft, path: string, label: string): Promise<void> {
+    const { anchor, invocation, key, outbox } = this.#parts;
+    if (!existsSync(path)) await signOnce(invocation, key, draft, path, anchor);
+    outbox.add({ path, label });
+  }
+}
+
+function progressLabel({ window, lastStep }: { window: number; lastStep: number }): string {
+  return `run-progress ${window}, to step ${lastStep}`;
+}

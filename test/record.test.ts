@@ -17,6 +17,7 @@ import { introduceLab, startWorld, type Person, type World } from './cli/world.j
 import { checkChain, checkDigests, inShort, logged, type RunEntry } from './record/judge.js';
 import { Gate, killRest, startStele, TELL_MEMORY, type Started } from './record/process.js';
 import { stateText, writeCheckpoint, writeEnd } from './record/trainer.js';
+import { startScript } from './helpers/process.js';
 import { Random } from './random.js';
 
 let world: World;
@@ -161,6 +162,33 @@ describe('stele record', { concurrency: 4 }, () => {
     assert.equal(final?.['parameters'], '124');
     assert.equal((final['flop'] as unknown[]).length, 2);
     assert.ok(entries.every(({ predicate }) => predicate['retrospective'] !== true));
+  });
+
+  test('the example run, beside its trainer and once more after it: the same checkpoints, the same weights', async () => {
+    const beside = startStele(lab, record('example', '--every', '1'));
+    await beside.says('run-intent: entry');
+    const trainer = startScript('demo/train/main', [join(lab.folder, 'example'), '--steps', '100']);
+    assert.equal(await trainer.ended, 0, trainer.stderr());
+    assert.equal(await beside.ended, 0, beside.stderr());
+    const words = ['record', 'example', '--run', 'afterwards', '--spec', 'spec.md', '--once'];
+    const after = startStele(lab, words);
+    assert.equal(await after.ended, 0, after.stderr());
+    const [live, late] = await Promise.all(
+      ['example', 'afterwards'].map(async (run) => {
+        const entries = await logged(world.log.url, world.policy, run);
+        checkChain(entries, run, join(lab.folder, 'records'));
+        await checkDigests(entries, join(lab.folder, 'example'));
+        return entries;
+      }),
+    );
+    assert.deepEqual(inShort(live ?? []), ['intent', '50', '100', 'final']);
+    assert.deepEqual(inShort(late ?? []), ['50', '100', 'final']);
+    for (const field of ['checkpoints', 'weights', 'flopToDate', 'flop', 'tokens'])
+      assert.deepEqual(
+        late?.map(({ predicate }) => predicate[field]),
+        live?.slice(1).map(({ predicate }) => predicate[field]),
+        field,
+      );
   });
 
   test('while the log is away everything is signed and kept; when it is back it is sent, in order', async () => {

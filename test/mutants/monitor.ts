@@ -18,24 +18,24 @@ const proofs = (name: string): { test: string; name: string } => ({ test: 'test/
 export const monitorMutants: readonly Mutant[] = [
   {
     desc: 'evidence is on disk before the alarm is told',
-    file: 'cli/monitor/follower.ts',
-    find: "const path = writeFound(join(this.#options.folder, 'evidence'), made.bytes, 'evidence');",
+    file: 'cli/monitor/meeting.ts',
+    find: "const path = writeFound(join(folder, 'evidence'), made.bytes, 'evidence');",
     replace:
-      "const path = 'later'; setImmediate(() => writeFound(join(this.#options.folder, 'evidence'), made.bytes, 'evidence'));",
+      "const path = 'later'; setImmediate(() => writeFound(join(folder, 'evidence'), made.bytes, 'evidence'));",
     ...follows('a second history under'),
   },
   {
     desc: 'a conviction is told once',
-    file: 'cli/monitor/follower.ts',
-    find: 'if (this.#alarms.all.some((alarm) =>',
-    replace: 'if (this.#alarms.all.every((alarm) =>',
+    file: 'cli/monitor/meeting.ts',
+    find: 'if (alarms.all.some((alarm) =>',
+    replace: 'if (alarms.all.every((alarm) =>',
     ...follows('a second history under'),
   },
   {
     desc: 'events are remembered before they are handed over',
-    file: 'cli/monitor/follower.ts',
-    find: '    this.#state.save();\n    const fresh = memory.outbox.filter(({ id }) => !this.#handed.has(id));',
-    replace: '    const fresh = memory.outbox.splice(0);\n    this.#state.save();',
+    file: 'cli/monitor/outbox.ts',
+    find: '    state.save();\n    const fresh = memory.outbox.filter(({ id }) => !this.#handed.has(id));',
+    replace: '    const fresh = memory.outbox.splice(0);\n    state.save();',
     ...follows('killed at any step'),
   },
   {
@@ -112,21 +112,21 @@ export const monitorMutants: readonly Mutant[] = [
   },
   {
     desc: 'a time ahead of the monitor counts as now',
-    file: 'cli/monitor/follower.ts',
+    file: 'cli/monitor/meeting.ts',
     find: 'at: Math.min(1000 * timestamp, now)',
     replace: 'at: 1000 * timestamp',
     ...follows('dates into the future'),
   },
   {
     desc: 'the tiles of what the log shows are looked at',
-    file: 'cli/monitor/follower.ts',
+    file: 'cli/monitor/looks.ts',
     find: 'await tiles.edge();',
     replace: 'if (size > 0) return;',
     ...follows('tiles that are missing'),
   },
   {
     desc: "a witness's page carries its own cosignature",
-    file: 'cli/monitor/follower.ts',
+    file: 'cli/monitor/meeting.ts',
     find: 'if (witness !== undefined && time === undefined) throw',
     replace: 'if (witness === undefined && time !== undefined) throw',
     ...follows('notes that are not what'),
@@ -204,7 +204,7 @@ export const monitorMutants: readonly Mutant[] = [
   },
   {
     desc: 'the alarm of anchors gone quiet',
-    file: 'cli/monitor/follower.ts',
+    file: 'cli/monitor/looks.ts',
     find: 'age >= limits.anchors ? finding : undefined',
     replace: 'age < 0 ? finding : undefined',
     ...follows('anchors gone quiet'),

@@ -1,0 +1,196 @@
+// Dockerfile, compose.yaml and docs/containers.md, as far as they can be tried where there is no engine.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { parse } from 'yaml';
+import { processContext } from '../cli/context.js';
+import { buildProgram as buildStele } from '../cli/program.js';
+import { buildProgram as buildLog } from '../log-server/commands.js';
+import { startFixture } from '../log-server/testing/fixture.js';
+import { parsePolicy } from '../tlog/index.js';
+import { buildProgram as buildWitness } from '../witness/commands.js';
+
+interface Service {
+  image: string;
+  build?: string;
+  user: string;
+  read_only: boolean;
+  cap_drop: string[];
+  security_opt: string[];
+  command: string[];
+  healthcheck: { test?: string[]; disable?: boolean };
+  ports?: string[];
+  volumes: string[];
+  depends_on?: string[] | Record<string, unknown>;
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const compose = parse(read('compose.yaml'), { merge: true }) as {
+  services: Record<string, Service>;
+  volumes: Record<string, unknown>;
+};
+const services = Object.entries(compose.services);
+/** Instructions, with their continuation lines. */
+const dockerfile = read('Dockerfile')
+  .replace(/^#.*\n/gm, '')
+  .replaceAll(/\\\n\s*/g, '')
+  .split('\n')
+  .filter((line) => line !== '');
+const packageJson = JSON.parse(read('package.json')) as { bin: Record<string, string> };
+
+test('the image is made from what is in the checkout, has the three programs, and no secret', () => {
+  const ignored = read('.dockerignore')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  for (const line of dockerfile.filter((each) => /^COPY (?!--from)/.test(each))) {
+    const sources = line.split(' ').slice(1, -1);
+    for (const source of sources) {
+      assert.ok(existsSync(join(root, source)), source);
+      assert.ok(!ignored.includes(source), `${source} is in .dockerignore`);
+    }
+  }
+  // The build compiles every project, or none.
+  const { references } = JSON.parse(read('tsconfig.json')) as { references: { path: string }[] };
+  for (const { path } of references) assert.ok(!ignored.includes(path.split('/')[1] ?? ''), path);
+  const runs = dockerfile.filter((line) => line.startsWith('RUN ')).join('\n');
+  for (const line of dockerfile.filter((each) => each.startsWith('COPY --from'))) {
+    const source = /\/build\/(\w+) /.exec(line)?.[1] ?? assert.fail(line);
+    assert.match(runs, new RegExp(`mkdir .*\\.\\./${source}\\b`), 'the build stage makes it');
+  }
+  for (const [name, path] of Object.entries(packageJson.bin))
+    assert.ok(runs.includes(`ln -s /opt/stele/${path.replace('./', '')} ../bin/${name} `.trimEnd()), name);
+  for (const wanted of ['.git', 'node_modules', '**/*.key', 'containers'])
+    assert.ok(ignored.includes(wanted));
+  assert.equal(dockerfile.filter((line) => line.startsWith('USER ')).at(-1), 'USER 1000:1000');
+  assert.doesNotMatch(dockerfile.join('\n'), /ADD |curl|wget|SECRET|TOKEN|PASSWORD/i);
+});
+
+/** Parses a command line with the program's own parser, and runs nothing. */
+async function parses([name = '', ...words]: readonly string[]): Promise<void> {
+  const nothing = (): void => undefined;
+  const programs: Record<string, () => Command> = {
+    stele: () => buildStele(processContext(), { status: 0 }),
+    'stele-log': () => buildLog(nothing),
+    'stele-witness': () => buildWitness(nothing),
+  };
+  const program = (programs[name] ?? assert.fail(`no program ${name}`))();
+  let ran = 0;
+  const count = (): void => {
+    ran++;
+  };
+  const prepare = (command: Command): void => {
+    command.exitOverride().configureOutput({ writeErr: nothing, writeOut: nothing });
+    if (command.commands.length === 0) command.action(count);
+    for (const each of command.commands) prepare(each);
+  };
+  prepare(program);
+  await program.parseAsync(words, { from: 'user' });
+  assert.equal(ran, 1, [name, ...words].join(' '));
+}
+
+test('every service runs one of the programs, in words that it takes, and may do nothing else', async () => {
+  for (const [name, service] of services) {
+    await parses(service.command);
+    assert.deepEqual([service.image, service.user, service.read_only], ['stele', '1000:1000', true], name);
+    assert.deepEqual([service.cap_drop, service.security_opt], [['ALL'], ['no-new-privileges:true']], name);
+    assert.deepEqual(service.volumes, [`${name}:/data`]);
+    assert.ok(name in compose.volumes);
+    const folder = service.command[service.command.indexOf('--folder') + 1];
+    assert.match(folder ?? '', /^\/data\//, name);
+    for (const port of service.ports ?? [])
+      assert.match(port, /^127\.0\.0\.1:/, 'no door to the world without TLS');
+    const listens = service.command.includes('--listen');
+    const port = /:(\d+)$/.exec(service.command[service.command.indexOf('--listen') + 1] ?? '')?.[1];
+    if (listens) {
+      assert.ok(service.healthcheck.test?.at(-1)?.includes(`127.0.0.1:${port}/healthz`), name);
+      assert.match(dockerfile.find((line) => line.startsWith('EXPOSE ')) ?? '', new RegExp(`\\b${port}\\b`));
+    } else assert.equal(service.healthcheck.disable, true, name);
+  }
+  await assert.rejects(parses(['stele-log', 'serve', '--folder', '/data', '--no-such-option']));
+  assert.deepEqual(
+    services.map(([name]) => name),
+    ['north', 'east', 'south', 'west', 'log', 'monitor'],
+  );
+});
+
+test('the health check says what /healthz says', async () => {
+  const check = compose.services['log']?.healthcheck.test ?? [];
+  assert.deepEqual(check.slice(0, 3), ['CMD', 'node', '-e']);
+  const ask = (url: string): Promise<number | null> => {
+    const script = (check[3] ?? '').replace('http://127.0.0.1:7381', url);
+    assert.ok(script.includes(url));
+    const child = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+    return new Promise((resolve) => child.on('exit', resolve));
+  };
+  const { log, close } = await startFixture();
+  assert.equal(await ask(log.url), 0);
+  await close();
+  assert.equal(await ask(log.url), 1);
+});
+
+test('the set-up of docs/containers.md, with the programs on this machine in place of containers', () => {
+  const at = mkdtempSync(join(tmpdir(), 'stele-containers-'));
+  try {
+    const bin = join(at, 'bin');
+    for (const folder of ['bin', 'containers']) mkdirSync(join(at, folder));
+    for (const [name, path] of Object.entries(packageJson.bin)) {
+      const main = join(root, path);
+      writeFileSync(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`, {
+        mode: 0o755,
+      });
+    }
+    // A volume is a folder here, and is where /data is in a container.
+    const docker = `#!/bin/bash
+set -euo pipefail
+case "$1 $2" in
+  'compose build' | 'compose up') exit 0 ;;
+  'compose run') ;;
+  *) exit 9 ;;
+esac
+[ "$3 $4 $5" = '--rm --no-deps -T' ] || exit 9
+volume=$PWD/volume-$6
+mkdir -p "$volume"
+shift 6
+exec "\${@//\\/data/$volume}"
+`;
+    writeFileSync(join(bin, 'docker'), docker, { mode: 0o755 });
+    const blocks = [...read('docs/containers.md').matchAll(/```sh\n(.*?)```/gs)].map(
+      ([, text]) => text ?? '',
+    );
+    assert.equal(blocks.length, 2);
+    const keygen = 'stele keygen office --output containers/office.key';
+    const lines = blocks.join('\n');
+    assert.ok(lines.includes(keygen));
+    const key = `KEY=$(${keygen} --json | "${process.execPath}" -p 'JSON.parse(require("fs").readFileSync(0)).result.publicKey')`;
+    const script = `set -euo pipefail\n${lines.replace(keygen, key)}`;
+    const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, HOME: at };
+    const { status, stderr } = spawnSync('bash', ['-c', script], {
+      cwd: at,
+      env,
+      encoding: 'utf8',
+      timeout: 120_000,
+    });
+    assert.equal(status, 0, stderr);
+    const policy = parsePolicy(readFileSync(join(at, 'containers/policy')));
+    const urls = policy.witnesses.map(({ url }) => url);
+    assert.deepEqual(
+      urls,
+      ['north', 'east', 'south', 'west'].map((name) => `http://${name}:7380`),
+    );
+    // Where the services look for it.
+    for (const [name, { command }] of services) {
+      const folder = command[command.indexOf('--folder') + 1] ?? '';
+      if (name !== 'monitor')
+        assert.ok(statSync(folder.replace('/data', join(at, `volume-${name}`))).isDirectory());
+    }
+    assert.match(readFileSync(join(at, 'containers/log.vkey'), 'utf8'), /^log\.example\/containers\+/);
+  } finally {
+    rmSync(at, { recursive: true });
+  }
+});

@@ -23,8 +23,10 @@ export interface ClaimedLog {
   /** Seconds since it was cosigned; null if never. */
   age: number | null;
   lag: number;
-  alarms: number;
-  evidence: number;
+  /** Kinds of what it says is wrong. */
+  alarms: string[];
+  /** SHA-256, in hex, of the files of evidence that it says it keeps. */
+  evidence: string[];
 }
 
 /** The part of /status.json that is shown. */
@@ -131,8 +133,10 @@ function parseClaim(value: unknown): Claim | undefined {
               size: count(log['size']),
               age: log['age'] === null ? null : count(log['age']),
               lag: count(log['lag']),
-              alarms: list(log['alarms']).length,
-              evidence: list(log['evidence']).length,
+              alarms: list(log['alarms']).map(({ kind }) => String(kind).slice(0, 100)),
+              evidence: list(log['evidence']).flatMap(({ sha256 }) =>
+                typeof sha256 === 'string' && /^[0-9a-f]{64}$/.test(sha256) ? [sha256] : [],
+              ),
             },
           ],
     ),

@@ -1,13 +1,24 @@
 // stele witness: what witnesses say of themselves, and what they show.
+import { join } from 'node:path';
 import { ClientError, joinUrl } from '../../client/index.js';
+import { verifyEvidence } from '../../evidence/index.js';
 import { SteleError, type Policy } from '../../tlog/index.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT, type ExitStatus } from '../errors.js';
+import { inWords, writeFound } from '../evidence.js';
 import { loadPolicy } from '../log.js';
+import { stateFolder } from '../settings.js';
+import { fetchEvidence } from '../witness-evidence.js';
 import { look, readClaim, type Claim, type Look } from '../witness-status.js';
+
+const AFTER_HELP = `
+Exit status: 5 evidence that a witness keeps convicts by your policy; 1 a witness says that something is
+wrong: it signs nothing, an alarm, evidence that is not proven here; 3 no witness answered.`;
 
 /** Logs that are printed for one witness; --json has all. */
 const MAX_ROWS = 50;
+/** Files of evidence of one witness that are fetched and judged. */
+const MAX_EVIDENCE = 16;
 
 /** Registers the command. */
 export const registerWitness: Register = (program, context, outcome) => {
@@ -18,7 +29,8 @@ export const registerWitness: Register = (program, context, outcome) => {
     witness
       .command('status')
       .description('ask witnesses how they are; with a policy, verify their last cosignatures of its logs')
-      .argument('[url...]', "the witnesses' URLs; without any, those of the policy"),
+      .argument('[url...]', "the witnesses' URLs; without any, those of the policy")
+      .addHelpText('after', AFTER_HELP),
     context,
     outcome,
     ['policy', 'timeout'],
@@ -26,10 +38,23 @@ export const registerWitness: Register = (program, context, outcome) => {
   );
 };
 
+/** A file of evidence that a witness says it keeps. */
+interface Held {
+  origin: string;
+  sha256: string;
+  /** Whether it convicts by the policy here. */
+  proven: boolean;
+  /** Where it was written, if so. */
+  file: string | null;
+  /** In words. */
+  judgement: string;
+}
+
 interface Found {
   url: string;
   claim: Claim | null;
   looks: Look[];
+  proofs: Held[];
   error: { code: string; message: string } | null;
 }
 
@@ -51,18 +76,72 @@ async function status(invocation: Invocation, given: readonly string[]): Promise
     urls.map(async (url): Promise<Found> => {
       try {
         const claim = (await readClaim(url, asking)) ?? null;
-        return { url, claim, looks: policy ? await look(url, policy, asking) : [], error: null };
+        const looks = policy ? await look(url, policy, asking) : [];
+        return {
+          url,
+          claim,
+          looks,
+          proofs: await judge(invocation, url, claim, policy, asking),
+          error: null,
+        };
       } catch (error) {
         if (!(error instanceof SteleError)) throw error;
         if (!(error instanceof ClientError)) throw error;
-        return { url, claim: null, looks: [], error: { code: error.code, message: error.message } };
+        return {
+          url,
+          claim: null,
+          looks: [],
+          proofs: [],
+          error: { code: error.code, message: error.message },
+        };
       }
     }),
   );
   for (const each of found) show(invocation, each, policy);
   report.result({ witnesses: found.map((each) => ({ ...each, looks: each.looks.map(asJson) })) });
+  if (found.some(({ proofs }) => proofs.some(({ proven }) => proven))) return EXIT.misbehaviour;
   if (report.passed) return undefined;
   return found.every(({ error }) => error !== null) ? EXIT.network : EXIT.failed;
+}
+
+/** Evidence that a witness keeps is its word, until it convicts by the keys of one's own policy. */
+async function judge(
+  { context }: Invocation,
+  url: string,
+  claim: Claim | null,
+  policy: Policy | undefined,
+  asking: { fetch: Invocation['context']['fetch']; timeoutMs: number },
+): Promise<Held[]> {
+  const held = (claim?.logs ?? []).flatMap(({ origin, evidence }) =>
+    evidence.map((sha256) => ({ origin, sha256 })),
+  );
+  return Promise.all(
+    held.slice(0, MAX_EVIDENCE).map(async ({ origin, sha256 }): Promise<Held> => {
+      const unproven = (why: string): Held => ({
+        origin,
+        sha256,
+        proven: false,
+        file: null,
+        judgement: `says that it keeps evidence${why}: ${joinUrl(url, `gossip/evidence/${sha256}`)}`,
+      });
+      if (policy === undefined) return unproven(', and no policy here judges it');
+      try {
+        const bytes = await fetchEvidence(url, sha256, asking);
+        const verdict = verifyEvidence(bytes, policy);
+        const file = writeFound(join(stateFolder(context), 'evidence'), bytes, 'evidence');
+        return {
+          origin,
+          sha256,
+          proven: true,
+          file,
+          judgement: `proven: ${inWords(verdict)}. Evidence written to ${file}`,
+        };
+      } catch (error) {
+        if (!(error instanceof SteleError)) throw error;
+        return unproven(`, which is not proven here (${error.message})`);
+      }
+    }),
+  );
 }
 
 function asJson(each: Look): Record<string, unknown> {
@@ -71,7 +150,7 @@ function asJson(each: Look): Record<string, unknown> {
 }
 
 function show({ context, report }: Invocation, found: Found, policy: Policy | undefined): void {
-  const { url, claim, looks, error } = found;
+  const { url, claim, looks, proofs, error } = found;
   if (error) {
     report.check('answer', 'fail', error.message);
     return;
@@ -80,8 +159,15 @@ function show({ context, report }: Invocation, found: Found, policy: Policy | un
     const words = claim.ok ? 'says that it signs' : `says that it signs nothing: ${claim.reason ?? ''}`;
     report.check('says', claim.ok ? 'pass' : 'fail', `${url}: ${claim.name} ${words}`);
     for (const line of table(claim)) report.line(line);
-    if (claim.logs.some(({ alarms, evidence }) => alarms + evidence > 0))
-      report.line(`    which alarms and evidence: ${joinUrl(url, 'status.json')}`);
+    for (const { origin, alarms } of claim.logs)
+      if (alarms.length > 0)
+        report.check(
+          'alarm',
+          'fail',
+          `${url}: ${origin}: says ${[...new Set(alarms)].join(', ')}; since when: ${joinUrl(url, 'status.json')}`,
+        );
+    for (const { origin, judgement } of proofs)
+      report.check('evidence', 'fail', `${url}: ${origin}: ${judgement}`);
     if (!policy) report.line('    with --policy, its cosignatures are verified too');
   } else if (!policy) {
     report.check(
@@ -108,7 +194,8 @@ function show({ context, report }: Invocation, found: Found, policy: Policy | un
 
 /** What the witness says of its logs, those with something to look at first; and of silent peers. */
 function table({ logs, peers }: Claim): string[] {
-  const weight = (log: Claim['logs'][number]): number => 2 * log.evidence + log.alarms + Math.sign(log.lag);
+  const weight = (log: Claim['logs'][number]): number =>
+    2 * log.evidence.length + log.alarms.length + Math.sign(log.lag);
   const rows = [...logs]
     .sort((a, b) => weight(b) - weight(a))
     .slice(0, MAX_ROWS)
@@ -117,8 +204,8 @@ function table({ logs, peers }: Claim): string[] {
       String(size),
       age === null ? 'never' : `${words(age)} ago`,
       String(lag),
-      String(alarms),
-      String(evidence),
+      String(alarms.length),
+      String(evidence.length),
     ]);
   if (rows.length === 0) return ['    no log is configured'];
   const all = [['log', 'size', 'cosigned', 'behind', 'alarms', 'evidence'], ...rows];

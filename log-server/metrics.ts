@@ -74,13 +74,14 @@ export function measureLog(measured: Measured): LogMetrics {
     'stele_log_submissions_total',
     'Submissions by outcome: logged, or the code of the refusal.',
   );
-  submissions.add({ outcome: 'logged' }, 0);
+  const logged = submissions.adder({ outcome: 'logged' });
   const times = metrics.histogram(
     'stele_log_submission_seconds',
     'From a submission to its answer, of those that were logged.',
     SECONDS,
   );
   const requests = metrics.counter('stele_log_http_requests_total', 'HTTP requests, by what was asked for.');
+  const added = requests.adder({ route: 'add', status: '200' });
   const close = measureProcess(metrics, () => clock.now());
 
   return {
@@ -96,7 +97,7 @@ export function measureLog(measured: Measured): LogMetrics {
       const begun = clock.monotonic();
       try {
         const done = await work();
-        submissions.add({ outcome: 'logged' });
+        logged();
         times.observe((clock.monotonic() - begun) / 1000);
         return done;
       } catch (error) {
@@ -105,8 +106,11 @@ export function measureLog(measured: Measured): LogMetrics {
         throw error;
       }
     },
-    answered: (method, path, status) =>
-      requests.add({ route: routeOf(method, path), status: String(status) }),
+    answered: (method, path, status) => {
+      const route = routeOf(method, path);
+      if (route === 'add' && status === 200) added();
+      else requests.add({ route, status: String(status) });
+    },
     published: () => {
       publishedAt = seconds();
     },

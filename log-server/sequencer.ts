@@ -188,12 +188,12 @@ export class Sequencer {
     const repeated: Assigned[] = [];
     const ids = new Map<string, number>();
     for (const pending of batch) {
-      const index = await this.#indexOf(pending.prepared, ids);
+      const { id } = pending.prepared;
+      const index = id === undefined ? undefined : await this.#indexOf(id, ids);
       if (index !== undefined) {
         repeated.push({ index, pending });
       } else if (await this.#admit(pending, oldSize + assigned.length, overlay)) {
-        if (pending.prepared.id !== undefined)
-          ids.set(encodeHex(pending.prepared.id), oldSize + assigned.length);
+        if (id !== undefined) ids.set(encodeHex(id), oldSize + assigned.length);
         assigned.push({ index: oldSize + assigned.length, pending });
       }
     }
@@ -231,9 +231,8 @@ export class Sequencer {
     }
   }
 
-  async #indexOf(prepared: Prepared, batch: ReadonlyMap<string, number>): Promise<number | undefined> {
-    if (prepared.id === undefined) return undefined;
-    return batch.get(encodeHex(prepared.id)) ?? (await this.#o.storage.lookup(prepared.id));
+  async #indexOf(id: Uint8Array, batch: ReadonlyMap<string, number>): Promise<number | undefined> {
+    return batch.get(encodeHex(id)) ?? (await this.#o.storage.lookup(id));
   }
 
   /** False if the submitter has been told no. */

@@ -23,14 +23,17 @@ export function checkHash(hash: Uint8Array, what: string): Uint8Array {
   return hash;
 }
 
+// One buffer for all leaves and one for all nodes: hashing is synchronous and keeps nothing of its input.
+const leafInput = new Uint8Array(1 + 65_535);
+
 /** MTH({d0}) = SHA-256(0x00 || d0). RFC 6962 §2.1. */
 export function leafHash(entry: Uint8Array): Uint8Array {
-  const input = new Uint8Array(entry.length + 1);
+  const size = entry.length + 1;
+  const input = size <= leafInput.length ? leafInput.subarray(0, size) : new Uint8Array(size);
   input.set(entry, 1);
   return platformSha256(input);
 }
 
-// One buffer for all: hashing is synchronous and keeps nothing of its input.
 const nodeInput = new Uint8Array(1 + 2 * HASH_SIZE);
 nodeInput[0] = 1;
 

@@ -1,7 +1,9 @@
+import type { RequestListener } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
-import { addRoute } from './add.js';
+import { addRoute, answerAdd } from './add.js';
 import { apiRoutes } from './api.js';
-import { errorResponse, toHttpError } from './errors.js';
+import { errorResponse, reportError } from './errors.js';
 import { frontRoute } from './front.js';
 import { openapiRoute } from './openapi.js';
 import { readRoutes } from './reads.js';
@@ -10,25 +12,35 @@ import { statusRoutes } from './status.js';
 import type { HttpEnv, LogView } from './view.js';
 
 /** The whole HTTP side: C2SP reads, the write API, look-ups, health. */
-export function createApp(log: LogView): Hono<HttpEnv> {
+export function createApp(log: LogView): RequestListener {
+  const others = getRequestListener(routes(log).fetch, { overrideGlobalObjects: false });
+  return (request, response) => {
+    if (request.url !== '/add' || request.method !== 'POST') return void others(request, response);
+    const requestId = log.nextRequestId();
+    const answered = (): void => done(log, requestId, 'POST', '/add', response.statusCode);
+    answerAdd(log, request, response, requestId).then(answered, (error: unknown) => {
+      log.logger.log('error', 'request failed', { requestId, path: '/add', error: String(error) });
+      response.destroy();
+    });
+  };
+}
+
+function routes(log: LogView): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(async (c, next) => {
     const requestId = log.nextRequestId();
     c.set('requestId', requestId);
     await next();
-    // What was answered directly has it already.
-    if (!c.env.outgoing.headersSent) c.res.headers.set('x-request-id', requestId);
-    log.metrics.answered(
+    const { outgoing } = c.env;
+    // What was answered on Node's own object has it already.
+    if (!outgoing.headersSent) c.res.headers.set('x-request-id', requestId);
+    done(
+      log,
+      requestId,
       c.req.method,
       c.req.path,
-      c.env.outgoing.headersSent ? c.env.outgoing.statusCode : c.res.status,
+      outgoing.headersSent ? outgoing.statusCode : c.res.status,
     );
-    log.logger.log('debug', 'request', {
-      requestId,
-      method: c.req.method,
-      path: c.req.path,
-      status: c.res.status,
-    });
   });
   addRoute(app, log);
   readRoutes(app, log);
@@ -44,16 +56,17 @@ export function createApp(log: LogView): Hono<HttpEnv> {
       c.req.header('accept'),
     );
   });
-  app.onError((error, c) => {
-    const found = toHttpError(error);
-    const level = found.status >= 500 ? 'error' : 'debug';
-    log.logger.log(level, 'request failed', {
+  app.onError((error, c) =>
+    reportError(log, error, {
       requestId: c.get('requestId'),
       path: c.req.path,
-      code: found.code,
-      error: error.message,
-    });
-    return errorResponse(found, c.req.header('accept'));
-  });
+      accept: c.req.header('accept'),
+    }),
+  );
   return app;
+}
+
+function done(log: LogView, requestId: string, method: string, path: string, status: number): void {
+  log.metrics.answered(method, path, status);
+  log.logger.log('debug', 'request', { requestId, method, path, status });
 }

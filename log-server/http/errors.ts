@@ -3,6 +3,7 @@ import { NotAdmittedError, SubmissionError } from '../errors.js';
 import type { ErrorAnswer } from '../generated/answers.js';
 import { StorageError } from '../storage/error.js';
 import { chooseType } from './accept.js';
+import type { LogView } from './view.js';
 
 /** An error as it goes over the wire. */
 export interface HttpError {
@@ -43,6 +44,20 @@ export function toHttpError(error: unknown): HttpError {
     message: 'an error in this server',
     hint: 'its operator finds it in the log by the request ID',
   };
+}
+
+/** Logs an error that ended a request, and answers with it. */
+export function reportError(
+  { logger }: Pick<LogView, 'logger'>,
+  error: unknown,
+  request: { readonly requestId: string; readonly path: string; readonly accept: string | undefined },
+): Response {
+  const found = toHttpError(error);
+  const { requestId, path, accept } = request;
+  const message = error instanceof Error ? error.message : String(error);
+  const level = found.status >= 500 ? 'error' : 'debug';
+  logger.log(level, 'request failed', { requestId, path, code: found.code, error: message });
+  return errorResponse(found, accept);
 }
 
 /** Formats an error as JSON, or as plain text where that is preferred. */

@@ -1,10 +1,7 @@
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
-import type { Hono } from 'hono';
 import { Connections, inTurn } from '../../system/index.js';
-import type { HttpEnv } from './view.js';
 
 /** Bounds of the HTTP server. */
 export interface HttpLimits {
@@ -29,13 +26,10 @@ export interface Listening {
 
 /** Serves `app` on `host`:`port`; port 0 takes a free one. */
 export async function listen(
-  app: Hono<HttpEnv>,
+  app: RequestListener,
   { host, port }: { readonly host: string; readonly port: number },
   limits: HttpLimits,
 ): Promise<Listening> {
-  const listener = getRequestListener((request, env) => app.fetch(request, env), {
-    overrideGlobalObjects: false,
-  });
   const options = {
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -52,7 +46,7 @@ export async function listen(
     options,
     inTurn((request, response) => {
       connections.asked(request, response);
-      void listener(request, response);
+      app(request, response);
     }),
   );
   // What ends a connection that sends nothing and takes nothing: an answer that nobody reads.

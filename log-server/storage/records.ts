@@ -11,8 +11,15 @@
 //   w <name>          size a witness last cosigned
 //
 // Numbers in keys are 8 bytes, big-endian, so that their order is the order of keys.
-import { hash } from 'node:crypto';
-import { bytesUint, concatBytes, decodeHex, encodeHex, encodeUtf8, uintBytes } from '../../tlog/index.js';
+import {
+  bytesUint,
+  concatBytes,
+  decodeHex,
+  encodeHex,
+  encodeUtf8,
+  equalBytes,
+  sha256,
+} from '../../tlog/index.js';
 import { damaged } from './error.js';
 import type { Head } from './types.js';
 
@@ -22,9 +29,17 @@ function tagged(tag: string, rest: Uint8Array): Uint8Array {
   return concatBytes(encodeUtf8(tag), rest);
 }
 
+/** Two for each entry, so in one piece and without more than that: the tag in ASCII, the number as 8 bytes. */
+function numbered(tag: number, number: number): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = tag;
+  for (let i = 8, rest = number; rest > 0; i--, rest = Math.floor(rest / 256)) key[i] = rest % 256;
+  return key;
+}
+
 export const HEAD_KEY: Uint8Array = encodeUtf8('H');
-export const commitKey = (number: number): Uint8Array => tagged('c', uintBytes(number, 8));
-export const entryKey = (index: number): Uint8Array => tagged('e', uintBytes(index, 8));
+export const commitKey = (number: number): Uint8Array => numbered(0x63, number);
+export const entryKey = (index: number): Uint8Array => numbered(0x65, index);
 export const idKey = (id: Uint8Array): Uint8Array => tagged('i', id);
 export const ledgerKey = (key: string): Uint8Array => tagged('l', encodeUtf8(key, 'ledger key'));
 export const witnessKey = (name: string): Uint8Array => tagged('w', encodeUtf8(name, 'witness name'));
@@ -47,13 +62,13 @@ export function showKey(key: Uint8Array): string {
 export interface Sealed {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
-  readonly digest: Buffer;
+  readonly digest: Uint8Array;
 }
 
 /** What a checksum covers, with `room` bytes behind it. In one piece: a hash object for each value is what costs. */
 function covered(key: Uint8Array, payload: Uint8Array, room = 0): Uint8Array {
-  const bytes = new Uint8Array(4 + key.length + payload.length + room);
-  bytes.set(uintBytes(key.length, 4));
+  const bytes = Buffer.allocUnsafe(4 + key.length + payload.length + room);
+  bytes.writeUInt32BE(key.length);
   bytes.set(key, 4);
   bytes.set(payload, 4 + key.length);
   return bytes;
@@ -62,17 +77,17 @@ function covered(key: Uint8Array, payload: Uint8Array, room = 0): Uint8Array {
 export function seal(key: Uint8Array, payload: Uint8Array): Sealed {
   const bytes = covered(key, payload, CHECKSUM_SIZE);
   const end = bytes.length - CHECKSUM_SIZE;
-  const digest = hash('sha256', bytes.subarray(0, end), 'buffer');
+  const digest = sha256(bytes.subarray(0, end));
   bytes.set(digest.subarray(0, CHECKSUM_SIZE), end);
   return { key, value: bytes.subarray(4 + key.length), digest };
 }
 
 /** Throws StorageError "state_damaged" if the checksum does not fit. */
-export function unseal(key: Uint8Array, value: Uint8Array): { payload: Uint8Array; digest: Buffer } {
+export function unseal(key: Uint8Array, value: Uint8Array): { payload: Uint8Array; digest: Uint8Array } {
   // A plain array: LevelDB gives Buffers, whose slice() shares and whose toString() differs.
   const payload = new Uint8Array(value.buffer, value.byteOffset, Math.max(0, value.length - CHECKSUM_SIZE));
-  const digest = hash('sha256', covered(key, payload), 'buffer');
-  if (!digest.subarray(0, CHECKSUM_SIZE).equals(value.subarray(payload.length))) {
+  const digest = sha256(covered(key, payload));
+  if (!equalBytes(digest.subarray(0, CHECKSUM_SIZE), value.subarray(payload.length))) {
     throw damaged(`state: the value under ${showKey(key)} does not fit its checksum`);
   }
   return { payload, digest };
@@ -92,14 +107,14 @@ export class Tally {
     this.#sum = BigInt(`0x${sum}`);
   }
 
-  add(digest: Buffer): void {
+  add(digest: Uint8Array): void {
     this.count++;
-    this.#sum = BigInt.asUintN(256, this.#sum + BigInt(`0x${digest.toString('hex')}`));
+    this.#sum = BigInt.asUintN(256, this.#sum + numberOf(digest));
   }
 
-  remove(digest: Buffer): void {
+  remove(digest: Uint8Array): void {
     this.count--;
-    this.#sum = BigInt.asUintN(256, this.#sum - BigInt(`0x${digest.toString('hex')}`));
+    this.#sum = BigInt.asUintN(256, this.#sum - numberOf(digest));
   }
 
   equals(other: Tally): boolean {
@@ -113,6 +128,10 @@ export class Tally {
   get sum(): string {
     return this.#sum.toString(16);
   }
+}
+
+function numberOf(digest: Uint8Array): bigint {
+  return BigInt(`0x${Buffer.from(digest).toString('hex')}`);
 }
 
 /** The head as it is stored: what the seam shows, the sums, and the end of the chain of commits. */
@@ -174,7 +193,18 @@ export function chainDigest(
   puts: readonly Sealed[],
   deleted: readonly Uint8Array[],
 ): Uint8Array {
-  const keys = deleted.flatMap((key) => [uintBytes(key.length, 4), key]);
-  // One list, not arguments: of those a call takes some ten thousands, and a commit may have more.
-  return hash('sha256', Buffer.concat([previous, ...puts.map(({ digest }) => digest), ...keys]), 'buffer');
+  const size = deleted.reduce((sum, key) => sum + 4 + key.length, previous.length + 32 * puts.length);
+  const bytes = Buffer.allocUnsafe(size);
+  bytes.set(previous);
+  let at = previous.length;
+  for (const { digest } of puts) {
+    bytes.set(digest, at);
+    at += digest.length;
+  }
+  for (const key of deleted) {
+    at = bytes.writeUInt32BE(key.length, at);
+    bytes.set(key, at);
+    at += key.length;
+  }
+  return sha256(bytes);
 }

@@ -87,8 +87,8 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'the look-up of a payload in its own batch',
     file: 'log-server/sequencer.ts',
-    find: 'return batch.get(encodeHex(prepared.id)) ?? (await this.#o.storage.lookup(prepared.id));',
-    replace: 'return this.#o.storage.lookup(prepared.id);',
+    find: 'return batch.get(encodeHex(id)) ?? (await this.#o.storage.lookup(id));',
+    replace: 'return this.#o.storage.lookup(id);',
     ...pipeline('one payload twice in a batch'),
   },
   {

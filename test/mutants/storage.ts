@@ -93,7 +93,7 @@ export const storageMutants: readonly Mutant[] = [
   {
     desc: 'the checksum of a value',
     file: 'log-server/storage/records.ts',
-    find: 'if (!digest.subarray(0, CHECKSUM_SIZE).equals(value.subarray(payload.length))) {',
+    find: 'if (!equalBytes(digest.subarray(0, CHECKSUM_SIZE), value.subarray(payload.length))) {',
     replace: 'if (digest.length === 0) {',
     ...level('a wrong value'),
   },

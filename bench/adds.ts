@@ -1,7 +1,7 @@
 // Durable adds a second: how many entries a log acknowledges while a fixed number of requests is in flight.
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { memory, peer, runPinned, threads } from './process.js';
+import { cpuSeconds, memory, peer, runPinned } from './process.js';
 import { figure, median, spread, table } from './table.js';
 import type { Target } from './targets.js';
 
@@ -25,14 +25,16 @@ export interface AddsOptions {
 }
 
 const ENTRY_SIZE = 1024;
+/** Seconds that are not counted. */
+const WARMUP = 2;
 
-/** Sends entries of 1 KiB; the first two seconds are not counted. */
+/** Sends entries of 1 KiB; those of the warm-up are not counted. */
 export async function load(url: string, inFlight: number, seconds: number, seed: number): Promise<Load> {
   const generator = peer('load');
   if (generator === undefined) throw new Error('expected interop/bin/load; run interop/install');
   const { stdout } = await runPinned([
     generator,
-    ...['-url', url, '-in-flight', String(inFlight), '-seconds', String(seconds)],
+    ...['-url', url, '-in-flight', String(inFlight), '-seconds', String(seconds), '-warmup', String(WARMUP)],
     ...['-size', String(ENTRY_SIZE), '-seed', String(seed)],
   ]);
   return JSON.parse(stdout) as Load;
@@ -55,9 +57,12 @@ export async function measureAdds(targets: readonly Target[], options: AddsOptio
         const own = join(folder, 'adds');
         mkdirSync(own, { recursive: true });
         const server = await target.start(own);
-        const before = cpuSeconds(server.pid);
+        // From the end of the warm-up on, like the rate: compiling the server's functions is not the work of an entry.
+        let before = 0;
+        const sample = setTimeout(() => (before = cpuSeconds(server.pid)), 1000 * WARMUP);
         const result = await load(server.url, count, seconds, round * 10_000 + count);
-        const cpu = (1e6 * (cpuSeconds(server.pid) - before)) / (result.maxIndex + 1);
+        clearTimeout(sample);
+        const cpu = (1e6 * (cpuSeconds(server.pid) - before)) / result.acknowledged;
         const measured = { ...result, cpu, memory: memory(server.pid).most };
         await server.stop();
         rmSync(own, { recursive: true });
@@ -98,10 +103,6 @@ export async function measureAdds(targets: readonly Target[], options: AddsOptio
       median((found.get(`${name} ${count}`) ?? []).map((each) => each.perSecond)),
     ),
   ].join('\n');
-}
-
-function cpuSeconds(pid: number): number {
-  return [...threads(pid).values()].reduce((sum, spent) => sum + spent, 0);
 }
 
 /** Each peer at the number of requests in flight that suits it best, beside ours at the same. */

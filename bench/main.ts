@@ -9,20 +9,22 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { measureAdds } from './adds.js';
+import { measureAttested } from './attested.js';
 import { measureFullCheck } from './full-check.js';
+import { measureLoneAdd } from './lone-add.js';
 import { machine } from './machine.js';
 import { peer, root } from './process.js';
 import { profile } from './profile.js';
 import { measureProofs } from './proofs.js';
 import { measureHanging, measureLatency } from './publish.js';
-import { ours, peers } from './targets.js';
+import { ours, oursSequenced, oursWithPartials, peers } from './targets.js';
 import { profileWitness } from './witness-profile.js';
 import { measureWitness } from './witness.js';
 
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'adds,profile,check,proofs,witness,publish,latency' },
+    only: { type: 'string', default: 'adds,attested,lone,profile,check,proofs,witness,publish,latency' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     'in-flight': { type: 'string' },
@@ -39,14 +41,17 @@ const [asking = 0] = numbers(values.seconds, '1.5', '1');
 const [publishing = 0] = numbers(values.seconds, '1', '1');
 const [steady = 0] = numbers(values.seconds, '2', '2');
 const inFlight = numbers(values['in-flight'], '64,512,4096', '64');
+const busy = inFlight.includes(512) ? 512 : (inFlight[0] ?? 64);
 const witnessed = numbers(values['in-flight'], '1,8,48', '8');
 const logs = numbers(values.logs, '50,4000', '50');
 // In a folder of the checkout, since the system's temporary one may be memory, where a sync costs nothing.
 const folder = join(values.folder, String(process.pid));
 
 const parts: Record<string, () => Promise<string>> = {
-  adds: () => measureAdds([ours, ...peers()], { rounds, inFlight, seconds, folder }),
-  profile: () => profile(folder, inFlight.includes(512) ? 512 : (inFlight[0] ?? 64), seconds),
+  adds: () => measureAdds([ours, oursSequenced, ...peers()], { rounds, inFlight, seconds, folder }),
+  attested: () => measureAttested({ rounds, inFlight: busy, seconds, folder }),
+  lone: () => measureLoneAdd([ours, oursWithPartials, ...peers().slice(-1)], folder),
+  profile: () => profile(folder, busy, seconds),
   check: () => measureFullCheck(rounds, folder),
   proofs: () => measureProofs(rounds, folder),
   'witness-profile': () => profileWitness(folder, logs[0] ?? 50, witnessed.at(-1) ?? 48, asking),
@@ -57,6 +62,8 @@ const parts: Record<string, () => Promise<string>> = {
 /** Parts whose load is made by a Go main of ours. */
 const generators: Readonly<Record<string, string>> = {
   adds: 'load',
+  attested: 'load',
+  lone: 'load',
   profile: 'load',
   publish: 'load',
   latency: 'load',

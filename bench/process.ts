@@ -169,6 +169,11 @@ export function memory(pid: number): { now: number; most: number } {
   return { now: mebibytes('VmRSS'), most: mebibytes('VmHWM') };
 }
 
+/** CPU seconds of all threads of a process so far. */
+export function cpuSeconds(pid: number): number {
+  return [...threads(pid).values()].reduce((sum, spent) => sum + spent, 0);
+}
+
 /** CPU seconds of each thread of a process so far, those of one name added up. None where there is no /proc. */
 export function threads(pid: number): Map<string, number> {
   const found = new Map<string, number>();

@@ -44,13 +44,34 @@ export const ours: Target = {
   name: 'stele-log --admission none',
   acknowledges: 'published: committed, signed and served, all fsynced',
   deduplicates: 'nothing',
-  async start(folder, node = [], under = []) {
-    initLog(folder);
-    const port = await freePort();
-    const serve = ['serve', '-f', join(folder, 'log'), '--admission', 'none', '-l', `127.0.0.1:${port}`];
-    return startServer([...under, process.execPath, ...node, ourLog, ...serve], port);
-  },
+  start: (folder, node = [], under = []) => serveOurs(folder, [...under, process.execPath, ...node, ourLog]),
 };
+
+/** The same with partial files for a static web server. */
+export const oursWithPartials: Target = {
+  ...ours,
+  name: 'stele-log --admission none --publish-partials',
+  start: (folder) => serveOurs(folder, [process.execPath, ourLog], ['--publish-partials']),
+};
+
+/** Our server's parts in a main of the benchmark. The program has no such mode, and is to have none. */
+export const oursSequenced: Target = {
+  name: 'our parts, answering when sequenced (no mode of stele-log)',
+  acknowledges: 'sequenced: committed and readable, fsynced; published some milliseconds later',
+  deduplicates: 'nothing',
+  start: (folder) => serveOurs(folder, [process.execPath, `${root}dist/bench/sequenced-log.js`]),
+};
+
+async function serveOurs(
+  folder: string,
+  program: readonly string[],
+  flags: readonly string[] = [],
+): Promise<Running> {
+  initLog(folder);
+  const port = await freePort();
+  const serve = ['serve', '-f', join(folder, 'log'), '--admission', 'none', '-l', `127.0.0.1:${port}`];
+  return startServer([...program, ...serve, ...flags], port);
+}
 
 /** A new log of ours in `folder`/log. Answers its verifier key. */
 export function initLog(folder: string): string {

@@ -41,6 +41,8 @@ export interface OpenedLog {
   readonly admission: Admission;
   /** Submits the log's own entries. */
   readonly companion?: Companion;
+  /** Resolves when an entry below `size` is answered: when it is published. Only a benchmark gives another. */
+  readonly covered?: (size: number) => Promise<PublishedHead>;
   /** Where entries are by what they say. */
   readonly search?: (published: () => number) => QueryIndex;
 }
@@ -75,7 +77,8 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     collectionTimeoutMs: limits.collectionTimeoutMs,
     signal,
   });
-  const sequencer = new Sequencer({ storage, admission, publisher, limits, logger, step });
+  const covered = opened.covered ?? ((size: number) => publisher.waitFor(size));
+  const sequencer = new Sequencer({ storage, admission, publisher, covered, limits, logger, step });
   const stop = (message: string): void => {
     logger.log('alarm', 'signing stopped until a human decides', { why: message });
     publisher.stop('stopped', message);

@@ -36,6 +36,8 @@ export interface SequencerOptions {
   readonly storage: LogStorage;
   readonly admission: Admission;
   readonly publisher: Publisher;
+  /** Resolves with a published tree of at least this size. */
+  readonly covered: (size: number) => Promise<PublishedHead>;
   readonly limits: SequencerLimits;
   readonly logger: Logger;
   readonly step: LogStepHook;
@@ -259,9 +261,9 @@ export class Sequencer {
   /** Answers when a tree of `size` is published: one wait for a whole batch. */
   #answer(entries: readonly Assigned[], size: number, form: 'as sent' | 'as logged'): void {
     if (entries.length === 0) return;
-    const { publisher, storage, step } = this.#o;
+    const { covered, storage, step } = this.#o;
     const answer = async (): Promise<void> => {
-      const published = await publisher.waitFor(size);
+      const published = await covered(size);
       await step('answer');
       for (const { index, pending } of entries) {
         const entry = form === 'as sent' ? pending.prepared.entry : await storage.readEntry(index);

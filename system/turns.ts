@@ -4,6 +4,13 @@ import type { Socket } from 'node:net';
 /** Requests that a connection may have sent ahead of the answer under way. */
 const MAX_AHEAD = 16;
 
+/** Requests that wait on a connection whose answer is in the making. On the socket itself: one look-up less for each. */
+const WAITING = Symbol('waiting');
+
+interface Connection extends Socket {
+  [WAITING]?: (() => void)[] | undefined;
+}
+
 /**
  * Handles the requests of one connection one after the other. Node hands over all that were pipelined
  * at once: a client that asks a thousand times in one packet and reads nothing would have a thousand
@@ -12,22 +19,21 @@ const MAX_AHEAD = 16;
 export function inTurn(
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): RequestListener {
-  const waiting = new WeakMap<Socket, (() => void)[]>();
   return (request, response) => {
-    const { socket } = request;
+    const socket: Connection = request.socket;
     const start = (): void => {
       // After the last byte has been handed to the system, or when the connection has ended.
       response.once('close', next);
       handle(request, response);
     };
     const next = (): void => {
-      const following = socket.destroyed ? undefined : waiting.get(socket)?.shift();
-      if (following === undefined) waiting.delete(socket);
+      const following = socket.destroyed ? undefined : socket[WAITING]?.shift();
+      if (following === undefined) socket[WAITING] = undefined;
       else following();
     };
-    const ahead = waiting.get(socket);
+    const ahead = socket[WAITING];
     if (ahead === undefined) {
-      waiting.set(socket, []);
+      socket[WAITING] = [];
       start();
     } else if (ahead.length < MAX_AHEAD) {
       ahead.push(start);

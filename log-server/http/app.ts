@@ -34,13 +34,7 @@ function routes(log: LogView): Hono<HttpEnv> {
     const { outgoing } = c.env;
     // What was answered on Node's own object has it already.
     if (!outgoing.headersSent) c.res.headers.set('x-request-id', requestId);
-    done(
-      log,
-      requestId,
-      c.req.method,
-      c.req.path,
-      outgoing.headersSent ? outgoing.statusCode : c.res.status,
-    );
+    done(log, requestId, c.req.method, c.req.path, outgoing.headersSent ? outgoing.statusCode : c.res.status);
   });
   addRoute(app, log);
   readRoutes(app, log);

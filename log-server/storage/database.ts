@@ -68,13 +68,16 @@ export async function openDatabase(
   };
 }
 
-/** A value, or undefined, which the types of `level` leave out. */
+/**
+ * A value, or undefined, which the types of `level` leave out. Read on the spot: handing a look-up to a thread and back
+ * takes several times as long as the look-up, and admission makes a dozen for each entry, one after the other.
+ */
 export function readKey(
   db: Database,
   key: Uint8Array,
   options: GetOptions<Uint8Array, Uint8Array> = {},
 ): Promise<Uint8Array | undefined> {
-  return db.get(key, options);
+  return new Promise((resolve) => resolve(db.getSync(key, options)));
 }
 
 function inUse(folder: string, cause?: unknown): StorageError {

@@ -33,6 +33,9 @@ import type { Batch, Committed, KeyedReader, LogStorage, StepName } from './type
 /** Folder, within the log's, that a static web server may show to everyone. */
 export const PUBLIC = 'public';
 
+/** Roots of the sizes committed last that are remembered: of those that may be signed next. */
+const ROOTS_KEPT = 64;
+
 const RESERVE_BYTES = 64 * 1024 * 1024;
 
 /** What `open` has put together and checked. */
@@ -56,6 +59,10 @@ export class SeamStorage implements LogStorage {
   #published: NoteFile | undefined;
   #publishedSize: number;
   readonly #turns = new Turns();
+  /** The bundle that was read last, for who reads one entry after the other. */
+  #bundle: { readonly index: number; readonly entries: readonly Uint8Array[] } | undefined;
+  /** By tree size, oldest first. */
+  readonly #roots = new Map<number, Uint8Array>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -124,8 +131,10 @@ export class SeamStorage implements LogStorage {
       });
       this.#rows.adopt(range, grown);
       this.#pending.push(...batch.entries);
+      const rootHash = range.root();
+      this.#remember(range.size, rootHash);
       await this.#step('commit:after');
-      return { size: range.size, rootHash: range.root(), leafHashes };
+      return { size: range.size, rootHash, leafHashes };
     });
   }
 
@@ -136,6 +145,7 @@ export class SeamStorage implements LogStorage {
       const sealTo = Math.floor(size / TILE_WIDTH) * TILE_WIDTH;
       const full = this.#rows.fullTiles(size);
       const rest = this.#pending.slice(sealTo - this.#sealedTo, size - this.#sealedTo);
+      const held = full.map((tile): [string, Uint8Array] => [tilePath(tile), this.#heldTile(tile)]);
       if (full.length > 0) {
         const objects: [string, Uint8Array][] = [];
         for (let first = this.#sealedTo; first < sealTo; first += TILE_WIDTH) {
@@ -143,7 +153,7 @@ export class SeamStorage implements LogStorage {
           const bundle = formatBundle(this.#pending.slice(at, at + TILE_WIDTH));
           objects.push([entriesPath(first / TILE_WIDTH, TILE_WIDTH), bundle]);
         }
-        for (const tile of full) objects.push([tilePath(tile), this.#heldTile(tile)]);
+        for (const [path, bytes] of held) objects.push([path, bytes]);
         await this.#step('seal:before');
         await store.put(objects);
         await this.#step('seal:after');
@@ -161,7 +171,7 @@ export class SeamStorage implements LogStorage {
       if (full.length > 0 || tail.end === undefined) await tail.replace(sealTo, rest);
       else await tail.append(this.#pending.slice(tail.end - this.#sealedTo, size - this.#sealedTo));
       await this.#step('tail:after');
-      for (const tile of full) this.#cache.set(tilePath(tile), this.#heldTile(tile));
+      for (const [path, bytes] of held) this.#cache.set(path, bytes);
       this.#rows.drop(full);
       this.#pending.splice(0, sealTo - this.#sealedTo);
       this.#sealedTo = sealTo;
@@ -229,15 +239,18 @@ export class SeamStorage implements LogStorage {
     if (held) return held;
     const bundle = Math.floor(index / TILE_WIDTH);
     const path = entriesPath(bundle, TILE_WIDTH);
-    const bytes = await this.#parts.tiles.get(path);
+    const kept = this.#bundle?.index === bundle ? this.#bundle.entries : undefined;
+    const bytes = kept === undefined ? await this.#parts.tiles.get(path) : undefined;
     const tile = await this.#tile({ level: 0, index: bundle, width: TILE_WIDTH });
     try {
-      if (!bytes) throw new Error('the file is gone');
-      const entry = parseBundle(bytes, TILE_WIDTH)[index % TILE_WIDTH];
+      if (!kept && !bytes) throw new Error('the file is gone');
+      const entries = kept ?? parseBundle(bytes ?? new Uint8Array(0), TILE_WIDTH);
+      const entry = entries[index % TILE_WIDTH];
       const at = (index % TILE_WIDTH) * 32;
       if (!entry || !equalBytes(leafHash(entry), tile.subarray(at, at + 32))) {
         throw new Error('the entry does not hash to its leaf in the tile');
       }
+      this.#bundle = { index: bundle, entries };
       return entry;
     } catch (cause) {
       throw damaged(`entry ${index}: ${path}: ${reason(cause)}`, cause);
@@ -265,6 +278,8 @@ export class SeamStorage implements LogStorage {
   }
 
   async rootAt(treeSize: number): Promise<Uint8Array> {
+    const known = this.#roots.get(treeSize);
+    if (known !== undefined) return known.slice();
     if (treeSize === this.size) return this.rootHash();
     return treeSize === 0 ? emptyRoot() : treeRoot(treeSize, this.hashReader(treeSize));
   }
@@ -277,6 +292,12 @@ export class SeamStorage implements LogStorage {
     await this.#turns.close();
     await this.#parts.state.close();
     await this.#parts.lock.close();
+  }
+
+  #remember(size: number, rootHash: Uint8Array): void {
+    this.#roots.set(size, rootHash.slice());
+    const [oldest] = this.#roots.keys();
+    if (this.#roots.size > ROOTS_KEPT && oldest !== undefined) this.#roots.delete(oldest);
   }
 
   #step(name: StepName): Promise<void> {

@@ -168,6 +168,14 @@ export const storageMutants: readonly Mutant[] = [
     ...crash('one operation fails before'),
   },
   {
+    desc: 'entries appended to the tail, not written again with all before them',
+    file: 'log-server/storage/log-storage.ts',
+    find: 'if (full.length > 0 || tail.end === undefined) await',
+    replace: 'if (full.length >= 0 || tail.end === undefined) await',
+    test: 'log-server/lone-add.test.ts',
+    name: 'a lone add writes kilobytes',
+  },
+  {
     desc: 'the reserve of free space',
     file: 'log-server/storage/log-storage.ts',
     find: 'await this.#checkSpace();',

@@ -1,12 +1,15 @@
 // Load sends entries to a log's POST /add as fast as it answers, with a fixed
 // number of requests in flight, and says how many were acknowledged a second.
 //
-//	load -url URL -in-flight 64 -seconds 10 [-warmup 2] [-size 1024] [-seed 1] [-limit 0] [-rate 0] [-proof]
+//	load -url URL -in-flight 64 -seconds 10 [-warmup 2] [-size 1024] [-seed 1] [-limit 0] [-rate 0] [-proof] [-bodies FILE]
 //
 // With -rate it sends so many a second instead, evenly, as long as there are
 // connections free, and how long each took counts from when it was due. With
 // -proof it asks for the entry's proof (Accept: text/x.tlog.proof), not for its
 // index alone.
+//
+// With -bodies the entries are the lines of a file, each sent once, in their
+// order; there must be enough of them.
 //
 // Each of the requests in flight has a connection of its own, kept alive, and
 // is followed by the next only when it is answered. Entries are unique: the
@@ -19,6 +22,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"flag"
@@ -45,6 +49,7 @@ var (
 	seed     = flag.Uint64("seed", 1, "entries differ between seeds")
 	rate     = flag.Float64("rate", 0, "entries a second; 0 for as many as are acknowledged")
 	proof    = flag.Bool("proof", false, "ask for proofs, not for indexes alone")
+	lines    = flag.String("bodies", "", "a file whose lines are the entries")
 	limit    = flag.Int64("limit", 0, "stop after this many entries, however long that takes: to fill a log")
 )
 
@@ -63,6 +68,7 @@ type result struct {
 
 var (
 	started  time.Time
+	bodies   [][]byte
 	numbers  atomic.Int64
 	retried  atomic.Int64
 	maxIndex atomic.Uint64
@@ -97,10 +103,16 @@ func (w *worker) run(from, until time.Time) error {
 		if *limit > 0 && number > *limit {
 			return nil
 		}
-		w.random.Read(w.body)
-		binary.BigEndian.PutUint64(w.body, *seed)
-		binary.BigEndian.PutUint64(w.body[8:], uint64(started.UnixNano()))
-		binary.BigEndian.PutUint64(w.body[16:], uint64(number))
+		if *lines == "" {
+			w.random.Read(w.body)
+			binary.BigEndian.PutUint64(w.body, *seed)
+			binary.BigEndian.PutUint64(w.body[8:], uint64(started.UnixNano()))
+			binary.BigEndian.PutUint64(w.body[16:], uint64(number))
+		} else if number <= int64(len(bodies)) {
+			w.body = bodies[number-1]
+		} else {
+			return fmt.Errorf("expected more than the %d entries of %s", len(bodies), *lines)
+		}
 		for {
 			status, wait, answer, err := w.conn.Post(w.body)
 			if err != nil {
@@ -141,6 +153,13 @@ func main() {
 	if *target == "" || *size < 32 || *inFlight < 1 {
 		log.Print("expected -url http://HOST:PORT, -size of at least 32, -in-flight of at least 1")
 		os.Exit(2)
+	}
+	if *lines != "" {
+		file, err := os.ReadFile(*lines)
+		if err != nil {
+			log.Fatal(err)
+		}
+		bodies = bytes.Split(bytes.TrimSuffix(file, []byte("\n")), []byte("\n"))
 	}
 	workers := make([]*worker, *inFlight)
 	for i := range workers {

@@ -207,6 +207,7 @@ export class Publisher {
     const wait = this.#lastSignedAt + publishIntervalMs - clock.monotonic();
     if (wait > 0) await Promise.race([clock.sleep(wait, signal), this.#drained.promise]);
     if (this.#isOver()) return;
+    const begun = clock.monotonic();
     const size = storage.readableSize;
     const rootHash = await storage.rootAt(size);
     const text = formatCheckpoint({ origin: storage.origin, size, rootHash, extensions: [] });
@@ -216,7 +217,8 @@ export class Publisher {
     await step('sign:before');
     await this.#attempt('signed note', () => storage.writeSigned(note));
     await step('sign:after');
-    this.#lastSignedAt = clock.monotonic();
+    // From the beginning of one to that of the next: what signing and writing take is not waited for on top.
+    this.#lastSignedAt = begun;
     this.#current = new Collection({ size, rootHash, note });
   }
 

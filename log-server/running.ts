@@ -4,7 +4,7 @@ import type { Policy } from '../tlog/index.js';
 import type { Admission } from './admission.js';
 import type { PublishedHead } from './head.js';
 import type { HeadSigner } from './head-signer.js';
-import { createApp } from './http/app.js';
+import { createListener } from './http/app.js';
 import { listen } from './http/listen.js';
 import type { Readiness } from './http/view.js';
 import { silentLogger } from './logger.js';
@@ -147,7 +147,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
 
   let requests = 0;
   const prefix = Math.floor(clock.now()).toString(36);
-  const app = createApp({
+  const app = createListener({
     storage,
     admission: settings.admission,
     policy,

@@ -43,10 +43,14 @@ export class Metrics {
       return found;
     };
     return {
-      add: (labels, by = 1) => void (one(labels).value += by),
+      add: (labels, by = 1) => {
+        one(labels).value += by;
+      },
       adder: (labels) => {
         const counted = one(labels);
-        return () => void counted.value++;
+        return () => {
+          counted.value++;
+        };
       },
     };
   }

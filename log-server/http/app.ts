@@ -11,9 +11,9 @@ import { searchRoutes } from './search.js';
 import { statusRoutes } from './status.js';
 import type { HttpEnv, LogView } from './view.js';
 
-/** The whole HTTP side: C2SP reads, the write API, look-ups, health. */
-export function createApp(log: LogView): RequestListener {
-  const others = getRequestListener(routes(log).fetch, { overrideGlobalObjects: false });
+/** The whole HTTP side, on Node's own objects where what is asked for is what most ask for. */
+export function createListener(log: LogView): RequestListener {
+  const others = getRequestListener(createApp(log).fetch, { overrideGlobalObjects: false });
   return (request, response) => {
     if (request.url !== '/add' || request.method !== 'POST') return void others(request, response);
     const requestId = log.nextRequestId();
@@ -25,7 +25,8 @@ export function createApp(log: LogView): RequestListener {
   };
 }
 
-function routes(log: LogView): Hono<HttpEnv> {
+/** Its routes: C2SP reads, the write API, look-ups, health. */
+export function createApp(log: LogView): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.use(async (c, next) => {
     const requestId = log.nextRequestId();

@@ -59,8 +59,6 @@ export class SeamStorage implements LogStorage {
   #published: NoteFile | undefined;
   #publishedSize: number;
   readonly #turns = new Turns();
-  /** The bundle that was read last, for who reads one entry after the other. */
-  #bundle: { readonly index: number; readonly entries: readonly Uint8Array[] } | undefined;
   /** By tree size, oldest first. */
   readonly #roots = new Map<number, Uint8Array>();
 
@@ -239,18 +237,15 @@ export class SeamStorage implements LogStorage {
     if (held) return held;
     const bundle = Math.floor(index / TILE_WIDTH);
     const path = entriesPath(bundle, TILE_WIDTH);
-    const kept = this.#bundle?.index === bundle ? this.#bundle.entries : undefined;
-    const bytes = kept === undefined ? await this.#parts.tiles.get(path) : undefined;
+    const bytes = await this.#parts.tiles.get(path);
     const tile = await this.#tile({ level: 0, index: bundle, width: TILE_WIDTH });
     try {
-      if (!kept && !bytes) throw new Error('the file is gone');
-      const entries = kept ?? parseBundle(bytes ?? new Uint8Array(0), TILE_WIDTH);
-      const entry = entries[index % TILE_WIDTH];
+      if (!bytes) throw new Error('the file is gone');
+      const entry = parseBundle(bytes, TILE_WIDTH)[index % TILE_WIDTH];
       const at = (index % TILE_WIDTH) * 32;
       if (!entry || !equalBytes(leafHash(entry), tile.subarray(at, at + 32))) {
         throw new Error('the entry does not hash to its leaf in the tile');
       }
-      this.#bundle = { index: bundle, entries };
       return entry;
     } catch (cause) {
       throw damaged(`entry ${index}: ${path}: ${reason(cause)}`, cause);

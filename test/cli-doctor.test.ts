@@ -112,3 +112,16 @@ test('a clock that is behind the witnesses', async () => {
   assert.equal(behind.status, 1);
   assert.match(found(behind, 'clock', 'fail'), /clock is behind/);
 });
+
+test('a clock that is ahead, or a log that has stopped', async () => {
+  const ahead = await lab.runWith({ now: () => Date.now() + 3_600_000 }, 'doctor', '--json');
+  assert.equal(ahead.status, 1);
+  assert.match(found(ahead, 'clock', 'fail'), /60 minutes old: this machine's clock is ahead, or the log/);
+});
+
+test('a records folder that is none', async () => {
+  lab.write('no-folder', '');
+  const answer = await lab.run('doctor', '--json', '--records', 'no-folder');
+  assert.equal(answer.status, 1);
+  assert.match(found(answer, 'records', 'fail'), /expected a folder to write to, found (ENOTDIR|EACCES)/);
+});

@@ -17,6 +17,9 @@ import { loadSettings, stateFolder, type Settings } from '../settings.js';
 /** Seconds by which this clock and the newest cosignature may differ before it is worth a word. */
 const CLOCK_DOUBT = 300;
 
+/** Seconds after which the newest cosignature is old: a log that runs logs an anchor every ten minutes. */
+const STALE = 3000;
+
 /** Registers the command. */
 export const registerDoctor: Register = (program, context, outcome) => {
   define(
@@ -167,6 +170,12 @@ async function checkLog({ context, report, settings }: Invocation): Promise<Open
       'fail',
       `a witness signed ${-seconds} seconds from now: this machine's clock is behind, or the witness's ahead`,
     );
+  else if (seconds > STALE)
+    report.check(
+      'clock',
+      'fail',
+      `the newest cosignature is ${age(seconds)} old: this machine's clock is ahead, or the log or its witnesses have stopped; compare the clock, then ask "stele witness status"`,
+    );
   else report.check('clock', 'pass', `the newest cosignature is ${age(seconds)} old`);
   return log;
 }
@@ -219,6 +228,16 @@ function checkRecords(report: Report, settings: Settings): void {
   if (!existsSync(settings.records)) {
     const parent = dirname(settings.records);
     report.check('records', existsSync(parent) ? 'pass' : 'fail', `${settings.records}: none yet`);
+    return;
+  }
+  try {
+    accessSync(settings.records, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    report.check(
+      'records',
+      'fail',
+      `${settings.records}: expected a folder to write to, found ${codeOf(error) ?? 'an error'}: what is signed could not be kept; mend its owner or mode, or set records`,
+    );
     return;
   }
   const names = readdirSync(settings.records);

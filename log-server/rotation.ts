@@ -232,7 +232,7 @@ function termsWithout(terms: Terms, vkey: Vkey): Terms {
     .filter((line) => !isGone(line))
     .join('\n');
   const left: string[] = terms.logKeys.filter((each) => each !== text);
-  return { ...terms, logKeys: left as Terms['logKeys'], policy };
+  return { ...terms, logKeys: left, policy };
 }
 
 function isLogLine(line: string): boolean {

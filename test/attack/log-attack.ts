@@ -133,8 +133,8 @@ function attacks(connections: number, anchor: { index: number; leafHash: string 
       ],
     },
     { name: 'connections that ask and read nothing', kinds: [['deaf', connections]] },
-    { name: 'headers that drip', kinds: [['headers', 4 * tenth]] },
-    { name: 'bodies that drip', kinds: [['drip', 4 * tenth]] },
+    { name: 'headers that drip', kinds: [['headers', tenth]] },
+    { name: 'bodies that drip', kinds: [['drip', 2 * tenth]] },
     {
       name: 'bodies without an end, and of 10 GB',
       kinds: [

@@ -13,6 +13,7 @@ import {
   newVkey,
   type SigningKey,
 } from '../tlog/index.js';
+import { assertFits, fitsSchema } from './cli/evidence-schema.js';
 import { Person, type Answer } from './cli/world.js';
 import { SigningLog, addLine } from './helpers/signing-log.js';
 
@@ -76,6 +77,7 @@ async function convinced(answer: Answer, policy: string): Promise<Answer['json']
   });
   const verified = await stranger.run('evidence', 'verify', ...names, '--policy', 'policy', '--json');
   assert.equal(verified.status, 0, verified.stdout);
+  assertFits(verified.stdout);
   const verdicts = verified.json.result['verdicts'] as Record<string, unknown>[];
   assert.equal(verdicts.length, paths.length);
   return verdicts;
@@ -189,12 +191,45 @@ test('evidence verify: status 1 where it convicts nobody, 2 where it is no evide
   ] as const) {
     const answer = await verify(...words, '--json');
     assert.equal(answer.status, status, words.join(' '));
+    assertFits(answer.stdout);
     const codes = [
       answer.json.error?.code,
       ...((answer.json.result['verdicts'] ?? []) as { code?: string }[]).map((verdict) => verdict.code),
     ];
     assert.ok(codes.includes(code), `${words.join(' ')}: ${codes.join()}`);
   }
+});
+
+test('evidence verify --json: its schema tells an answer from what only looks like one', async () => {
+  const who = person();
+  who.write('policy', ALONE);
+  assert.equal((await look(who, honest.note(5), honest, 5)).status, 0);
+  const found = await look(who, forked.note(9), forked, 9);
+  const [path = ''] = /\S+\.evidence/.exec(found.json.error?.message ?? '') ?? [];
+  const { stdout } = await who.run('evidence', 'verify', path, '--policy', 'policy', '--json');
+  assertFits(stdout);
+  const wrong = (change: (answer: Answer['json'], verdict: Record<string, unknown>) => unknown): void => {
+    const answer = JSON.parse(stdout) as Answer['json'];
+    const [verdict] = answer.result['verdicts'] as Record<string, unknown>[];
+    assert.ok(verdict);
+    change(answer, verdict);
+    assert.equal(fitsSchema(answer), false, change.toString());
+  };
+  wrong((answer) => (answer.result = {}));
+  wrong((answer) => (answer.result['verdicts'] = []));
+  wrong((answer) => (answer.result['verdicts'] = [{ file: 'f', code: 'not_proven' }]));
+  wrong((answer) => (answer.error = { code: 'x', message: '', hint: '' }));
+  wrong((answer) => Object.assign(answer, { schema: 'https://stele-log/cli/v2' }));
+  wrong((_, verdict) => delete verdict['role']);
+  wrong((_, verdict) => (verdict['kind'] = 'empty-tree'));
+  wrong((_, verdict) => (verdict['kind'] = 'went-back'));
+  wrong((_, verdict) => (verdict['convicted'] = []));
+  wrong((_, verdict) => (verdict['convicted'] = ['log.example']));
+  wrong((_, verdict) => (verdict['trees'] as unknown[]).pop());
+  wrong((_, verdict) =>
+    (verdict['trees'] as { rootHash: string }[]).forEach((tree) => (tree.rootHash = 'x')),
+  );
+  wrong((_, verdict) => (verdict['says'] = 'more'));
 });
 
 const vkeys = Array.from({ length: 140 }, (_, i) =>

@@ -9,6 +9,7 @@ import { parseEnvelope } from '../attestation/index.js';
 import { formatBundle } from '../cli/bundle.js';
 import { decodeUtf8, formatTlogProof, proveInclusion, tileHashReader, tilePath } from '../tlog/index.js';
 import { Person, type Answer } from './cli/world.js';
+import { assertFits } from './cli/evidence-schema.js';
 import { cosigned, History, LOG_URL, ORIGIN, POLICY, statement } from './monitor/lab.js';
 
 const root = mkdtempSync(join(tmpdir(), 'stele-proofs-'));
@@ -58,6 +59,7 @@ async function convinced(answer: Answer): Promise<string[]> {
     return `${i}.evidence`;
   });
   const verified = await stranger.run('evidence', 'verify', ...names, '--policy', 'policy', '--json');
+  assertFits(verified.stdout);
   assert.equal(verified.status, 0, verified.stdout);
   return (verified.json.result['verdicts'] as { role: string; kind: string }[]).map(
     ({ role, kind }) => `${role} ${kind}`,

@@ -80,15 +80,18 @@ gate_finds() {
 }
 
 go_counts_signatures() { # URL COUNT VKEYFILE...: how many signatures of these keys Go's note verifies
-  local url=$1 count=$2 vkeys= file answer
+  local url=$1 count=$2 vkeys= file answer verified
   shift 2
   for file; do vkeys+="\"$(cat "$file")\","; done
   # The quorum is enough to publish; the others are merged in when they come.
   for _ in {1..50}; do
     fetch_to "$url/checkpoint" "$work/opened" || return
     answer=$("$bin/notecheck" <<<"{\"kind\":\"checkpoint\",\"file\":\"$work/opened\",\"vkeys\":[${vkeys%,}]}")
-    echo "expected $count signatures, found $answer"
-    [ "$(grep -o '"id":' <<<"$answer" | wc -l)" = "$count" ] && return
+    echo "expected $count verified signatures, found $answer"
+    # Lines of keys that are not among these stand behind, as "unverified": they prove nothing.
+    verified=$(node -e 'const { ok, signatures = [] } = JSON.parse(process.argv[1]);
+      console.log(ok ? new Set(signatures.map(({ name, id }) => `${name}+${id}`)).size : 0)' "$answer")
+    [ "$verified" = "$count" ] && return
     sleep 0.2
   done
   return 1

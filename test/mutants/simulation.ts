@@ -40,7 +40,7 @@ export const simulationMutants: readonly Mutant[] = [
     file: 'witness/gossip/prover.ts',
     find: "if (equalBytes(shown.oldRoot, small.rootHash)) return { kind: 'consistent' };",
     replace: "if (shown.proof.length >= 0) return { kind: 'consistent' };",
-    ...seed('seed 2, beyond'),
+    ...seed('seed 4, beyond'),
   },
   {
     desc: 'the tiles that a witness keeps of what it cosigned',
@@ -55,5 +55,12 @@ export const simulationMutants: readonly Mutant[] = [
     find: 'const keys = log.keys.filter((vkey) => !convicted?.has(formatVkey(vkey)));',
     replace: 'const keys = log.keys;',
     ...seed('seed 1, beyond'),
+  },
+  {
+    desc: 'what one client told, held against what another does',
+    file: 'witness/gossip/relate.ts',
+    find: '    w.base = head;\n    this.confirm(w, head);\n    void',
+    replace: '    this.confirm(w, head);\n    void',
+    ...seed('seed 0, beyond'),
   },
 ];

@@ -32,6 +32,8 @@ export class Client {
   /** The last checkpoint accepted. */
   note: Uint8Array | undefined;
   head: Head | undefined;
+  /** What it told every honest witness. */
+  told: Head | undefined;
 
   constructor(plan: ClientPlan, world: ClientWorld) {
     this.plan = plan;

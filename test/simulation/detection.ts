@@ -73,6 +73,7 @@ export async function detect(what: DetectionCase, seed: number): Promise<Detecti
     conditions,
     crashEvery: 0,
     stepEvery: 0,
+    quiet: false,
   };
   const judge = new Judge(plan, truth, trace);
   const peersOf = new Map(operators.map(({ name }, i) => [name, peers(operators, i, what.peers, random)]));

@@ -10,8 +10,8 @@ import { LOG_KEY, type Plan } from './plan.js';
 
 interface Held extends Head {
   readonly side: 0 | 1;
-  /** A witness keeps the tiles of what it cosigned and asks for others; of clients there are only notes. */
-  readonly by: HonestWitness | Client;
+  /** Whether a witness cosigned it; else it is what a client accepted, and told every witness. */
+  readonly cosigned: boolean;
   /** Whether somebody who is asked for proofs about this tree has its tiles: kept, or still served by the log. */
   readonly tiles: boolean;
 }
@@ -25,8 +25,11 @@ export interface Aftermath {
   readonly clients: readonly Client[];
 }
 
-/** What honest parties had in hand: proof, two histories that nothing ties together, or one of them only. */
-export type Findable = 'provable' | 'alarming' | 'nothing';
+/**
+ * What honest parties had in hand: proof, proof between what clients hold only, two histories that nothing ties
+ * together, or one of them only.
+ */
+export type Findable = 'provable' | 'by-clients' | 'alarming' | 'nothing';
 
 /** Requires that the log was found out as far as that is possible. */
 export function expectFound(world: Aftermath): Findable {
@@ -34,19 +37,24 @@ export function expectFound(world: Aftermath): Findable {
   const held = heads(world);
   const pairs = held
     .filter(({ side }) => side === 0)
-    .flatMap((a) => held.filter(({ side }) => side === 1).map((b): [Held, Held] => [a, b]))
-    // Two clients who have never met a witness on either side told nobody who had something to compare.
-    .filter(([a, b]) => isWitness(a) || isWitness(b));
-  if (pairs.length === 0) return 'nothing';
-  const provable = pairs.some(([a, b]) => a.size === b.size || (a.size > b.size ? a : b).tiles);
-  if (provable) {
+    .flatMap((a) => held.filter(({ side }) => side === 1).map((b): [Held, Held] => [a, b]));
+  // Clients tell witnesses what they accept; where all of those lie, nobody is told.
+  if (pairs.length === 0 || honest.length === 0) return 'nothing';
+  const proofs = pairs.filter(([a, b]) => {
+    const larger = a.size > b.size ? a : b;
+    if (a.size === b.size) return true;
+    if (a.cosigned || b.cosigned) return larger.tiles;
+    // A witness holds what clients tell it against the largest tree that it knows itself, not against each other.
+    return larger.tiles && honest.some((witness) => larger.size >= witness.largestKnown());
+  });
+  if (proofs.length > 0) {
     judge.require(
       judge.convicted.has(formatVkey(LOG_KEY.vkey)),
       'the log was not convicted, though it could be',
     );
     for (const witness of honest)
       judge.require(witness.convicts(), `${witness.name} does not know that the log is convicted`);
-    return 'provable';
+    return proofs.some(([a, b]) => a.cosigned || b.cosigned) ? 'provable' : 'by-clients';
   }
   const alarmed = honest.some((witness) =>
     witness
@@ -62,19 +70,16 @@ export function expectFound(world: Aftermath): Findable {
 
 /** What honest parties hold that is on one of the two histories only. */
 function heads({ plan, log, truth, honest, clients }: Aftermath): Held[] {
-  const parties = [...honest, ...clients.filter(({ plan: { reports } }) => reports)];
-  return parties.flatMap((by): Held[] => {
-    const head = 'convicts' in by ? by.head() : by.head;
+  return [...honest, ...clients].flatMap((by): Held[] => {
+    // What a client accepts after that it may have told to liars only.
+    const head = 'convicts' in by ? by.head() : by.told;
     if (head === undefined || head.size <= plan.fork) return [];
     const history = truth.historyOf(head);
     if (history === undefined) return [];
     const side = history === log.branches[0].history ? 0 : 1;
     const shown = 'convicts' in by ? log.shows(by.name) === side : plan.after === side;
+    const cosigned = 'convicts' in by;
     const kept = 'convicts' in by && by.keepsTiles();
-    return [{ ...head, side, by, tiles: kept || (shown && plan.tiles[side] === 'always') }];
+    return [{ ...head, side, cosigned, tiles: kept || (shown && plan.tiles[side] === 'always') }];
   });
-}
-
-function isWitness({ by }: Held): boolean {
-  return 'convicts' in by;
 }

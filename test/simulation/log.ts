@@ -1,5 +1,6 @@
 // The log of a simulation. An honest one has one history; a lying one has two under one key, and shows each
-// party the one it is meant to believe.
+// party the one it is meant to believe. Its machine crashes: what it has signed and published stays, what it
+// was collecting and what it knew of its witnesses is gone.
 import { ClientError, formatAddCheckpoint, type TileSource } from '../../client/index.js';
 import {
   equalBytes,
@@ -16,6 +17,7 @@ import type { Head, History } from './history.js';
 import type { Loop } from './loop.js';
 import type { Network } from './network.js';
 import { LOG_KEY, ORIGIN, type Plan } from './plan.js';
+import { never } from './wire.js';
 import type { WitnessParty } from './party.js';
 
 /** Virtual milliseconds between checkpoints. */
@@ -50,6 +52,9 @@ export class SimulatedLog {
   /** Every request sent, for whoever likes to send it again. */
   readonly requests: { readonly to: WitnessParty; readonly body: Uint8Array }[] = [];
   healed = false;
+  #up = true;
+  /** One for each start of its machine. */
+  #boots = 0;
   /** A frozen log has stopped the second branch. */
   frozen = false;
 
@@ -79,7 +84,7 @@ export class SimulatedLog {
     this.branches = [branch(0), branch(1)];
     const sides = plan.operators.map(({ name, offered }): [string, 0 | 1] => [
       name,
-      offered === 'both' ? random.pick([0, 1] as const) : offered,
+      offered === 'both' || offered === 'none' ? random.pick([0, 1] as const) : offered,
     ]);
     this.#shown = new Map(
       this.#honest()
@@ -97,6 +102,21 @@ export class SimulatedLog {
   /** Which history this party sees, once the partition has healed. */
   shows(viewer: string): 0 | 1 {
     return this.#side(viewer);
+  }
+
+  /** Power off: nothing that was asked is answered, nothing that is answered arrives. */
+  crash(): void {
+    this.#up = false;
+    this.#boots++;
+    for (const branch of this.branches) {
+      branch.held.clear();
+      branch.lines = new Map();
+      branch.offers = 0;
+    }
+  }
+
+  start(): void {
+    this.#up = true;
   }
 
   /** Signs whatever a friend of a lying log asks for. */
@@ -124,7 +144,7 @@ export class SimulatedLog {
   async run(going: () => boolean): Promise<void> {
     while (going()) {
       const live = this.branches.filter(
-        ({ witnesses }, side) => witnesses.length > 0 && !(side === 1 && this.frozen),
+        ({ witnesses }, side) => this.#up && witnesses.length > 0 && !(side === 1 && this.frozen),
       );
       // Side by side, so that whoever is offered both is offered them at once.
       await Promise.all([...live.map((branch) => this.#publish(branch)), this.#loop.sleep(PUBLISH_MS)]);
@@ -135,6 +155,7 @@ export class SimulatedLog {
   source(viewer: string): TileSource {
     const ask = <T>(what: () => T | undefined): Promise<T> =>
       this.#network.call(viewer, ORIGIN, () => {
+        if (!this.#up) return never<T>();
         const found = what();
         if (found === undefined)
           return Promise.reject(new ClientError('not_found', 'the log has no such thing'));
@@ -186,13 +207,15 @@ export class SimulatedLog {
     const text = formatCheckpoint({ origin: ORIGIN, size, rootHash: history.root(size), extensions: [] });
     const note = signNote(text, [LOG_KEY]);
     const before = branch.lines.size;
+    const boot = this.#boots;
     await Promise.all(
       branch.witnesses.map(async (witness) => {
         if (branch.lines.has(witness.name)) return;
         const lines = await this.#ask(branch, witness, note).catch(() => undefined);
-        if (lines !== undefined) branch.lines.set(witness.name, lines);
+        if (lines !== undefined && boot === this.#boots) branch.lines.set(witness.name, lines);
       }),
     );
+    if (boot !== this.#boots) return;
     if (branch.published.length > 0 && branch.lines.size === before) return;
     const lines = [...branch.lines.values()].flatMap((each) =>
       parseSignatureLines(new TextEncoder().encode(each)),
@@ -203,6 +226,7 @@ export class SimulatedLog {
   /** The witness's lines over the branch's checkpoint; undefined if it does not sign. Rejects if it is not reached. */
   async #ask(branch: Branch, witness: WitnessParty, note: Uint8Array): Promise<string | undefined> {
     const { size, history } = branch;
+    const boot = this.#boots;
     for (let attempt = 0; attempt < 3; attempt++) {
       const oldSize = branch.held.get(witness.name) ?? 0;
       if (oldSize > size) return undefined;
@@ -211,6 +235,7 @@ export class SimulatedLog {
       const body = formatAddCheckpoint({ oldSize, proof, note });
       this.requests.push({ to: witness, body });
       const outcome = await this.#network.call(ORIGIN, witness.name, () => witness.addCheckpoint(body));
+      if (boot !== this.#boots) return undefined;
       if (outcome.kind === 'cosigned') {
         branch.held.set(witness.name, size);
         return outcome.lines;

@@ -132,6 +132,11 @@ export class HonestWitness implements WitnessParty {
     return log !== undefined && !log.alarms.some(({ kind }) => kind === 'no-tiles');
   }
 
+  /** Size of the largest tree that it takes for the log's. */
+  largestKnown(): number {
+    return this.status()?.logs[0]?.largestKnown ?? 0;
+  }
+
   /** What it last cosigned. */
   head(): Head | undefined {
     const note = this.#running?.witness.latest(originHash(ORIGIN));

@@ -52,8 +52,8 @@ export interface OperatorPlan {
   readonly name: string;
   readonly keys: readonly SigningKey[];
   readonly lies: boolean;
-  /** Which history a lying log offers it: 0, 1, or both at once. */
-  readonly offered: 0 | 1 | 'both';
+  /** Which history a lying log offers it: 0, 1, both at once, or nothing. */
+  readonly offered: 0 | 1 | 'both' | 'none';
 }
 
 export interface ClientPlan {
@@ -87,6 +87,8 @@ export interface Plan {
   readonly crashEvery: number;
   /** Mean virtual milliseconds between steps of one witness's clock; 0 for none. */
   readonly stepEvery: number;
+  /** Whether liars go on showing nothing once the attack has worked, or else give themselves away. */
+  readonly quiet: boolean;
 }
 
 /** Two sets of operators, as bits, that are quorums and share the fewest. */
@@ -149,7 +151,7 @@ export function makePlan(seed: number, wanted?: Mode): Plan {
     behaviour === 'hide' ? random.pick(['always', 'until-healed', 'never'] as const) : 'always';
   // An attack that must succeed is not spoilt by a network on which nothing arrives.
   const rough = mode === 'beyond' ? 0.5 : 1;
-  return {
+  const plan: Plan = {
     seed,
     mode,
     behaviour,
@@ -168,6 +170,29 @@ export function makePlan(seed: number, wanted?: Mode): Plan {
     },
     crashEvery: random.pick([0, 0, 300_000, 60_000]),
     stepEvery: random.pick([0, 0, 120_000, 30_000]),
+    quiet: false,
+  };
+  return mode === 'beyond' && random.chance(0.2) ? withBystander(plan) : plan;
+}
+
+/**
+ * Nobody whom clients ask for cosignatures is honest any more. One witness is, whom neither they nor the log
+ * ask: it has nothing but what it reads and is told.
+ */
+function withBystander(plan: Plan): Plan {
+  const { operators, clients } = plan;
+  const keys = [witnessKey(operators.length, 0)];
+  const bystander: OperatorPlan = {
+    name: operatorName(operators.length),
+    keys,
+    lies: false,
+    offered: 'none',
+  };
+  return {
+    ...plan,
+    operators: [...operators.map((operator) => ({ ...operator, lies: true })), bystander],
+    clients: clients.map((client) => ({ ...client, reports: true })),
+    quiet: true,
   };
 }
 

@@ -12,7 +12,7 @@ export class Tally {
   #deceived = 0;
   #convicted = 0;
   #rubbish = 0;
-  readonly #found = { provable: 0, alarming: 0, nothing: 0 };
+  readonly #found = { provable: 0, 'by-clients': 0, alarming: 0, nothing: 0 };
 
   add(result: Result): void {
     this.#runs.set(result.plan.mode, (this.#runs.get(result.plan.mode) ?? 0) + 1);
@@ -41,7 +41,7 @@ export class Tally {
     return [
       `${all} simulations: ${of('honest')} of an honest log, ${of('within')} with at most f liars, ${of('beyond')} with f + 1`,
       `${this.#messages} messages, ${this.#cosignatures} cosignatures by honest witnesses, ${this.#accepted} checkpoints accepted by clients`,
-      `${this.#deceived} with two clients on two histories; the log convicted in each of ${this.#found.provable} where proof could be had, convicted or an alarm raised in each of ${this.#found.alarming} where it could not`,
+      `${this.#deceived} with two clients on two histories; the log convicted in each of ${this.#found.provable + this.#found['by-clients']} where proof could be had (in ${this.#found['by-clients']} of them from what clients hold only), convicted or an alarm raised in each of ${this.#found.alarming} where it could not`,
       `${this.#convicted} keys convicted, none of an honest party; ${this.#rubbish} files of false or unwanted evidence refused`,
       `${all - this.#failed} passed, ${this.failed} failed`,
     ];

@@ -129,13 +129,14 @@ class World implements Neighbours {
     for (const client of this.clients) loop.spawn(() => client.run(going));
     for (const liar of this.liars) loop.spawn(() => liar.run(going));
     for (const witness of this.honest) this.#trouble(witness);
+    if (plan.crashEvery > 0) loop.spawn(() => this.#crashLog());
     loop.spawn(() => this.#replay());
     if (plan.behaviour === 'freeze') loop.after(TROUBLE_MS / 3, () => (this.log.frozen = true));
 
     if (plan.mode === 'beyond') {
       this.#conspiracy.quiet = true;
       await loop.run(ATTACK_MS, () => judge.deceived());
-      this.#conspiracy.quiet = false;
+      this.#conspiracy.quiet = plan.quiet;
       judge.require(
         judge.deceived(),
         'one witness more lied than the policies withstand, and the attack failed',
@@ -184,7 +185,7 @@ class World implements Neighbours {
       return;
     }
     const parts = plan.operators.flatMap(({ name, offered, lies }): [string, number][] =>
-      lies || offered === 'both' ? [] : [[name, offered]],
+      lies || offered === 'both' || offered === 'none' ? [] : [[name, offered]],
     );
     this.network.partition(
       new Map([...parts, ...plan.clients.map(({ name, shown }): [string, number] => [name, shown])]),
@@ -223,6 +224,20 @@ class World implements Neighbours {
     });
   }
 
+  /** The log's machine crashes as often as its witnesses' do. */
+  async #crashLog(): Promise<void> {
+    const { loop, random, trace, log, plan } = this;
+    for (;;) {
+      await loop.sleep(random.below(2 * plan.crashEvery));
+      if (!this.#troubled) return;
+      trace.event('log', 'crashes');
+      log.crash();
+      await loop.sleep(random.below(20_000));
+      log.start();
+      trace.event('log', 'starts');
+    }
+  }
+
   /** Somebody who sends the log's old requests to witnesses again. */
   async #replay(): Promise<void> {
     const { loop, random, network, log } = this;
@@ -246,6 +261,7 @@ class World implements Neighbours {
   #calm(): void {
     const { network, loop, plan } = this;
     this.#troubled = false;
+    this.log.start();
     network.heal();
     network.conditions = { ...plan.conditions, loss: Math.min(0.1, plan.conditions.loss) };
     this.log.healed = true;
@@ -253,6 +269,7 @@ class World implements Neighbours {
     for (const client of this.clients) {
       const { note } = client;
       if (!client.plan.reports || note === undefined) continue;
+      client.told = client.head;
       // Three times each, since some of it is lost.
       for (const to of [...this.honest, ...this.honest, ...this.honest])
         loop.spawn(() =>

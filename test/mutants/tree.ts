@@ -118,8 +118,8 @@ export const treeMutants: readonly Mutant[] = [
   {
     desc: 'the number of entries in a bundle',
     file: 'tlog/bundles.ts',
-    find: 'if (expectedCount !== undefined && entries.length !== expectedCount) {',
-    replace: 'if (entries.length === 0) {',
+    find: 'if (expectedCount !== undefined && ends.length !== expectedCount) {',
+    replace: 'if (ends.length === 0) {',
     ...vectors('bundles.json'),
   },
   {

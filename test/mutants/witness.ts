@@ -79,7 +79,7 @@ export const witnessMutants: readonly Mutant[] = [
   },
   {
     desc: "the escaping of text on a witness's page",
-    file: 'witness/page.ts',
+    file: 'system/page.ts',
     find: ".replaceAll('<', '&lt;')",
     replace: '',
     test: 'test/witness-status.test.ts',

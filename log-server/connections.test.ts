@@ -1,4 +1,4 @@
-// Strangers who take all the connections that a log has: there is room for whoever submits.
+// Strangers who take all the connections or all the memory that a log has: there is room for whoever submits.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -39,3 +39,24 @@ for (const [what, bytes] of [
     },
   );
 }
+
+void test('bodies that drip give way to an entry that comes whole', { timeout: 30_000 }, async () => {
+  const { log, close } = await startFixture({ settings: { limits: { bodiesBytes: 100_000 } } });
+  const { hostname, port } = new URL(log.url);
+  const strangers: Socket[] = [];
+  let answers = '';
+  for (let i = 0; i < 6; i++) {
+    const socket = connect(Number(port), hostname).on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => (answers += chunk.toString()));
+    socket.write(`POST /add HTTP/1.1\r\nhost: x\r\ncontent-length: 60001\r\n\r\n${'x'.repeat(60_000)}`);
+    strangers.push(socket);
+  }
+  await until(() => answers.match(/^HTTP\/1\.1 503 /gm)?.length === 5);
+  assert.match(answers, /busy/);
+  assert.match(answers, /retry-after: 5\r\n/i);
+  const answer = await fetch(`${log.url}/add`, { method: 'POST', body: 'y'.repeat(50_000) });
+  assert.deepEqual([answer.status, await answer.text()], [200, '0\n']);
+  await until(() => answers.match(/^HTTP\/1\.1 503 /gm)?.length === 6);
+  for (const socket of strangers) socket.destroy();
+  await close();
+});

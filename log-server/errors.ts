@@ -88,7 +88,11 @@ export const REFUSALS = {
     hint: 'the index is being made anew; the log itself is served: ask later, or read it',
     retryAfter: 5,
   },
-  busy: { status: 503, hint: 'too many are connected; ask later', retryAfter: 5 },
+  busy: {
+    status: 503,
+    hint: 'too much is under way at once; ask, or send the same bytes, again later',
+    retryAfter: 5,
+  },
   draining: { status: 503, hint: 'the server is shutting down; send the same bytes again', retryAfter: 5 },
 } as const;
 

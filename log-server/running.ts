@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { parsePolicy } from '../tlog/index.js';
 import type { Policy } from '../tlog/index.js';
+import { Bodies } from '../system/index.js';
 import type { Admission } from './admission.js';
 import type { PublishedHead } from './head.js';
 import type { HeadSigner } from './head-signer.js';
@@ -154,6 +155,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     vkeys: signer.vkeys,
     logger,
     maxBody: settings.admission === 'none' ? Math.min(limits.bodyBytes, 65_536) : limits.bodyBytes,
+    bodies: new Bodies(limits.bodiesBytes),
     answerBytes: limits.answerBytes,
     submit: (body) => metrics.submission(() => sequencer.submit(body)),
     published: () => publisher.published,

@@ -42,6 +42,8 @@ export interface LogLimits extends SequencerLimits, HttpLimits {
   readonly drainMs: number;
   /** Bytes of a request body to `POST /add`: an envelope in any JSON encoding is longer than its leaf. */
   readonly bodyBytes: number;
+  /** Bytes of all request bodies together, from their first byte to their answer. Above it: 503 busy. */
+  readonly bodiesBytes: number;
   /** Bytes of entry bundles on their way to readers, all together. Above it: 503 busy. */
   readonly answerBytes: number;
   /** Entries per second of one participant, and how many at once after a pause. 0: no limit. */
@@ -66,6 +68,7 @@ export const DEFAULT_LIMITS: Omit<LogLimits, 'publishIntervalMs'> = {
   witnessTimeoutMs: 10_000,
   drainMs: 30_000,
   bodyBytes: 256 * 1024,
+  bodiesBytes: 128 * 1024 * 1024,
   ratePerParticipant: 100,
   burstPerParticipant: 1000,
 };

@@ -31,8 +31,11 @@ export class Bodies {
    * the connection.
    */
   async read(request: IncomingMessage, response: ServerResponse, limit: number): Promise<Body> {
-    if (Number(request.headers['content-length'] ?? 0) > limit) return { kind: 'too-large' };
-    const collected = new ByteCollector(limit);
+    const announced = Number(request.headers['content-length']);
+    if (announced > limit) return { kind: 'too-large' };
+    // Most bodies come in one piece, which is taken as it is.
+    let only: Uint8Array | undefined;
+    let collected: ByteCollector | undefined;
     let held = 0;
     const release = (): void => {
       this.#held -= held;
@@ -46,9 +49,14 @@ export class Bodies {
         resolve(how);
       };
       const take = (chunk: Uint8Array): void => {
-        if (!collected.add(chunk)) {
-          end('too-large');
-          return;
+        if (chunk.length === announced && held === 0) {
+          only = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+        } else {
+          collected ??= new ByteCollector(limit);
+          if (!collected.add(chunk)) {
+            end('too-large');
+            return;
+          }
         }
         held += chunk.length;
         this.#held += chunk.length;
@@ -73,7 +81,7 @@ export class Bodies {
     }
     if (response.destroyed) release();
     else response.once('close', release);
-    return { kind, bytes: collected.bytes() };
+    return { kind, bytes: only ?? collected?.bytes() ?? new Uint8Array(0) };
   }
 
   #giveUpOldest(): boolean {

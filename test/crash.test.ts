@@ -12,8 +12,7 @@ import { Random } from './random.js';
 const ENOUGH = 600;
 
 test('killed at each named step', async (t) => {
-  // One key: the steps are those of a log of two keys, which is killed at random below.
-  const run = await CrashRun.make('none', { mlDsa: false });
+  const run = await CrashRun.make('none');
   t.after(() => run.remove());
   const missed: string[] = [];
   for (const step of ALL_STEPS) {

@@ -9,12 +9,12 @@ import {
   leafHash,
   proveInclusion,
 } from '../../tlog/index.js';
+import type { Body } from '../../system/index.js';
 import { SubmissionError } from '../errors.js';
 import type { EntryAnswer, EnvelopeJson } from '../generated/answers.js';
 import type { Receipt } from '../sequencer.js';
 import { chooseType } from './accept.js';
 import type { HttpEnv, LogView } from './view.js';
-import { readBody } from './body.js';
 import { errorResponse, reportError, toHttpError } from './errors.js';
 
 /** Media type of a C2SP tlog-proof, which names none: in the manner of tlog-witness's text/x.tlog.size. */
@@ -50,16 +50,15 @@ export async function answerAdd(
 ): Promise<void> {
   const { accept } = request.headers;
   try {
-    const body = await readBody(request, log.maxBody);
-    if (body === 'too-large') {
-      const message = `expected at most ${log.maxBody} bytes of body`;
-      const refusal = errorResponse(toHttpError(new SubmissionError('entry_too_large', message)), accept);
+    const body = await log.bodies.read(request, response, log.maxBody);
+    if (body.kind !== 'whole') {
+      const refusal = errorResponse(toHttpError(notWhole(body.kind, log.maxBody)), accept);
       // What is left of the body is not read, so this connection is of no more use.
       refusal.headers.set('connection', 'close');
       await send(response, refusal, requestId);
       return;
     }
-    const receipt = await log.submit(body);
+    const receipt = await log.submit(body.bytes);
     const type = chooseType(accept, ['text/plain', 'application/json', TLOG_PROOF_TYPE]);
     if (type === 'text/plain') {
       answer(response, requestId, 'text/plain; charset=utf-8', `${receipt.index}\n`);
@@ -80,6 +79,17 @@ export async function answerAdd(
   } catch (error) {
     if (response.headersSent || response.destroyed) return;
     await send(response, reportError(log, error, { requestId, path: '/add', accept }), requestId);
+  }
+}
+
+function notWhole(kind: Exclude<Body['kind'], 'whole'>, limit: number): SubmissionError {
+  switch (kind) {
+    case 'too-large':
+      return new SubmissionError('entry_too_large', `expected at most ${limit} bytes of body`);
+    case 'crowded':
+      return new SubmissionError('busy', 'expected room for this body, found others that take it all');
+    case 'gone':
+      return new SubmissionError('bad_request', 'expected a whole body, found the connection closed');
   }
 }
 

@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Clock, Policy, Vkey } from '../../tlog/index.js';
+import type { Bodies } from '../../system/index.js';
 import type { Readiness as Made } from '../generated/answers.js';
 import type { PublishedHead } from '../head.js';
 import type { Logger } from '../logger.js';
@@ -24,6 +25,8 @@ export interface LogView {
   readonly logger: Logger;
   /** Bytes of a request body to `POST /add`. */
   readonly maxBody: number;
+  /** Holds all request bodies. */
+  readonly bodies: Bodies;
   /** Bytes of entry bundles that may be on their way to readers at one time. */
   readonly answerBytes: number;
   submit(body: Uint8Array): Promise<Receipt>;

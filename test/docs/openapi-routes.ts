@@ -70,7 +70,7 @@ const BYTES = { 'application/octet-stream': {} };
 const codesOf = (status: number): string[] =>
   Object.entries(REFUSALS).flatMap(([code, refusal]) => (refusal.status === status ? [code] : []));
 /** Refusals that are not of submissions. */
-const OF_READERS = ['busy', 'index_unavailable'];
+const OF_READERS = ['index_unavailable'];
 
 const missing = refused('There is no such thing under the published checkpoint', ['not_found']);
 const malformed = refused('A parameter is not as it should be');

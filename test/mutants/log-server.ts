@@ -163,7 +163,7 @@ export const logServerMutants: readonly Mutant[] = [
   },
   {
     desc: 'the bound on a body that does not say its length',
-    file: 'log-server/http/body.ts',
+    file: 'system/body.ts',
     find: 'new ByteCollector(limit)',
     replace: 'new ByteCollector(1000 * limit)',
     ...http('too large a body'),
@@ -175,6 +175,14 @@ export const logServerMutants: readonly Mutant[] = [
     replace: 'server.maxConnections = limits.connections;',
     test: 'log-server/connections.test.ts',
     name: 'when all connections of a log are taken',
+  },
+  {
+    desc: 'a bound on all bodies that a log is sent',
+    file: 'log-server/running.ts',
+    find: 'new Bodies(limits.bodiesBytes)',
+    replace: 'new Bodies(Infinity)',
+    test: 'log-server/connections.test.ts',
+    name: 'bodies that drip',
   },
   {
     desc: 'the time limits on headers and bodies',

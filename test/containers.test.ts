@@ -138,7 +138,7 @@ test('the set-up of docs/containers.md, with the programs on this machine in pla
   const at = mkdtempSync(join(tmpdir(), 'stele-containers-'));
   try {
     const bin = join(at, 'bin');
-    for (const folder of ['bin', 'containers']) mkdirSync(join(at, folder));
+    mkdirSync(bin);
     for (const [name, path] of Object.entries(packageJson.bin)) {
       const main = join(root, path);
       writeFileSync(join(bin, name), `#!/bin/sh\nexec "${process.execPath}" "${main}" "$@"\n`, {

@@ -1,4 +1,4 @@
-// stele doctor: what is wrong with a set-up, and what to do about it. It changes nothing.
+// stele doctor: what is wrong with a set-up, and what to do about it. It changes nothing of the set-up.
 import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseEnvelope } from '../../attestation/index.js';
@@ -23,7 +23,7 @@ const STALE = 3000;
 /** Registers the command. */
 export const registerDoctor: Register = (program, context, outcome) => {
   define(
-    program.command('doctor').description('say what is wrong with a set-up, and what to do; changes nothing'),
+    program.command('doctor').description('say what is wrong with a set-up, and what to do; changes nothing of the set-up'),
     context,
     outcome,
     ['log', 'policy', 'key', 'participant', 'records', 'timeout'],

@@ -61,9 +61,11 @@ export async function readListedKeys(folder: string): Promise<KeyLives> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
+    // Of any other reason the system's own words say what to do.
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
     throw new LogError(
       'no_log_keys',
-      `expected the list of the log's keys at ${path}, found ${(cause as NodeJS.ErrnoException).code ?? 'none'}`,
+      `expected the list of the log's keys at ${path}, found none`,
       'check the folder; restore the file from its backup; a log of before there was one gets it by: stele-log upgrade',
       { cause },
     );

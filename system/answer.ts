@@ -1,6 +1,7 @@
 // How every command of the three programs answers: lines for people, or with --json one object on stdout.
 import { CommanderError, type Command } from 'commander';
 import { describeError, EXIT, statusOf, type ExitStatus, type Failure } from './exit.js';
+import { checkOwner } from './owner.js';
 import { escapeForTerminal, printableJson } from './terminal.js';
 
 /** What became of one check. `not-checkable` is neither good nor bad: the detail says what is missing. */
@@ -95,6 +96,8 @@ export function replying<Flags>(
       for (const line of prose) stderr(`${escapeForTerminal(line)}\n`);
     };
     try {
+      const { folder } = command.opts<{ folder?: string }>();
+      if (folder !== undefined) checkOwner(folder);
       const outcome = await work(flags, command.args, tell);
       if (typeof outcome === 'object') tell(outcome);
       end(typeof outcome === 'object' ? (outcome.status ?? EXIT.ok) : outcome);

@@ -42,6 +42,7 @@ export const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   unreadable: EXIT.usage,
   no_file: EXIT.usage,
   no_permission: EXIT.usage,
+  wrong_user: EXIT.usage,
   no_key: EXIT.usage,
   key_exposed: EXIT.usage,
   bad_signing_key: EXIT.usage,

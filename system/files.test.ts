@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { formatSigningKey, newSigningKey, NOTE_ED25519 } from '../tlog/index.js';
-import { createFile, lockTrouble, readKeyFile, replaceFile } from './index.js';
+import { checkOwner, createFile, lockTrouble, readKeyFile, replaceFile } from './index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stele-system-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -32,6 +32,16 @@ test('a file is made once, for its owner only, and nothing is left beside it', a
   writeFileSync(join(here, 'plain'), 'text', { mode: 0o644 });
   assert.equal(statSync(join(here, 'public')).mode, statSync(join(here, 'plain')).mode);
   assert.deepEqual(readdirSync(here).sort(), ['file', 'plain', 'public']);
+});
+
+test("root works in no folder of another user's; everybody else is the system's to judge", () => {
+  const ownedBy = (uid: number | undefined) => (): number | undefined => uid;
+  assert.throws(() => checkOwner(folder, 0, ownedBy(995)), { code: 'wrong_user', status: 2 });
+  checkOwner(folder, 0, ownedBy(0));
+  checkOwner(folder, 0, ownedBy(undefined));
+  checkOwner(folder, 1000, ownedBy(995));
+  checkOwner(folder);
+  checkOwner(join(folder, 'not-there'), 0);
 });
 
 test('a key is read from a file that only its owner may touch', () => {

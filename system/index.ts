@@ -38,6 +38,7 @@ export { PAGE_POLICY, duration, escapeHtml, formatPage, grouped, keyList, shorte
 export { measureProcess } from './process-metrics.js';
 export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';
+export { checkOwner } from './owner.js';
 export { lockFolder } from './folder-lock.js';
 export { lockTrouble, type LockTrouble } from './lock-trouble.js';
 export {

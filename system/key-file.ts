@@ -57,7 +57,9 @@ function missing(path: string, cause: unknown): KeyFileError {
   return new KeyFileError(
     'no_key',
     `${path}: expected a signing key, found ${code === 'ENOENT' ? 'no file' : code}`,
-    'check the path, or restore the key from its backup',
+    code === 'EACCES'
+      ? 'mend its owner, or run as the user who owns it'
+      : 'check the path, or restore the key from its backup',
     { cause },
   );
 }

@@ -23,7 +23,9 @@ const STALE = 3000;
 /** Registers the command. */
 export const registerDoctor: Register = (program, context, outcome) => {
   define(
-    program.command('doctor').description('say what is wrong with a set-up, and what to do; changes nothing of the set-up'),
+    program
+      .command('doctor')
+      .description('say what is wrong with a set-up, and what to do; changes nothing of the set-up'),
     context,
     outcome,
     ['log', 'policy', 'key', 'participant', 'records', 'timeout'],

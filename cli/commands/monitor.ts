@@ -42,6 +42,7 @@ export const registerMonitor: Register = (program, context, outcome) => {
       .option('--match <what=value...>', 'tell entries by participant=, run=, digest= or type=')
       .option('--webhook <url>', 'POST each event there as JSON, too')
       .option('--interval <seconds>', 'between looks (60)')
+      .option('--timeout <seconds>', 'to wait for one answer (30)')
       .option('--quiet-log <seconds>', 'alarm when its newest checkpoint is older; 0: never (3600)')
       .option('--quiet-witness <seconds>', 'alarm when its newest cosignature is older; 0: never (7200)')
       .option('--quiet-anchors <seconds>', 'alarm when the newest anchor is older; 0: never (3600)')
@@ -50,7 +51,8 @@ export const registerMonitor: Register = (program, context, outcome) => {
       .addHelpText('after', AFTER_HELP),
     context,
     outcome,
-    ['log', 'policy', 'timeout', 'report'],
+    // Not the shared --timeout: a monitor waits less long where nothing is said.
+    ['log', 'policy', 'report'],
     async (invocation, options) => {
       const config = configure(invocation, options);
       const folder = join(config.folder, 'lock');

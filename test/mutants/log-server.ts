@@ -199,6 +199,14 @@ export const logServerMutants: readonly Mutant[] = [
     ...start('refusals at start'),
   },
   {
+    desc: "root in a folder of another user's",
+    file: 'system/owner.ts',
+    find: 'if (uid !== 0) return;',
+    replace: 'if (uid !== undefined) return;',
+    test: 'system/files.test.ts',
+    name: "root works in no folder of another user's",
+  },
+  {
     desc: "the charter's policy in force",
     file: 'log-server/index.ts',
     find: 'if (!equalBytes(configured, encodeUtf8(terms.policy))) {',

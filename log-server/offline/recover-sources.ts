@@ -65,7 +65,8 @@ export function headIn(
   if (late.length === opened.logSignatures.length)
     throw new StorageError(
       'not_allowed',
-      `size ${size} is signed by a key that has retired, ${late.join(', ')}`,
+      `${from}: expected a head signed by a key of its time, found size ${size} signed by a retired one, ${late.join(', ')}`,
+      'leave this source out: whoever has found the old key can make such a head',
     );
   return { size, rootHash, from, note, published, ...(policy && { policy }) };
 }

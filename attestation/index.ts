@@ -67,7 +67,7 @@ export type {
   PendingRequest,
   RunRecord,
 } from './ledger.js';
-export { anchorTimes, timeBounds, timesFromTimestamps } from './time.js';
+export { anchorTimes, isAnchor, timeBounds, timesFromTimestamps } from './time.js';
 export type { AnchorTimes, Bound, NoBound, TimeBounds } from './time.js';
 export { factsFit, factsOf, shortType } from './facts.js';
 export type { EntryFacts, FactsWanted } from './facts.js';

@@ -122,6 +122,11 @@ export async function findAnchor(view: LedgerView, named: AnchorRef): Promise<An
   return anchor?.leafHash === named.leafHash ? anchor : undefined;
 }
 
+/** Whether the log has this anchor. */
+export async function isAnchor(store: KeyedStore, named: AnchorRef): Promise<boolean> {
+  return (await findAnchor(new LedgerView(store, 0), named)) !== undefined;
+}
+
 /** The first anchor whose checkpoint's size is above `index`. Anchors' sizes grow, so halving finds it. */
 async function coveringAnchor(view: LedgerView, index: number): Promise<AnchorRecord | undefined> {
   const head = await view.head();

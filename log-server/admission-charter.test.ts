@@ -9,10 +9,13 @@ import { ORIGIN, testKey } from './testing/fixture.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { participant } from './testing/participant.js';
 
+/** Leaf hash of this log's anchor, entry 1. */
+const OWN = '0'.repeat(64);
+
 /** A ledger in which these keys belong to "operator", and what is admitted by it with a burst of two. */
 function admission(keys: readonly { name: string; until: number | null; of?: string }[]): {
   clock: ManualClock;
-  send: (name: string) => Promise<string>;
+  send: (name: string, anchor?: string) => Promise<string>;
 } {
   const ledger = new MemoryStore();
   for (const { name, until, of = 'operator' } of keys) {
@@ -20,16 +23,19 @@ function admission(keys: readonly { name: string; until: number | null; of?: str
     const record = { key: encodeHex(raw), participant: of, uses: ['signing'], roles: [], from: 0, until };
     ledger.values.set(KEYS.key(keyId(raw)), encodeUtf8(JSON.stringify(record)));
   }
+  const record = { index: 1, leafHash: OWN, lower: null, size: 1, upper: null };
+  ledger.values.set(KEYS.anchorAt(1), encodeUtf8(JSON.stringify({ ordinal: 0 })));
+  ledger.values.set(KEYS.anchor(0), encodeUtf8(JSON.stringify(record)));
   const storage = { origin: ORIGIN, size: 9, ledger, lookup: () => Promise.resolve(undefined) };
   const clock = new ManualClock();
   const rules = new CharterAdmission(storage as unknown as LogStorage, new RateLimiter(clock, 1, 2));
   let sent = 0;
-  const send = async (name: string): Promise<string> => {
+  const send = async (name: string, anchor = OWN): Promise<string> => {
     const key = testKey(ORIGIN, 1, 1);
     const about = `lab-${sent++}`;
     const body = participant(ORIGIN, { ...key, secret: sha256(encodeUtf8(name)) }, about, {
       index: 1,
-      leafHash: '0'.repeat(64),
+      leafHash: anchor,
     });
     return rules.prepare(body, 'submitter').then(
       () => 'taken',
@@ -58,6 +64,14 @@ void test('whoever has a key that has ended uses up nothing of what its particip
     { name: 'one', until: null },
   ]);
   const answers = [await send('found'), await send('found'), await send('found')];
+  assert.deepEqual(answers, ['taken', 'taken', 'rate_limited']);
+  assert.equal(await send('one'), 'taken');
+});
+
+void test('whoever relays what was made for another log uses up nothing of what its signer may send', async () => {
+  const { send } = admission([{ name: 'one', until: null }]);
+  const other = '1'.repeat(64);
+  const answers = [await send('one', other), await send('one', other), await send('one', other)];
   assert.deepEqual(answers, ['taken', 'taken', 'rate_limited']);
   assert.equal(await send('one'), 'taken');
 });

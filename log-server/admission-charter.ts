@@ -1,11 +1,12 @@
 import {
   AttestationError,
   admit,
+  isAnchor,
   prepareEntry,
   signerOf,
   verifyEnvelopeSignature,
 } from '../attestation/index.js';
-import type { PreparedEntry } from '../attestation/index.js';
+import type { KeyRecord, PreparedEntry } from '../attestation/index.js';
 import { decodeHex } from '../tlog/index.js';
 import type { Admission, Prepared, Source } from './admission.js';
 import { NotAdmittedError, SubmissionError } from './errors.js';
@@ -49,9 +50,7 @@ export class CharterAdmission implements Admission<PreparedEnvelope> {
     const verified = key !== undefined && source === 'submitter';
     const known = verified ? await this.#storage.lookup(parsed.id) : undefined;
     // Entries are public: whoever sends one again must not use up what its signer may send.
-    // Nor may whoever has found a key that has ended, of which nothing is admitted: it has a share of its own.
-    if (verified && known === undefined)
-      this.#rate.take(signer?.until === null ? signer.participant : parsed.envelope.keyid);
+    if (verified && known === undefined) this.#rate.take(await this.#shareOf(parsed, signer));
     return {
       entry: parsed.leaf,
       id: parsed.id,
@@ -79,6 +78,18 @@ export class CharterAdmission implements Admission<PreparedEnvelope> {
     const { code, message, hint } = answer;
     if (code === 'frozen' || code === 'entry_too_large') throw new SubmissionError(code, message, hint);
     throw new NotAdmittedError(code, message, hint);
+  }
+
+  /**
+   * Whose share of the rate this is. Whoever has found a key that has ended, of which nothing is admitted, must not use
+   * up its participant's; nor whoever relays what its signer made for another log: that names an anchor of that one.
+   */
+  async #shareOf({ envelope, statement }: PreparedEntry, signer: KeyRecord | undefined): Promise<string> {
+    if (signer?.until !== null) return envelope.keyid;
+    const { recentAnchor } = statement.predicate;
+    const own = recentAnchor !== undefined && (await isAnchor(this.#storage.ledger, recentAnchor));
+    // No identifier has a space in it.
+    return own ? signer.participant : `${signer.participant} relayed`;
   }
 
   #rootAt(size: number): Promise<Uint8Array> {

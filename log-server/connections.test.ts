@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { startFixture } from './testing/fixture.js';
 import { until } from './testing/until.js';
 
@@ -60,3 +61,34 @@ void test('bodies that drip give way to an entry that comes whole', { timeout: 3
   for (const socket of strangers) socket.destroy();
   await close();
 });
+
+void test(
+  'whoever sends bodies and takes no answer is cut off for who comes',
+  { timeout: 30_000 },
+  async () => {
+    const { log, close } = await startFixture({ settings: { limits: { bodiesBytes: 100_000 } } });
+    const { hostname, port } = new URL(log.url);
+    const stranger = connect(Number(port), hostname).on('error', () => undefined);
+    await once(stranger, 'connect');
+    // Answers of 80 kB, until there is no room for them on the way to who reads none.
+    const body = 'x'.repeat(60_000);
+    const request = `POST /add HTTP/1.1\r\nhost: x\r\naccept: application/json\r\ncontent-length: 60000\r\n\r\n${body}`;
+    let closed = false;
+    stranger.pause().once('close', () => (closed = true));
+    for (let i = 0; i < 400; i++) stranger.write(request);
+    // It stops to grow while a body is held whose answer does not leave.
+    let size = -1;
+    for (let still = 0; still < 20; still++) {
+      await pause(25);
+      const now = log.published()?.size ?? 0;
+      if (now !== size) still = 0;
+      size = now;
+    }
+    assert.ok(size < 400);
+    const answer = await fetch(`${log.url}/add`, { method: 'POST', body: 'y'.repeat(50_000) });
+    assert.equal(answer.status, 200);
+    stranger.resume();
+    await until(() => closed);
+    await close();
+  },
+);

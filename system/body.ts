@@ -9,13 +9,16 @@ export type Body =
 /**
  * Reads request bodies, which together hold at most `limit` bytes: from their first byte until their answer
  * has been taken. Where one more byte would be too much, the body that began first and is not here whole is
- * given up: thousands that drip never keep out one that comes at once.
+ * given up: thousands that drip never keep out one that comes at once. Before that, whoever has sent a body whole and
+ * does not take the answer is cut off: he would hold his share for as long as a connection may stall.
  */
 export class Bodies {
   readonly #limit: number;
   #held = 0;
   /** How to give up each that is not here whole, the one that began first in front. */
   readonly #unfinished = new Map<IncomingMessage, () => void>();
+  /** How to let go of each that is here whole. */
+  readonly #whole = new Map<ServerResponse, () => void>();
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -60,7 +63,7 @@ export class Bodies {
         }
         held += chunk.length;
         this.#held += chunk.length;
-        while (this.#held > this.#limit && this.#giveUpOldest());
+        while (this.#held > this.#limit && (this.#cutOffUntaken() || this.#giveUpOldest()));
         // Only bodies that are here whole are left: their answers are under way.
         if (this.#held > this.#limit) giveUp();
       };
@@ -80,8 +83,26 @@ export class Bodies {
       return { kind };
     }
     if (response.destroyed) release();
-    else response.once('close', release);
+    else {
+      this.#whole.set(response, release);
+      response.once('close', () => {
+        this.#whole.delete(response);
+        release();
+      });
+    }
     return { kind, bytes: only ?? collected?.bytes() ?? new Uint8Array(0) };
+  }
+
+  /** Ends the connection of one whose answer has been written and does not leave. */
+  #cutOffUntaken(): boolean {
+    for (const [response, release] of this.#whole) {
+      if (!response.writableEnded || response.writableFinished) continue;
+      this.#whole.delete(response);
+      release();
+      response.destroy();
+      return true;
+    }
+    return false;
   }
 
   #giveUpOldest(): boolean {

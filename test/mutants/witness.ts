@@ -273,7 +273,7 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: "the bound on a witness's request",
     file: 'system/body.ts',
-    find: "if (Number(request.headers['content-length'] ?? 0) > limit) return { kind: 'too-large' };",
+    find: "if (announced > limit) return { kind: 'too-large' };",
     replace: 'limit = Infinity;',
     ...transcript('128 KiB'),
   },
@@ -414,15 +414,23 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: 'a bound on all request bodies together',
     file: 'system/body.ts',
-    find: 'while (this.#held > this.#limit && this.#giveUpOldest());',
+    find: 'while (this.#held > this.#limit && (this.#cutOffUntaken() || this.#giveUpOldest()));',
     replace: 'if (chunk.length > 0) return;',
     ...limits('bodies that drip'),
   },
   {
     desc: 'bodies counted until they are answered',
     file: 'system/body.ts',
-    find: "else response.once('close', release);",
-    replace: 'else release();',
+    find: 'this.#whole.set(response, release);',
+    replace: 'release();',
     ...limits('bodies that are being answered'),
+  },
+  {
+    desc: 'who sends bodies and takes no answer being cut off for others',
+    file: 'system/body.ts',
+    find: 'if (!response.writableEnded || response.writableFinished) continue;',
+    replace: 'if (response.writableLength >= 0) continue;',
+    test: 'log-server/connections.test.ts',
+    name: 'whoever sends bodies and takes no answer',
   },
 ];

@@ -153,7 +153,7 @@ void test('a key that is missing, or is not the one named, keeps a log from star
     const whole = await readFile(list, 'utf8');
     const { keys } = JSON.parse(whole) as { keys: object[] };
     await writeFile(list, JSON.stringify({ keys: keys.slice(0, 1) }));
-    await assert.rejects(start(), { code: 'wrong_log_key', message: /\(type 6\)/ });
+    await assert.rejects(start(), { code: 'state_damaged', message: /found one by/ });
     await writeFile(list, whole);
     await (await start()).close();
   }

@@ -334,6 +334,24 @@ test('ML-DSA-44 beside Ed25519: a reader of Ed25519 alone notices nothing; fsck 
   assert.equal(new Set((await readKeyLives(folder)).map(({ vkey }) => formatVkey(vkey))).size, 3);
 });
 
+test('an older log-keys.json, of before a key that has signed: no start, no change of keys, and fsck says so', async (t) => {
+  const log = await plain(t);
+  const { folder } = log;
+  const before = await Promise.all(['log-keys.json', 'policy'].map((name) => readFile(join(folder, name))));
+  const [, added] = (await addKey({ folder, clock: systemClock })).lives;
+  await published(log, 'second-lab');
+  for (const [i, name] of ['log-keys.json', 'policy'].entries())
+    await writeFile(join(folder, name), before[i] ?? '');
+  const id = idOf(added?.vkey);
+  await refused(folder, new RegExp(`found one by ${id}`));
+  await assert.rejects(addKey({ folder, clock: systemClock }), { code: 'state_damaged' });
+  const report = await check({ folder, source: undefined, vkeys: [], origin: undefined, fetch });
+  assert.deepEqual(
+    report.problems.map(({ file, expected }) => [file, expected]),
+    [['signed', 'lines by keys that log-keys.json lists']],
+  );
+});
+
 test('where several registrars decide, the key waits for their consents, and is the same one then', async (t) => {
   const [a, b] = ['operator', 'office'].map((name, i) =>
     newSigningKey(name, 1, new Uint8Array(32).fill(i + 1)),

@@ -16,7 +16,7 @@ import { FolderDisk } from '../storage/disk.js';
 import { FolderSource } from '../storage/folder-source.js';
 import { LevelTreeState } from '../storage/level-state.js';
 import { PUBLIC } from '../storage/log-storage.js';
-import { keysAt, keysMissing, keysTooLate } from '../storage/note-check.js';
+import { keysAt, keysMissing, keysTooLate, keysUnlisted } from '../storage/note-check.js';
 import { parseNoteFile } from '../storage/note-file.js';
 import { checkFormat } from '../storage/open.js';
 import { withStateCopy } from '../storage/salvage.js';
@@ -172,6 +172,12 @@ async function readHeads(
       if (bytes) {
         const { note } = parseNoteFile(bytes, name);
         heads.set(name, openOwn(name, note));
+        for (const id of name === 'signed' ? keysUnlisted(note, options) : [])
+          report({
+            file: name,
+            expected: 'lines by keys that log-keys.json lists',
+            found: `one by ${id}: is log-keys.json an older copy?`,
+          });
       } else if (name === 'signed') {
         report({ file: name, expected: 'the note signed last', found: 'no file' });
       }

@@ -5,6 +5,7 @@ import {
   equalBytes,
   formatKeyId,
   openCheckpoint,
+  parseNote,
   type Vkey,
 } from '../../tlog/index.js';
 import { StorageError, reason } from './error.js';
@@ -53,6 +54,12 @@ export function keysTooLate(
 ): string[] {
   const retired = new Set(keysRetired(keys, checkpoint.size));
   return logSignatures.filter(({ vkey }) => retired.has(vkey)).map(({ vkey }) => formatKeyId(vkey.keyId));
+}
+
+/** IDs on the lines of a note that this log signed, no one else's, that are by none of its keys. */
+export function keysUnlisted(note: Uint8Array, { logKeys }: Pick<Keys, 'logKeys'>): string[] {
+  const listed = new Set(logKeys.map(({ keyId }) => keyId));
+  return parseNote(note).signatures.flatMap(({ keyId }) => (listed.has(keyId) ? [] : [formatKeyId(keyId)]));
 }
 
 /**

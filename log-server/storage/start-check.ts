@@ -25,7 +25,7 @@ import {
 import type { KeyLock } from '../lock.js';
 import { EdgeRows } from './edge-rows.js';
 import { RECOVER_HINT, StorageError, damaged, reason } from './error.js';
-import { keysDue, keysMissing, keysTooLate } from './note-check.js';
+import { keysDue, keysMissing, keysTooLate, keysUnlisted } from './note-check.js';
 import { type NoteFile, parseNoteFile } from './note-file.js';
 import type { Tail } from './tail.js';
 import type { Disk, Head, LogStorageOptions, TileStore, TreeState } from './types.js';
@@ -147,6 +147,13 @@ async function readNote(
   const late = keysTooLate(opened, options);
   if (late.length > 0)
     throw damaged(`${name}: expected no line by a key that has retired, found one by ${late.join(', ')}`);
+  const unlisted = name === 'signed' ? keysUnlisted(file.note, options) : [];
+  if (unlisted.length > 0)
+    throw new StorageError(
+      'state_damaged',
+      `signed: expected lines by listed keys of the log, found one by ${unlisted.join(', ')}`,
+      'log-keys.json is an older copy: restore it and the policy as they were when this was signed',
+    );
   return { name, file, checkpoint };
 }
 

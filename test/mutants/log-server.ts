@@ -441,6 +441,22 @@ export const logServerMutants: readonly Mutant[] = [
     name: 'one address has 16 readers',
   },
   {
+    desc: 'an older list of keys found out at start',
+    file: 'log-server/storage/start-check.ts',
+    find: "const unlisted = name === 'signed' ? keysUnlisted(file.note, options) : [];",
+    replace: 'const unlisted: string[] = [];',
+    test: 'test/rotation.test.ts',
+    name: 'an older log-keys.json',
+  },
+  {
+    desc: 'an older list of keys found out by fsck',
+    file: 'log-server/offline/fsck.ts',
+    find: "for (const id of name === 'signed' ? keysUnlisted(note, options) : [])",
+    replace: 'for (const id of [])',
+    test: 'test/rotation.test.ts',
+    name: 'an older log-keys.json',
+  },
+  {
     desc: 'one rate for all keys of a participant',
     file: 'log-server/admission-charter.ts',
     find: 'if (signer?.until !== null) return envelope.keyid;',

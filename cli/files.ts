@@ -4,7 +4,6 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -13,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { makeFolderSync } from '../system/index.js';
 import { CliError, EXIT } from './errors.js';
 
 /** Largest input file read, in bytes: a bundle of the largest entries stays far below. */
@@ -56,7 +56,7 @@ export function writeDurably(
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolderSync(folder);
     rmSync(temporary, { force: true });
     const file = openSync(temporary, 'wx', mode);
     try {

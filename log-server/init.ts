@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildCharter, buildTerms, checkTerms, formatEnvelope, sign } from '../attestation/index.js';
 import type { Terms } from '../attestation/index.js';
-import { createFile } from '../system/index.js';
+import { createFile, makeFolder } from '../system/index.js';
 import {
   COSIGNATURE_MLDSA44,
   NOTE_ED25519,
@@ -81,7 +81,7 @@ export interface InitResult {
  */
 export async function initLog(options: InitOptions): Promise<InitResult> {
   const { folder, origin, clock, admission, random = randomBytes } = options;
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const found = await readdir(folder);
   if (found.length > 0) {
     throw new LogError(

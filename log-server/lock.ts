@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../system/index.js';
 import { concatBytes, equalBytes, formatKeyId, parseDecimal, sha256 } from '../tlog/index.js';
 import { FolderDisk } from './storage/disk.js';
 import { type Database, openDatabase, readKey } from './storage/database.js';
@@ -49,7 +49,7 @@ function parseMark(bytes: Uint8Array): SignedMark | undefined {
  */
 export async function acquireKeyLock(keyFolder: string, keyId: number): Promise<KeyLock> {
   const folder = join(keyFolder, `lock-${formatKeyId(keyId)}`);
-  await mkdir(keyFolder, { recursive: true });
+  await makeFolder(keyFolder);
   let opened: { db: Database; close: () => Promise<void> };
   try {
     opened = await openDatabase(folder, true);

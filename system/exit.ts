@@ -155,6 +155,7 @@ const SYSTEM: Readonly<Record<string, readonly [code: string, hint: string]>> = 
   EPERM: ['no_permission', 'mend the owner or the mode of what is named, or run as the user who owns it'],
   EROFS: ['no_permission', 'it lies on a file system that is mounted read-only'],
   ENOENT: ['no_file', 'check the path'],
+  EEXIST: ['already_exists', 'something else is there by that name: move it away, or name another path'],
   ENOTDIR: ['no_file', 'check the path: a part of it is a file, not a folder'],
   EISDIR: ['no_file', 'check the path: it is a folder, not a file'],
   ENOSPC: ['disk_full', 'free space, then run this again'],

@@ -13,7 +13,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { formatSigningKey, newSigningKey, NOTE_ED25519 } from '../tlog/index.js';
-import { checkOwner, createFile, lockTrouble, readKeyFile, replaceFile } from './index.js';
+import {
+  checkOwner,
+  createFile,
+  lockTrouble,
+  makeFolder,
+  makeFolderSync,
+  readKeyFile,
+  replaceFile,
+} from './index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'stele-system-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -42,6 +50,40 @@ test("root works in no folder of another user's; everybody else is the system's 
   checkOwner(folder, 1000, ownedBy(995));
   checkOwner(folder);
   checkOwner(join(folder, 'not-there'), 0);
+});
+
+test('a folder is made with those above it, or the system says why not', async () => {
+  const made = [
+    (path: string, mode?: number) => makeFolder(path, mode),
+    (path: string, mode?: number) => Promise.resolve(path).then(() => makeFolderSync(path, mode)),
+  ];
+  for (const [i, make] of made.entries()) {
+    const here = join(folder, `folders-${i}`);
+    await make(join(here, 'a', 'b'), 0o700);
+    for (const path of [here, join(here, 'a'), join(here, 'a', 'b')])
+      assert.equal(statSync(path).mode & 0o777, 0o700);
+    await make(join(here, 'a', 'b'));
+    await make(`${here}/c/`);
+    writeFileSync(join(here, 'file'), '');
+    await assert.rejects(make(join(here, 'file')), { code: 'EEXIST' });
+    await assert.rejects(make(join(here, 'file', 'below')), { code: 'ENOTDIR' });
+    await assert.rejects(make(''), { code: 'ENOENT' });
+  }
+});
+
+test('where the system says ENOENT in a folder that is there, the making of one ends', async () => {
+  // As Linux in /proc: whoever then makes the folder above and tries again never ends.
+  let asked = 0;
+  const make = (): Promise<never> => {
+    if (++asked > 10) throw new Error('asked again and again');
+    return Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' }));
+  };
+  const isFolder = (path: string): Promise<boolean> => Promise.resolve(path === '/there' || path === '/');
+  for (const path of ['/there/a', '/there/a/b', '/a'])
+    await assert.rejects(makeFolder(path, 0o700, { make, isFolder }), { code: 'ENOENT' });
+  await assert.rejects(makeFolder('/a', 0o700, { make, isFolder: () => Promise.resolve(false) }), {
+    code: 'ENOENT',
+  });
 });
 
 test('a key is read from a file that only its owner may touch', () => {

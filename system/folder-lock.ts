@@ -1,5 +1,6 @@
-import { mkdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { lockTrouble, type LockTrouble } from './lock-trouble.js';
+import { makeFolder } from './make-folder.js';
 
 /**
  * Folders held by this process. The kernel's lock belongs to the process and falls when the same process
@@ -20,7 +21,7 @@ export async function lockFolder(
 ): Promise<() => Promise<void>> {
   let path: string;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder, 0o700);
     path = await realpath(folder);
   } catch (error) {
     throw refused(lockTrouble(error), error);

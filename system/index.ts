@@ -40,6 +40,7 @@ export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';
 export { checkOwner } from './owner.js';
 export { lockFolder } from './folder-lock.js';
+export { makeFolder, makeFolderSync } from './make-folder.js';
 export { lockTrouble, type LockTrouble } from './lock-trouble.js';
 export {
   SigningError,

@@ -59,6 +59,7 @@ test('a code has one status, what was named on the command line is 2, what the s
     ['ENOSPC', 'disk_full', EXIT.failed],
     ['EACCES', 'no_permission', EXIT.usage],
     ['ENOENT', 'no_file', EXIT.usage],
+    ['EEXIST', 'already_exists', EXIT.usage],
   ] as const) {
     const error = Object.assign(new Error(`open ${errno}`), { code: errno });
     assert.equal(describeError(error).code, code);

@@ -12,9 +12,9 @@
 //   restored          there for good once this folder was found to be an older copy: see restored.ts
 //   clock-leap        there while a leap of the clock waits for confirmation
 //   lock/             held by the process that serves the folder
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFile, readKeyFile, replaceFile } from '../system/index.js';
+import { createFile, makeFolder, readKeyFile, replaceFile } from '../system/index.js';
 import {
   checkDistinctKeys,
   COSIGNATURE_ED25519,
@@ -77,9 +77,9 @@ export async function initFolder(
 ): Promise<Vkey[]> {
   const keys = [newSigningKey(name, COSIGNATURE_ED25519, seeds.ed25519)];
   if (seeds.mldsa) keys.push(newSigningKey(name, COSIGNATURE_MLDSA44, seeds.mldsa));
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await mkdir(layout.logs(folder), { recursive: true, mode: 0o700 });
-  await mkdir(layout.state(folder), { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
+  await makeFolder(layout.logs(folder), 0o700);
+  await makeFolder(layout.state(folder), 0o700);
   for (const key of keys) {
     const file = key.type === COSIGNATURE_MLDSA44 ? layout.mldsaKey(folder) : layout.key(folder);
     await create(file, `${formatSigningKey(key)}\n`);

@@ -1,9 +1,9 @@
 // The other witnesses that this one reads and tells what it learns: peers/<hash of the name>.json
 //
 //   {"name": "witness.example/w2", "keys": [vkey, …], "url": "https://…", "gossip": true}
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { replaceFile } from '../system/index.js';
+import { makeFolder, replaceFile } from '../system/index.js';
 import { checkDistinctKeys, formatVkey, isCosignatureType, parseVkey, type Vkey } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
 import { checkFormat, checkUrl, layout, readKeys } from './folder.js';
@@ -48,7 +48,7 @@ export async function addPeer(
       'a witness is no peer of its own',
     );
   }
-  await mkdir(layout.peers(folder), { recursive: true, mode: 0o700 });
+  await makeFolder(layout.peers(folder), 0o700);
   const keys = vkeys.map((vkey) => formatVkey(vkey));
   await replaceFile(
     layout.peer(folder, peer.name),

@@ -1,7 +1,8 @@
 // stele doctor: what is wrong with a set-up, and what to do about it. It changes nothing of the set-up.
-import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseEnvelope } from '../../attestation/index.js';
+import { makeFolderSync } from '../../system/index.js';
 import { SteleError, type Policy, type SigningKey } from '../../tlog/index.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, statusOf, EXIT, type ExitStatus } from '../errors.js';
@@ -114,7 +115,7 @@ function checkSettings({ context, report, settings }: Invocation): void {
 function checkState({ context, report }: Invocation): void {
   const folder = stateFolder(context);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolderSync(folder);
     accessSync(folder, constants.W_OK | constants.X_OK);
     report.check('state', 'pass', `${folder}: what logs have shown is remembered here`);
   } catch (error) {

@@ -3,9 +3,10 @@
 //
 //   webhook/000000000012 <id>.json     one event, in the order they were found
 //   webhook/refused/                   what the other side called malformed, three times
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ClientError, exchange } from '../../client/index.js';
+import { makeFolderSync } from '../../system/index.js';
 import type { Context } from '../context.js';
 import { codeOf, readInput, writeDurably } from '../files.js';
 import type { MonitorEvent } from './events.js';
@@ -47,7 +48,7 @@ export class Webhook {
   constructor(options: WebhookOptions) {
     this.#options = options;
     this.#folder = join(options.folder, 'webhook');
-    mkdirSync(join(this.#folder, 'refused'), { recursive: true });
+    makeFolderSync(join(this.#folder, 'refused'));
     this.#waiting = readdirSync(this.#folder)
       .filter((name) => /^\d{12} [0-9a-f-]+\.json$/.test(name))
       .sort();

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolder } from '../../system/index.js';
 import { decodeUtf8, quote } from '../../tlog/index.js';
 import { type KeyLock, acquireKeyLock } from '../lock.js';
 import { replaceFile } from './atomic-file.js';
@@ -214,7 +214,7 @@ export function writeFormat(disk: Disk, origin: string): Promise<void> {
 async function makeRoot(folder: string): Promise<void> {
   const parent = dirname(folder);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await new FolderDisk(parent).syncFolder('.');
   } catch (cause) {
     throw new StorageError(

@@ -4,9 +4,9 @@
 //   gossip/<origin hash>/state.damaged what was found in its place, once
 //   gossip/<origin hash>/tile-0-x001-067.p-3   tiles, by their path
 //   evidence/<sha256>.evidence         files of spec/evidence.md
-import { mkdir, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { replaceFile, syncFolder } from '../../system/index.js';
+import { makeFolder, replaceFile, syncFolder } from '../../system/index.js';
 import { encodeHex, parseTilePath, sha256, SteleError } from '../../tlog/index.js';
 import { layout } from '../folder.js';
 import type { Logger } from '../log.js';
@@ -24,7 +24,7 @@ export function fileStore(folder: string, log: Logger = () => undefined): Gossip
 
   async function ensure(path: string): Promise<void> {
     if (made.has(path)) return;
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path, 0o700);
     await syncFolder(folder);
     made.add(path);
   }

@@ -11,10 +11,19 @@ export interface Child {
   stderr(): string;
 }
 
+const running = new Set<ChildProcess>();
+// The runner ends a file that takes too long by SIGTERM: what it started goes with it.
+process.once('SIGTERM', () => {
+  for (const child of running) child.kill('SIGKILL');
+  process.kill(process.pid, 'SIGTERM');
+});
+
 /** Runs a built script of this repository, by its source path without `.ts`: `witness/main`. */
 export function startScript(script: string, args: readonly string[]): Child {
   const file = fileURLToPath(new URL(`../../${script}.js`, import.meta.url));
   const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  child.once('close', () => running.delete(child));
   let out = '';
   let err = '';
   const firstLine = new Promise<string>((resolve, reject) => {

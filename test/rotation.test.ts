@@ -161,7 +161,12 @@ test('Ed25519 for Ed25519 under load: readers of either key verify every entry, 
   await rm(folder, { recursive: true });
   await cp(`${folder}-before`, folder, { recursive: true });
   assert.ok(await run.start(), run.said());
-  await pause(200);
+  // A log that is still starting says 503 too: each witness has been asked, and has not confirmed.
+  const silent = (name: string): boolean =>
+    new RegExp(`"witness silent".*"witness":"${name}"`).test(run.said());
+  const names = ['w1', 'w2', 'w3', 'w4'];
+  while (run.alive && !names.every(silent)) await pause(10);
+  assert.deepEqual((await run.readiness()).awaited, names);
   assert.equal((await fetch(`${run.url}/readyz`)).status, 503);
   await run.stop(true);
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * A file that takes longer (with Node 20; a test, with later ones) fails instead of hanging, and so does one
- * that a child it left behind keeps from ending. The longest takes less than two minutes on a busy machine.
+ * that a child it left behind keeps from ending.
  */
 const PATIENCE_MS = 600_000;
 

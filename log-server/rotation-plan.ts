@@ -9,7 +9,7 @@ import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prepareEntry } from '../attestation/index.js';
 import { replaceFile, syncFolder, writeTemporary } from '../system/index.js';
-import { decodeBase64, encodeBase64 } from '../tlog/index.js';
+import { decodeBase64, encodeBase64, formatKeyId, formatVkey } from '../tlog/index.js';
 import { charterEffects } from './admission-charter.js';
 import { LogError } from './errors.js';
 import { FILES, isThere } from './folder.js';
@@ -91,8 +91,10 @@ async function readPlan(folder: string): Promise<RotationPlan | undefined> {
 export async function settleRotation(folder: string, step: RotationHook = () => undefined): Promise<boolean> {
   const plan = await readPlan(folder);
   if (plan === undefined) return false;
+  const lives = await readKeyLives(folder);
+  checkNewer(lives, plan.keys);
   // Nobody may sign while the keys change: the lock is held to the end.
-  const storage = await openStopped(folder, await readKeyLives(folder));
+  const storage = await openStopped(folder, lives);
   try {
     if (plan.entry !== undefined) await commitAmendment(storage, plan.index, plan.entry);
     await step('rotate:committed');
@@ -111,6 +113,20 @@ export async function settleRotation(folder: string, step: RotationHook = () => 
     await storage.close();
   }
   return true;
+}
+
+/** A plan that was done and put back, out of a backup, would bring keys to life that have retired since. */
+function checkNewer(lives: KeyLives, planned: KeyLives): void {
+  const lost = lives.find(({ vkey, until }) => {
+    const then = planned.find((life) => formatVkey(life.vkey) === formatVkey(vkey));
+    return then === undefined || (until !== null && then.until !== until);
+  });
+  if (lost === undefined) return;
+  throw new LogError(
+    'rotation_overtaken',
+    `expected a change that comes after what ${FILES.logKeys} says, found one from before ${formatKeyId(lost.vkey.keyId)} ${lost.until === null ? 'came' : 'retired'}`,
+    `${FILES.rotation} is an older copy: remove it`,
+  );
 }
 
 /** Opens a stopped log as it is served: where its folder is a complete log for any web server, it stays one. */

@@ -357,6 +357,29 @@ test('an older log-keys.json, of before a key that has signed: no start, no chan
   );
 });
 
+test('a change of keys that was done, put back after the next one: no start, and the keys stay as they are', async (t) => {
+  const log = await plain(t);
+  const { folder } = log;
+  const [list, plan] = [join(folder, 'log-keys.json'), join(folder, 'rotation.json')];
+  const cut = (name: string): void => {
+    if (name === 'rotate:planned') throw new Error('cut off');
+  };
+  await assert.rejects(addKey({ folder, clock: systemClock, step: cut }), /cut off/);
+  const kept = await readFile(plan);
+  await published(log, 'second-lab');
+  const [first] = await readKeyLives(folder);
+  await retireKey({ folder, clock: systemClock, keyId: idOf(first.vkey) });
+  const whole = await readFile(list, 'utf8');
+  await writeFile(plan, kept);
+  await assert.rejects(
+    start(folder).then((running) => running.close()),
+    { code: 'rotation_overtaken', message: /retired/ },
+  );
+  assert.equal(await readFile(list, 'utf8'), whole);
+  await rm(plan);
+  await published(log, 'third-lab');
+});
+
 test('where several registrars decide, the key waits for their consents, and is the same one then', async (t) => {
   const [a, b] = ['operator', 'office'].map((name, i) =>
     newSigningKey(name, 1, new Uint8Array(32).fill(i + 1)),

@@ -441,6 +441,14 @@ export const logServerMutants: readonly Mutant[] = [
     name: 'one address has 16 readers',
   },
   {
+    desc: 'a change of keys of before the last one, which is not done again',
+    file: 'log-server/rotation-plan.ts',
+    find: 'checkNewer(lives, plan.keys);',
+    replace: '',
+    test: 'test/rotation.test.ts',
+    name: 'put back after the next one',
+  },
+  {
     desc: 'an older list of keys found out at start',
     file: 'log-server/storage/start-check.ts',
     find: "const unlisted = name === 'signed' ? keysUnlisted(file.note, options) : [];",

@@ -19,6 +19,9 @@ const TROUBLE_MS = 180_000;
 const ATTACK_MS = 1_200_000;
 /** Virtual milliseconds of gossip after everybody reaches everybody again. */
 const CALM_MS = 200_000;
+/** Between a client's attempts to tell a witness that does not answer, and how many it makes. */
+const TELLING_MS = 5000;
+const TELLINGS = 12;
 /** Above every size that a log reaches. */
 const SIZES = 5000;
 
@@ -270,13 +273,20 @@ class World implements Neighbours {
       const { note } = client;
       if (!client.plan.reports || note === undefined) continue;
       client.told = client.head;
-      // Three times each, since some of it is lost.
-      for (const to of [...this.honest, ...this.honest, ...this.honest])
-        loop.spawn(() =>
-          network
-            .call(client.plan.name, to.name, () => to.report(client.plan.name, note))
-            .catch(() => undefined),
-        );
+      const tell = (to: HonestWitness): Promise<boolean> =>
+        network
+          .call(client.plan.name, to.name, () => to.report(client.plan.name, note))
+          .then(() => true)
+          .catch(() => false);
+      // Three times each, since some of it is lost; and on, where a machine is still starting.
+      for (const to of this.honest)
+        loop.spawn(async () => {
+          let told = (await Promise.all([tell(to), tell(to), tell(to)])).some(Boolean);
+          for (let tries = 0; !told && tries < TELLINGS; tries++) {
+            await loop.sleep(TELLING_MS);
+            told = await tell(to);
+          }
+        });
     }
   }
 }

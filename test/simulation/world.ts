@@ -19,9 +19,9 @@ const TROUBLE_MS = 180_000;
 const ATTACK_MS = 1_200_000;
 /** Virtual milliseconds of gossip after everybody reaches everybody again. */
 const CALM_MS = 200_000;
-/** Between a client's attempts to tell a witness that does not answer, and how many it makes. */
-const TELLING_MS = 5000;
-const TELLINGS = 12;
+/** Between a client's attempts to tell a witness that does not answer, longer than it waits for one; and how many it makes. */
+const TELLING_MS = 11_000;
+const TELLINGS = 10;
 /** Above every size that a log reaches. */
 const SIZES = 5000;
 
@@ -273,18 +273,20 @@ class World implements Neighbours {
       const { note } = client;
       if (!client.plan.reports || note === undefined) continue;
       client.told = client.head;
-      const tell = (to: HonestWitness): Promise<boolean> =>
+      const told = new Set<HonestWitness>();
+      const tell = (to: HonestWitness): Promise<unknown> =>
         network
           .call(client.plan.name, to.name, () => to.report(client.plan.name, note))
-          .then(() => true)
-          .catch(() => false);
+          .then(() => told.add(to))
+          .catch(() => undefined);
       // Three times each, since some of it is lost; and on, where a machine is still starting.
+      for (const to of [...this.honest, ...this.honest, ...this.honest]) loop.spawn(() => tell(to));
       for (const to of this.honest)
         loop.spawn(async () => {
-          let told = (await Promise.all([tell(to), tell(to), tell(to)])).some(Boolean);
-          for (let tries = 0; !told && tries < TELLINGS; tries++) {
+          for (let tries = 0; tries < TELLINGS; tries++) {
             await loop.sleep(TELLING_MS);
-            told = await tell(to);
+            if (told.has(to)) return;
+            await tell(to);
           }
         });
     }

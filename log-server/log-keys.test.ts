@@ -14,6 +14,7 @@ import {
   encodeUtf8,
   formatCheckpoint,
   formatNote,
+  formatVkey,
   leafHash,
   parseNote,
   parsePolicy,
@@ -169,6 +170,12 @@ void test('a key that is missing, or is not the one named, keeps a log from star
   await assert.rejects(plain.start(), { code: 'wrong_log_key', message: /is not a log key of the charter/ });
   await rm(join(plain.folder, 'log-keys.json'));
   await assert.rejects(plain.start(), { code: 'no_log_keys' });
+  // Nor does it start without a key that has signed nothing yet, if readers were told of it.
+  const told = await make(t, { admission: 'none', mlDsa: false });
+  const policy = join(told.folder, 'policy');
+  const lines = vkeysOf(await readLogKeys(key)).map((vkey) => `log ${formatVkey(vkey)}\n`);
+  await writeFile(policy, `${lines.at(-1) ?? ''}${await readFile(policy, 'utf8')}`);
+  await assert.rejects(told.start(), { code: 'wrong_log_key', message: /which the policy names, found/ });
 });
 
 void test('an origin that no ML-DSA-44 line can name is refused before anything is written', async (t) => {

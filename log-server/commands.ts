@@ -232,7 +232,10 @@ function addServe(program: Command, replies: Replies): void {
       ),
     )
     .addOption(
-      setting('--publish-interval <ms>', 'least time between two signed heads').argParser(wholeNumber(0)),
+      setting(
+        '--publish-interval <ms>',
+        'least time from the beginning of one head to that of the next',
+      ).argParser(wholeNumber(0)),
     )
     .addOption(
       setting('--collection-timeout <ms>', 'how long a head waits for its quorum').argParser(wholeNumber(1)),

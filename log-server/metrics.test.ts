@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { encodeUtf8 } from '../tlog/index.js';
+import { admitAnything } from './admission.js';
+import { SubmissionError } from './errors.js';
+import { deferred } from './signal.js';
 import { startFixture } from './testing/fixture.js';
+import { until } from './testing/until.js';
 
 test('what a log measures of itself, as Prometheus reads it', async () => {
   const { log, close } = await startFixture();
@@ -36,5 +44,29 @@ test('what a log measures of itself, as Prometheus reads it', async () => {
   // One HELP and one TYPE a family, and every line is one of a family.
   const families = [...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
   assert.equal(new Set(families).size, families.length);
+  await close();
+});
+
+test('a refusal that nobody waits for any more is counted as the refusal that it is', async () => {
+  const refused = deferred<never>();
+  const admission = { ...admitAnything, prepare: () => refused.promise };
+  const { log, close } = await startFixture({ opened: { admission } });
+  let answer: ServerResponse | undefined;
+  const seen = (message: unknown): void => {
+    answer ??= (message as { response: ServerResponse }).response;
+  };
+  subscribe('http.server.request.start', seen);
+  const submitter = request(`${log.url}/add`, { method: 'POST' }).on('error', () => undefined);
+  submitter.end('an entry');
+  await until(() => answer !== undefined);
+  unsubscribe('http.server.request.start', seen);
+  assert.ok(answer);
+  const gone = once(answer, 'close');
+  submitter.destroy();
+  await gone;
+  refused.reject(new SubmissionError('bad_request', 'expected something else'));
+  const text = await (await fetch(`${log.url}/metrics`)).text();
+  assert.match(text, /^stele_log_http_requests_total\{route="add",status="400"\} 1$/m);
+  assert.doesNotMatch(text, /route="add",status="200"\} [1-9]/);
   await close();
 });

@@ -27,7 +27,7 @@ export interface PublisherOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly step: LogStepHook;
-  /** Least time between two signed heads, milliseconds. */
+  /** Least time from the beginning of one head to that of the next, milliseconds. */
   readonly publishIntervalMs: number;
   /** How long one head is in collection before the next may be signed, milliseconds. */
   readonly collectionTimeoutMs: number;

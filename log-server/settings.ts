@@ -32,7 +32,7 @@ export interface LogSettings {
 
 /** Every bound and interval of a log server, each with its default in `DEFAULT_LIMITS`. */
 export interface LogLimits extends SequencerLimits, HttpLimits {
-  /** Least time between two signed heads, milliseconds. Default: 1000, and 0 with `quorum none`. */
+  /** Least time from the beginning of one head to that of the next, milliseconds. Default: 1000, and 0 with `quorum none`. */
   readonly publishIntervalMs: number;
   /** How long one head may be in collection, milliseconds. */
   readonly collectionTimeoutMs: number;

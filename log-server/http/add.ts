@@ -77,7 +77,8 @@ export async function answerAdd(
     };
     answer(response, requestId, 'application/json', `${JSON.stringify(json)}\n`);
   } catch (error) {
-    if (response.headersSent || response.destroyed) return;
+    if (response.headersSent) return;
+    // Who is gone does not read it; but it is counted, and logged if it is our fault, as what it is.
     await send(response, reportError(log, error, { requestId, path: '/add', accept }), requestId);
   }
 }

@@ -14,13 +14,7 @@ export const systemTimer: Timer = {
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {
-        reject(
-          new ClientError(
-            'aborted',
-            'the wait was called off',
-            'somebody called it off; ask again if that was not you',
-          ),
-        );
+        reject(calledOff('the wait was called off'));
         return;
       }
       const timer = setTimeout(resolve, ms);
@@ -28,13 +22,7 @@ export const systemTimer: Timer = {
         'abort',
         () => {
           clearTimeout(timer);
-          reject(
-            new ClientError(
-              'aborted',
-              'the wait was called off',
-              'somebody called it off; ask again if that was not you',
-            ),
-          );
+          reject(calledOff('the wait was called off'));
         },
         { once: true },
       );
@@ -74,28 +62,12 @@ export async function exchange(url: string, options: ExchangeOptions): Promise<A
   const stop = new AbortController();
   const done = new AbortController();
   const callOff = (): void => stop.abort();
-  if (options.signal?.aborted)
-    throw new ClientError(
-      'aborted',
-      `${url}: called off before it was sent`,
-      'somebody called it off; ask again if that was not you',
-    );
+  if (options.signal?.aborted) throw calledOff(`${url}: called off before it was sent`);
   options.signal?.addEventListener('abort', callOff, { once: true });
   const aborted = new Promise<never>((_, reject) => {
-    stop.signal.addEventListener(
-      'abort',
-      () =>
-        reject(
-          new ClientError(
-            'aborted',
-            `${url}: called off`,
-            'somebody called it off; ask again if that was not you',
-          ),
-        ),
-      {
-        once: true,
-      },
-    );
+    stop.signal.addEventListener('abort', () => reject(calledOff(`${url}: called off`)), {
+      once: true,
+    });
   });
   const late = options.timer.sleep(options.timeoutMs, done.signal).then((): never => {
     throw new ClientError(
@@ -168,6 +140,10 @@ async function readBody(url: string, response: Response, maxBody: number): Promi
     throw error instanceof SteleError ? error : unreachable(url, error);
   }
   return body.bytes();
+}
+
+function calledOff(message: string): ClientError {
+  return new ClientError('aborted', message, 'somebody called it off; ask again if that was not you');
 }
 
 function unreachable(url: string, error: unknown): ClientError {

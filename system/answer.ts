@@ -157,6 +157,20 @@ export async function runProgram(
   }
 }
 
+/**
+ * Runs a command line of a program that consists of `replying` commands: `build` makes it, and gets what each
+ * command ends with told.
+ */
+export async function runBuilt(
+  build: (end: (status: ExitStatus) => void, streams: Streams) => Command,
+  argv: readonly string[],
+  streams: Streams = processStreams,
+): Promise<ExitStatus> {
+  let status: ExitStatus = EXIT.ok;
+  const program = build((found) => (status = found), streams);
+  return runProgram(program, argv, () => status, streams);
+}
+
 function usageFailure({ message, code }: CommanderError, program: string): Failure {
   // A command of which only its own commands can be run; commander has no words for it.
   const said = code === 'commander.help' ? 'expected a command, found none' : message.replace(/^error: /, '');

@@ -9,6 +9,7 @@ export {
   formatFailure,
   processStreams,
   replying,
+  runBuilt,
   runProgram,
   type Answer,
   type Check,

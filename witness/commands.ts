@@ -12,7 +12,7 @@ import {
   packageVersion,
   processStreams,
   replying,
-  runProgram,
+  runBuilt,
   syncFolder,
   systemClock,
   type ExitStatus,
@@ -164,13 +164,8 @@ export function buildProgram(end: (status: ExitStatus) => void, streams: Streams
 }
 
 /** Runs one command line, without the program's name. Resolves with the exit status. */
-export async function runCommand(
-  args: readonly string[],
-  streams: Streams = processStreams,
-): Promise<ExitStatus> {
-  let status: ExitStatus = EXIT.ok;
-  const program = buildProgram((found) => (status = found), streams);
-  return runProgram(program, args, () => status, streams);
+export function runCommand(args: readonly string[], streams?: Streams): Promise<ExitStatus> {
+  return runBuilt(buildProgram, args, streams);
 }
 
 interface ServeFlags {

@@ -116,7 +116,7 @@ const soak: Soak = {
 };
 
 /** Errors that the log server would swallow. Each must be found out, by recorder or trace. */
-const SWALLOWED: readonly (Patch & { readonly desc: string; readonly nth: readonly number[] })[] = [
+export const SWALLOWED: readonly (Patch & { readonly desc: string; readonly nth: readonly number[] })[] = [
   {
     desc: 'an error of the sync of a file',
     file: 'log-server/storage/disk.ts',

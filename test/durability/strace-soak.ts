@@ -5,7 +5,7 @@ import type { Soak } from '../soak/soak.js';
 import { type TraceResult, traceRun } from './trace-proof.js';
 
 /** A sync or an order taken out, and the rule that the judge must then find broken. */
-interface Blinding extends Patch {
+export interface Blinding extends Patch {
   readonly desc: string;
   readonly rule: string;
 }
@@ -19,7 +19,7 @@ function withoutWriteSync(desc: string, path: string, rule: string): Blinding {
 }
 
 /** What the judge must not be blind to. */
-const BLINDINGS: readonly Blinding[] = [
+export const BLINDINGS: readonly Blinding[] = [
   {
     desc: "sync: true of level's commits",
     file: 'log-server/storage/level-state.ts',
@@ -82,7 +82,8 @@ const BLINDINGS: readonly Blinding[] = [
   },
 ];
 
-const WITNESS_BLINDINGS: readonly Blinding[] = [
+/** The same of a witness. */
+export const WITNESS_BLINDINGS: readonly Blinding[] = [
   {
     desc: "the sync of a witness's journal",
     file: 'witness/state-journal.ts',

@@ -32,7 +32,7 @@ export class BuildCopy {
     const target = join(this.folder, built(patch.file));
     const original = readFileSync(target);
     try {
-      writeFileSync(target, mutated(patch));
+      writeFileSync(target, transpiled(patched(patch)));
       return await work();
     } finally {
       writeFileSync(target, original);
@@ -44,7 +44,8 @@ export class BuildCopy {
   }
 }
 
-function mutated({ file, find, replace }: Patch): string {
+/** The source with the patch applied. Throws if it does not apply. */
+export function patched({ file, find, replace }: Patch): string {
   const source = readFileSync(join(root, file), 'utf8');
   const at = source.indexOf(find);
   if (at < 0 || source.includes(find, at + 1)) {
@@ -52,8 +53,11 @@ function mutated({ file, find, replace }: Patch): string {
       `the text to take out occurs ${at < 0 ? 'nowhere' : 'more than once'} in ${file}: ${find}`,
     );
   }
-  const text = source.slice(0, at) + replace + source.slice(at + find.length);
-  return ts.transpileModule(text, {
+  return source.slice(0, at) + replace + source.slice(at + find.length);
+}
+
+function transpiled(source: string): string {
+  return ts.transpileModule(source, {
     compilerOptions: {
       target: ts.ScriptTarget.ES2022,
       module: ts.ModuleKind.ESNext,

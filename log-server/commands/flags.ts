@@ -1,0 +1,46 @@
+// What several commands of stele-log take, and how what is missing or cannot be read is said.
+import { readFile } from 'node:fs/promises';
+import type { Option } from 'commander';
+import type { Fetch } from '../../client/index.js';
+import { LogError } from '../errors.js';
+import { setting } from '../options.js';
+
+/** Node loads its own only when it is first named, which takes a while. */
+export const fetch: Fetch = (url, init) => globalThis.fetch(url, init);
+
+export const folderOption = (): Option => setting('-f, --folder <folder>', "the log's folder");
+
+export const admissionOption = (): Option =>
+  setting(
+    '--admission <rules>',
+    'charter: the rules of spec/attestations.md; none: any bytes, for tests and benchmarks',
+  )
+    .choices(['charter', 'none'])
+    .default('charter');
+
+/** Of an operator who logs something himself. */
+export const operatorKeyOption = (): Option =>
+  setting('--operator-key <file>', "the operator's signing key; the folder's where nothing is said");
+
+/** An option that may come from the environment or a file too. Throws LogError `missing_option`. */
+export function needed<T>(value: T | undefined, flag: string): T {
+  if (value !== undefined) return value;
+  throw new LogError(
+    'missing_option',
+    `expected ${flag}, found none`,
+    `name it, or set it in the environment or in stele.toml`,
+  );
+}
+
+/** The bytes of a file that the user named. Throws LogError `unreadable`. */
+export async function readInput(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const found = reason === 'ENOENT' ? 'none' : reason;
+    throw new LogError('unreadable', `expected a file at ${path}, found ${found}`, 'check the path', {
+      cause,
+    });
+  }
+}

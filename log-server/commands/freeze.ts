@@ -1,0 +1,44 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { replying, systemClock } from '../../system/index.js';
+import type { Replies } from '../../system/index.js';
+import { setting } from '../options.js';
+import { fetch, folderOption, needed, operatorKeyOption } from './flags.js';
+
+interface FreezeFlags {
+  folder?: string;
+  url?: string;
+  operatorKey?: string;
+  reason: string;
+  successor?: string;
+}
+
+/** `freeze`. */
+export function addFreeze(program: Command, replies: Replies): void {
+  const command = program
+    .command('freeze')
+    .description('end a running log: log its freeze entry and one last anchor, after which it only serves')
+    .addOption(folderOption())
+    .addOption(setting('--url <url>', 'of the running log').default('http://127.0.0.1:7381'))
+    .addOption(operatorKeyOption())
+    .addOption(
+      setting('--reason <code>', 'why')
+        .choices(['planned', 'key-compromised', 'storage-damaged', 'superseded'])
+        .default('planned'),
+    )
+    .addOption(setting('--successor <origin>', 'the log that continues this one'));
+  replying<FreezeFlags>(command, replies, async (flags) => {
+    const { url, operatorKey, reason, successor } = flags;
+    const { freeze } = await import('../freeze.js');
+    const index = await freeze({
+      folder: resolve(needed(flags.folder, '--folder')),
+      url: needed(url, '--url'),
+      operatorKey,
+      reason,
+      successor,
+      clock: systemClock,
+      fetch,
+    });
+    return { lines: [String(index)], result: { index } };
+  });
+}

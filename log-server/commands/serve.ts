@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { EXIT, replying } from '../../system/index.js';
+import type { Replies } from '../../system/index.js';
+import { hostAndPort, repeated, setting, wholeNumber } from '../options.js';
+import type { ServeOptions } from '../serve.js';
+import { admissionOption, folderOption, needed, readInput } from './flags.js';
+
+interface ServeFlags extends Omit<ServeOptions, 'folder' | 'policy' | 'onListening'> {
+  folder?: string;
+  policy?: string;
+}
+
+/** `serve`. */
+export function addServe(program: Command, replies: Replies): void {
+  const command = program
+    .command('serve')
+    .description('take entries, have the tree cosigned, publish; serve readers')
+    .addOption(folderOption())
+    .addOption(admissionOption())
+    .addOption(
+      setting('-l, --listen <host:port>', 'address to listen on; put TLS in front of it')
+        .default({ host: '127.0.0.1', port: 7381 }, '127.0.0.1:7381')
+        .argParser(hostAndPort),
+    )
+    .addOption(
+      setting('--policy <file>', "must be the charter's in force; the folder's own where nothing is said"),
+    )
+    .addOption(
+      setting(
+        '--publish-partials',
+        'write partial tiles and bundles too: the folder alone is then a complete log',
+      ),
+    )
+    .addOption(
+      setting(
+        '--leave-out <witness>',
+        'a witness that the gate and the quorum do without; repeat it',
+      ).argParser(repeated),
+    )
+    .addOption(
+      setting('--add-anew <witness>', 'a witness whose earlier state does not count; repeat it').argParser(
+        repeated,
+      ),
+    )
+    .addOption(
+      setting(
+        '--publish-interval <ms>',
+        'least time from the beginning of one head to that of the next',
+      ).argParser(wholeNumber(0)),
+    )
+    .addOption(
+      setting('--collection-timeout <ms>', 'how long a head waits for its quorum').argParser(wholeNumber(1)),
+    )
+    .addOption(setting('--witness-timeout <ms>', 'for one exchange with a witness').argParser(wholeNumber(1)))
+    .addOption(
+      setting('--backlog <entries>', 'unpublished entries above which nothing is admitted').argParser(
+        wholeNumber(1),
+      ),
+    )
+    .addOption(
+      setting(
+        '--rate <entries>',
+        'per second of one participant, ten times as many at once; 0: no limit',
+      ).argParser(wholeNumber(0)),
+    )
+    .addOption(
+      setting(
+        '--reserve <MiB>',
+        'free space without which nothing is admitted; 64 where nothing is said',
+      ).argParser(wholeNumber(0)),
+    )
+    .addOption(
+      setting('--log-level <level>', 'least level of the JSON lines on stderr')
+        .choices(['debug', 'info', 'warn', 'error', 'alarm'])
+        .default('info'),
+    );
+  replying<ServeFlags>(command, replies, async (flags, _args, tell) => {
+    const { policy } = flags;
+    const { serve } = await import('../serve.js');
+    await serve({
+      ...flags,
+      folder: resolve(needed(flags.folder, '--folder')),
+      policy: policy === undefined ? undefined : await readInput(policy),
+      onListening: (url) => tell({ lines: [url], result: { url } }),
+    });
+    return EXIT.ok;
+  });
+}

@@ -3,11 +3,16 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ClientError, LogReader, type VerifiedCheckpoint } from '../client/index.js';
+import { ClientError, LogReader, type TileSource, type VerifiedCheckpoint } from '../client/index.js';
+import type { Policy } from '../tlog/index.js';
 import { codeOf, readInput, writeDurably } from './files.js';
-import type { OpenLog } from './log.js';
 
-type Read = Pick<OpenLog, 'checkpoint' | 'policy' | 'source'>;
+/** What is read of the log. */
+interface Read {
+  readonly checkpoint: VerifiedCheckpoint;
+  readonly policy: Policy;
+  readonly source: TileSource;
+}
 
 /**
  * Checks that the tree of this signed note and the log's current one belong to one history. Gives the

@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs';
 import { Metrics, measureProcess } from '../system/index.js';
 import { SteleError } from '../tlog/index.js';
 import type { Clock } from '../tlog/index.js';
-import type { Readiness } from './http/view.js';
+import type { Readiness } from './readiness.js';
 import type { Level, Logger } from './logger.js';
 
 /** What a log server measures of itself. docs/operating.md says what each is for. */

@@ -7,7 +7,7 @@ import type { PublishedHead } from './head.js';
 import type { HeadSigner } from './head-signer.js';
 import { createListener } from './http/app.js';
 import { listen } from './http/listen.js';
-import type { Readiness } from './http/view.js';
+import type { Readiness } from './readiness.js';
 import { silentLogger } from './logger.js';
 import { freeBytes, measureLog } from './metrics.js';
 import type { QueryIndex } from './search/query-index.js';

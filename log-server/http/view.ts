@@ -1,19 +1,13 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Clock, Policy, Vkey } from '../../tlog/index.js';
 import type { Bodies } from '../../system/index.js';
-import type { Readiness as Made } from '../generated/answers.js';
 import type { PublishedHead } from '../head.js';
 import type { Logger } from '../logger.js';
 import type { LogMetrics } from '../metrics.js';
+import type { Readiness } from '../readiness.js';
 import type { Receipt } from '../sequencer.js';
 import type { QueryIndex } from '../search/query-index.js';
 import type { LogStorage } from '../storage/types.js';
-
-/** Whether the log takes entries, and if not, why: spec/http/log.schema.json. */
-export interface Readiness extends Readonly<Omit<Made, 'awaited' | 'setAside'>> {
-  readonly awaited: readonly string[];
-  readonly setAside: readonly string[];
-}
 
 /** What the HTTP side sees of the log: nothing that could commit or sign but `submit`. */
 export interface LogView {

@@ -2,7 +2,7 @@
  * A log under attack, over real processes: strangers who take all they can, while a laboratory submits. The log is
  * the shipped program, with the limits that it ships with.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +11,8 @@ import { formatEnvelope } from '../../attestation/index.js';
 import { LogReader, httpSource } from '../../client/index.js';
 import { encodeHex, encodeUtf8, parsePolicy } from '../../tlog/index.js';
 import { readPolicyFile } from '../../log-server/folder.js';
-import { startScript } from '../helpers/process.js';
 import { Statements, makeLog } from '../soak/large-log.js';
+import { type Attack, type Honest, type Outcome, attackWith } from './phases.js';
 import { peakMemory, startProgram } from './program.js';
 
 /**
@@ -25,37 +25,11 @@ export const MOST_MEMORY: number = 704 * 1024 * 1024;
 /** Most files and connections that it may ever have open: 8,192 connections, and some of its own. */
 export const MOST_OPEN: number = 8192 + 256;
 
-/** Processes of strangers of one kind. */
-const PROCESSES = 4;
 /** Who submits at one time. */
 const LABS = 3;
 
-/** What the strangers of one phase do. */
-interface Attack {
-  readonly name: string;
-  /** Kinds of stranger.ts, and with how many connections over all processes. */
-  readonly kinds: readonly (readonly [kind: string, connections: number])[];
-  readonly bodies?: readonly Uint8Array[];
-}
-
-/** What one phase came to. */
-export interface Phase {
-  readonly name: string;
-  /** Submissions answered with an index. */
-  readonly added: number;
-  /** Requests that got no answer, 429 or 503, and were sent again. */
-  readonly again: number;
-  /** Milliseconds, the repetitions included. */
-  readonly median: number;
-  readonly worst: number;
-}
-
-export interface Result {
-  readonly phases: readonly Phase[];
-  /** Bytes: the largest that the log ever had in memory. */
-  readonly memory: number;
-  /** Files and connections that it had open, at most, of the moments looked at. */
-  readonly open: number;
+/** What an attack on a log comes to. */
+export interface LogOutcome extends Outcome {
   /** Entries in the log at the end, all of which were read and verified. */
   readonly size: number;
 }
@@ -64,7 +38,7 @@ export interface Result {
 export async function attackLog(options: {
   readonly seconds: number;
   readonly connections: number;
-}): Promise<Result> {
+}): Promise<LogOutcome> {
   const scratch = mkdtempSync(join(tmpdir(), 'stele-log-attack-'));
   const folder = join(scratch, 'log');
   await makeLog(folder);
@@ -73,38 +47,15 @@ export async function attackLog(options: {
     const url = await whereIs();
     const anchor = await anchorOf(url);
     const labs = Array.from({ length: LABS }, (_, i) => new Lab(url, new Statements(`lab-${i}`, anchor)));
-    let open = 0;
-    const look = (): void => {
-      open = Math.max(open, readdirSync(`/proc/${program.pid ?? 0}/fd`).length);
-    };
-    const phases: Phase[] = [await during('nobody', labs, options.seconds)];
-    for (const { name, kinds, bodies = [] } of attacks(options.connections, anchor)) {
-      const files = bodies.map((body, i) => {
-        const file = join(scratch, `${i}`);
-        writeFileSync(file, body);
-        return file;
-      });
-      const strangers = kinds.flatMap(([kind, connections]) =>
-        Array.from({ length: PROCESSES }, () =>
-          startScript('test/attack/stranger', [
-            kind,
-            `${url}/add`,
-            String(Math.ceil(connections / PROCESSES)),
-            ...files,
-          ]),
-        ),
-      );
-      try {
-        await Promise.all(strangers.map(({ firstLine }) => firstLine));
-        look();
-        phases.push(await during(name, labs, options.seconds));
-        look();
-      } finally {
-        for (const { process } of strangers) process.kill('SIGKILL');
-        await Promise.all(strangers.map(({ ended }) => ended));
-      }
-    }
-    phases.push(await during('nobody again', labs, options.seconds));
+    const { phases, open } = await attackWith(attacks(options.connections, anchor), {
+      program,
+      url: `${url}/add`,
+      honest: labs,
+      seconds: options.seconds,
+      // Below the rate that one key may have.
+      pauseMs: 50,
+      scratch,
+    });
     const size = await readAll(url, await readPolicyFile(folder), labs);
     return { phases, memory: peakMemory(program), open, size };
   } finally {
@@ -151,7 +102,7 @@ function attacks(connections: number, anchor: { index: number; leafHash: string 
 }
 
 /** A laboratory that submits one statement after the other, each until it is answered. */
-class Lab {
+class Lab implements Honest {
   readonly #url: URL;
   readonly #statements: Statements;
   readonly #agent = new Agent({ keepAlive: true });
@@ -163,7 +114,7 @@ class Lab {
     this.#statements = statements;
   }
 
-  async submit(signal: AbortSignal): Promise<{ again: number; ms: number } | undefined> {
+  async ask(signal: AbortSignal): Promise<{ again: number; ms: number } | undefined> {
     const { envelope, leafHash } = this.#statements.next();
     const body = formatEnvelope(envelope);
     const begun = performance.now();
@@ -196,31 +147,6 @@ class Lab {
       asked.end(body);
     });
   }
-}
-
-/** Lets all laboratories submit for a while. Each must be answered, however long that takes. */
-async function during(name: string, labs: readonly Lab[], seconds: number): Promise<Phase> {
-  const times: number[] = [];
-  let again = 0;
-  const end = performance.now() + seconds * 1000;
-  // What hangs for a minute is not served.
-  const patience = AbortSignal.timeout(60_000);
-  await Promise.all(
-    labs.map(async (lab, i) => {
-      for (let count = 0; count === 0 || performance.now() < end; count++) {
-        const done = await lab.submit(patience);
-        if (!done) throw new Error(`${name}: laboratory ${i} got no answer within a minute`);
-        times.push(done.ms);
-        again += done.again;
-        // Below the rate that one key may have.
-        await sleep(50);
-      }
-    }),
-  );
-  times.sort((a, b) => a - b);
-  const at = (part: number): number =>
-    times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
-  return { name, added: times.length, again, median: at(0.5), worst: at(1) };
 }
 
 async function anchorOf(url: string): Promise<{ index: number; leafHash: string }> {

@@ -1,4 +1,5 @@
 import { attackLog, MOST_MEMORY, MOST_OPEN } from '../attack/log-attack.js';
+import { lineOf, mib } from '../attack/phases.js';
 import type { Soak } from './soak.js';
 
 /** Phases of an attack, the quiet ones at both ends included. */
@@ -17,14 +18,10 @@ const soak: Soak = {
       seconds: (minutes * 60) / PHASES,
       connections,
     });
-    const mib = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`;
     const figures = [
       `${connections} connections that ask for nothing and ${connections / 10} that drip, at once, from 8 processes: ${mib(memory)} in memory at most (bound: ${mib(MOST_MEMORY)}), ${open} files and connections open (bound: ${MOST_OPEN})`,
-      `${phases.reduce((sum, { added }) => sum + added, 0)} submissions answered, all of them in the log of ${size} entries`,
-      ...phases.map(
-        ({ name, added, again, median, worst }) =>
-          `${name}: ${added} added, median ${Math.round(median)} ms, worst ${Math.round(worst)} ms, sent again ${again} times`,
-      ),
+      `${phases.reduce((sum, { answered }) => sum + answered, 0)} submissions answered, all of them in the log of ${size} entries`,
+      ...phases.map((phase) => lineOf(phase, ['added', 'sent'])),
     ];
     const wrong = [
       ...(memory > MOST_MEMORY ? [`expected at most ${mib(MOST_MEMORY)} of memory`] : []),

@@ -1,4 +1,5 @@
-import { attackWitness, MOST_MEMORY, MOST_OPEN } from '../attack/attack.js';
+import { lineOf, mib, PROCESSES } from '../attack/phases.js';
+import { attackWitness, MOST_MEMORY, MOST_OPEN } from '../attack/witness-attack.js';
 import type { Soak } from './soak.js';
 
 /** Phases of an attack, the quiet ones at both ends included. */
@@ -17,19 +18,15 @@ const soak: Soak = {
       seconds: (minutes * 60) / PHASES,
       connections,
     });
-    const mib = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`;
     if (memory > MOST_MEMORY) throw new Error(`expected at most ${mib(MOST_MEMORY)}, found ${mib(memory)}`);
     if (open > MOST_OPEN) throw new Error(`expected at most ${MOST_OPEN} open files, found ${open}`);
     if (redirected > 0) throw new Error(`${redirected} requests followed a peer's redirect`);
     if (asked.includes(0)) throw new Error(`expected each bad peer to be asked, found ${asked.join(', ')}`);
     return {
       figures: [
-        `${connections} connections from 4 processes, ${mib(memory)} in memory at most (bound: ${mib(MOST_MEMORY)}), ${open} files and connections open`,
+        `${connections} connections from ${PROCESSES} processes, ${mib(memory)} in memory at most (bound: ${mib(MOST_MEMORY)}), ${open} files and connections open`,
         `peers that hang, send rubbish, redirect: asked ${asked.join(', ')} times, no redirect followed`,
-        ...phases.map(
-          ({ name, cosigned, again, median, worst }) =>
-            `${name}: ${cosigned} cosigned, median ${Math.round(median)} ms, worst ${Math.round(worst)} ms, asked again ${again} times`,
-        ),
+        ...phases.map((phase) => lineOf(phase, ['cosigned', 'asked'])),
       ],
     };
   },

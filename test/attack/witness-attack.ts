@@ -2,7 +2,7 @@
  * A witness under attack, over real processes: strangers who take all they can, while honest logs ask for
  * cosignatures. The witness is the shipped program, with the limits that it ships with.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,9 +18,9 @@ import {
   type Vkey,
 } from '../../tlog/index.js';
 import { addPeer } from '../../witness/index.js';
-import { startScript } from '../helpers/process.js';
 import { SigningLog } from '../helpers/signing-log.js';
 import { witnessFolder } from '../helpers/witness.js';
+import { type Attack, type Honest, type Outcome, attackWith } from './phases.js';
 import { peakMemory, startProgram } from './program.js';
 
 /**
@@ -35,35 +35,8 @@ export const MOST_OPEN: number = 4096 + 128;
 
 const NAME = 'witness.example/attacked';
 const LOGS = 3;
-/** Processes of strangers. */
-const PROCESSES = 4;
-
-/** One way to attack: what each of the processes does, and with how many connections. */
-interface Attack {
-  readonly name: string;
-  readonly kind: string;
-  /** Over all processes. */
-  readonly connections: number;
-  readonly bodies?: readonly Uint8Array[];
-}
-
-/** What one phase came to. */
-export interface Phase {
-  readonly name: string;
-  readonly cosigned: number;
-  /** Requests of honest logs that got no answer, or 503, and were asked again. */
-  readonly again: number;
-  /** Milliseconds, of those cosigned, the repetitions before them included. */
-  readonly median: number;
-  readonly worst: number;
-}
-
-export interface Result {
-  readonly phases: readonly Phase[];
-  /** Bytes: the largest that the witness ever had in memory. */
-  readonly memory: number;
-  /** Files and connections that it had open, at most, of the moments looked at. */
-  readonly open: number;
+/** What an attack on a witness comes to. */
+export interface WitnessOutcome extends Outcome {
   /** Requests that reached the private address to which a peer redirects. */
   readonly redirected: number;
   /** How often each bad peer was asked. */
@@ -74,7 +47,7 @@ export interface Result {
 export async function attackWitness(options: {
   readonly seconds: number;
   readonly connections: number;
-}): Promise<Result> {
+}): Promise<WitnessOutcome> {
   const scratch = mkdtempSync(join(tmpdir(), 'stele-attack-'));
   const logs = Array.from({ length: LOGS }, (_, i) => new SigningLog(`attack.example/${i}`));
   const folder = await witnessFolder({ name: NAME, logs: logs.map(({ vkey }) => vkey), mldsa: true });
@@ -88,33 +61,15 @@ export async function attackWitness(options: {
       newSigningKey(NAME, COSIGNATURE_ED25519, sha256(encodeUtf8(`${NAME} Ed25519`))).vkey,
       newSigningKey(NAME, COSIGNATURE_MLDSA44, sha256(encodeUtf8(`${NAME} ML-DSA-44`))).vkey,
     ];
-    let open = 0;
-    const look = (): void => {
-      open = Math.max(open, readdirSync(`/proc/${witness.pid ?? 0}/fd`).length);
-    };
     const honest = logs.map((log) => new HonestLog(log, url, vkeys));
-    const phases: Phase[] = [await during('nobody', honest, options.seconds)];
-    for (const attack of attacks(logs, options.connections)) {
-      const files = (attack.bodies ?? []).map((body, i) => {
-        const file = join(scratch, `${i}`);
-        writeFileSync(file, body);
-        return file;
-      });
-      const share = String(Math.ceil(attack.connections / PROCESSES));
-      const strangers = Array.from({ length: PROCESSES }, () =>
-        startScript('test/attack/stranger', [attack.kind, `${url}/add-checkpoint`, share, ...files]),
-      );
-      try {
-        await Promise.all(strangers.map(({ firstLine }) => firstLine));
-        look();
-        phases.push(await during(attack.name, honest, options.seconds));
-        look();
-      } finally {
-        for (const { process } of strangers) process.kill('SIGKILL');
-        await Promise.all(strangers.map(({ ended }) => ended));
-      }
-    }
-    phases.push(await during('nobody again', honest, options.seconds));
+    const { phases, open } = await attackWith(attacks(logs, options.connections), {
+      program: witness,
+      url: `${url}/add-checkpoint`,
+      honest,
+      seconds: options.seconds,
+      pauseMs: 20,
+      scratch,
+    });
     const memory = peakMemory(witness);
     return { phases, memory, open, redirected: peers.redirected(), asked: peers.asked() };
   } finally {
@@ -138,35 +93,32 @@ function attacks(logs: readonly SigningLog[], connections: number): Attack[] {
   const asked = (note: Uint8Array): Uint8Array => Buffer.concat([encodeUtf8('old 1\n\n'), note]);
   const evidence = encodeUtf8(`stele-log/evidence@v1\n${'x'.repeat(100_000)}\n`);
   return [
-    { name: 'connections that ask for nothing', kind: 'idle', connections },
-    { name: 'connections that ask and read nothing', kind: 'deaf', connections },
-    { name: 'headers that drip', kind: 'headers', connections: connections / 4 },
-    { name: 'bodies that drip', kind: 'drip', connections: connections / 4 },
-    { name: 'bodies announced as 10 GB', kind: 'announce', connections: 200 },
-    { name: 'bodies without an end', kind: 'endless', connections: 200 },
+    { name: 'connections that ask for nothing', kinds: [['idle', connections]] },
+    { name: 'connections that ask and read nothing', kinds: [['deaf', connections]] },
+    { name: 'headers that drip', kinds: [['headers', connections / 4]] },
+    { name: 'bodies that drip', kinds: [['drip', connections / 4]] },
+    { name: 'bodies announced as 10 GB', kinds: [['announce', 200]] },
+    { name: 'bodies without an end', kinds: [['endless', 200]] },
     {
       name: 'cosigned notes shown again',
-      kind: 'flood:/add-checkpoint',
-      connections: 100,
+      kinds: [['flood:/add-checkpoint', 100]],
       bodies: [asked(valid), asked(forged), asked(huge), asked(other)],
     },
     {
       name: 'gossip, true, forged and huge',
-      kind: 'flood:/gossip/checkpoint',
-      connections: 100,
+      kinds: [['flood:/gossip/checkpoint', 100]],
       bodies: [valid, forged, huge, other],
     },
     {
       name: 'evidence that is none',
-      kind: 'flood:/gossip/evidence',
-      connections: 100,
+      kinds: [['flood:/gossip/evidence', 100]],
       bodies: [evidence, valid],
     },
   ];
 }
 
 /** A log that does what a log does: grows, and asks until it is answered. */
-class HonestLog {
+class HonestLog implements Honest {
   readonly #log: SigningLog;
   readonly #client: WitnessClient;
   #size = 0;
@@ -177,7 +129,7 @@ class HonestLog {
   }
 
   /** One more entry, cosigned. How often it had to ask again, and how long it all took. */
-  async grow(signal: AbortSignal): Promise<{ again: number; ms: number } | undefined> {
+  async ask(signal: AbortSignal): Promise<{ again: number; ms: number } | undefined> {
     const oldSize = this.#size;
     const size = oldSize + 1;
     const proof = await this.#log.proof(oldSize, size);
@@ -194,30 +146,6 @@ class HonestLog {
     }
     return undefined;
   }
-}
-
-/** Lets all honest logs grow for a while. Each must be cosigned, however long that takes. */
-async function during(name: string, honest: readonly HonestLog[], seconds: number): Promise<Phase> {
-  const times: number[] = [];
-  let again = 0;
-  const end = performance.now() + seconds * 1000;
-  // What hangs for a minute is not served.
-  const patience = AbortSignal.timeout(60_000);
-  await Promise.all(
-    honest.map(async (log, i) => {
-      for (let count = 0; count === 0 || performance.now() < end; count++) {
-        const grown = await log.grow(patience);
-        if (!grown) throw new Error(`${name}: honest log ${i} was not cosigned within a minute`);
-        times.push(grown.ms);
-        again += grown.again;
-        await sleep(20);
-      }
-    }),
-  );
-  times.sort((a, b) => a - b);
-  const at = (part: number): number =>
-    times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
-  return { name, cosigned: times.length, again, median: at(0.5), worst: at(1) };
 }
 
 interface BadPeers {

@@ -147,6 +147,7 @@ export const KEYS: {
   anchor(ordinal: number): string;
   anchorAt(index: number): string;
   natural(type: string, participant: string, ...fields: (string | number)[]): string;
+  endedLogKey(id: string): string;
   votes(amends: string, terms: string): string;
   run(participant: string, run: string): string;
   finding(index: number, n: number): string;
@@ -160,6 +161,7 @@ export const KEYS: {
   anchor: (ordinal) => `anchor/${pad(ordinal)}`,
   anchorAt: (index) => `anchor-at/${pad(index)}`,
   natural: (type, participant, ...fields) => ['natural', type, participant, ...fields].join('/'),
+  endedLogKey: (id) => `ended-log-key/${id}`,
   votes: (amends, terms) => `votes/${amends}/${terms}`,
   run: (participant, run) => `run/${participant}/${run}`,
   finding: (index, n) => `finding/${pad(index)}/${pad(n)}`,

@@ -1,6 +1,7 @@
 // Admission of what makes the log itself: its charter, the amendments, the anchors, the freeze.
 // spec/attestations.md, rules 10 to 13.
 import {
+  COSIGNATURE_MLDSA44,
   TlogError,
   decodeHex,
   encodeBase64,
@@ -125,6 +126,14 @@ async function checkKeysFree(view: LedgerView, checked: CheckedTerms): Promise<v
         'make a new key',
       );
   }
+  for (const id of mlDsaKeys(checked)) {
+    if ((await view.get(KEYS.endedLogKey(id))) !== undefined)
+      throw new AttestationError(
+        'key_known',
+        `charter-amendment: expected log keys that are new or in force, found the ML-DSA-44 key ${id}, which has ended`,
+        'make a new key',
+      );
+  }
   for (const id of checked.officers.keys()) {
     const known = await view.get<ParticipantRecord>(KEYS.participant(id));
     if (known !== undefined && !known.officer)
@@ -134,6 +143,11 @@ async function checkKeysFree(view: LedgerView, checked: CheckedTerms): Promise<v
         'give the officer another identifier',
       );
   }
+}
+
+/** IDs of log keys that sign no entry, of which there is no `key/`: those that have ended are remembered apart. */
+function mlDsaKeys({ logKeys }: CheckedTerms): string[] {
+  return logKeys.filter(({ type }) => type === COSIGNATURE_MLDSA44).map(({ publicKey }) => keyId(publicKey));
 }
 
 async function replaceTerms(
@@ -150,6 +164,8 @@ async function replaceTerms(
     const record = await view.get<KeyRecord>(KEYS.key(id));
     if (record !== undefined && !checked.keys.has(id)) view.put(KEYS.key(id), { ...record, until: index });
   }
+  const stays = mlDsaKeys(checked);
+  for (const id of mlDsaKeys(old)) if (!stays.includes(id)) view.put(KEYS.endedLogKey(id), { until: index });
   for (const [id, { key, participant, uses }] of checked.keys) {
     const known = await view.get<KeyRecord>(KEYS.key(id));
     const record: KeyRecord = {

@@ -87,6 +87,12 @@ void test('usage errors end with 2, and say what was expected', async (t) => {
     assert.match(stderr, expected, args);
   }
   assert.equal(run('--help').status, 0);
+  // A log that takes anything has no entry that could say which key signs from when on.
+  assert.equal(run('init -f any --origin any.example --policy policy --admission none').status, 0);
+  for (const args of ['add-key -f any', 'retire-key 00000000 -f any']) {
+    const { status, stderr } = run(args);
+    assert.deepEqual([status, /--admission none.*\(no_charter\)/.test(stderr)], [2, true], stderr);
+  }
 });
 
 void test('a flag, then the environment, then ./stele.toml, then the user’s configuration', async (t) => {

@@ -54,8 +54,8 @@ export async function writePlan(folder: string, plan: RotationPlan): Promise<voi
   await replaceFile(join(folder, FILES.rotation), `${JSON.stringify(text, null, 2)}\n`);
 }
 
-/** Throws LogError "bad_log_keys". */
-async function readPlan(folder: string): Promise<RotationPlan | undefined> {
+/** The change that is under way, if there is one. Throws LogError "bad_log_keys". */
+export async function readPlan(folder: string): Promise<RotationPlan | undefined> {
   const path = join(folder, FILES.rotation);
   let text: string;
   try {
@@ -115,8 +115,11 @@ export async function settleRotation(folder: string, step: RotationHook = () => 
   return true;
 }
 
-/** A plan that was done and put back, out of a backup, would bring keys to life that have retired since. */
-function checkNewer(lives: KeyLives, planned: KeyLives): void {
+/**
+ * A plan that was done and put back, out of a backup, would bring keys to life that have retired since. Throws
+ * LogError "rotation_overtaken".
+ */
+export function checkNewer(lives: KeyLives, planned: KeyLives): void {
   const lost = lives.find(({ vkey, until }) => {
     const then = planned.find((life) => formatVkey(life.vkey) === formatVkey(vkey));
     return then === undefined || (until !== null && then.until !== until);

@@ -38,7 +38,7 @@ import type { Clock, Vkey } from '../tlog/index.js';
 import { charterEffects } from './admission-charter.js';
 import { Overlay } from './admission.js';
 import { LogError } from './errors.js';
-import { FILES } from './folder.js';
+import { FILES, readCharterFile } from './folder.js';
 import { activeLives, readKeyLives } from './log-keys.js';
 import type { KeyLife, KeyLives } from './log-keys.js';
 import { openStopped, settleRotation, writePlan } from './rotation-plan.js';
@@ -151,7 +151,7 @@ async function change(
   const storage = await openStopped(folder, lives);
   let resumed = false;
   try {
-    const { terms, digest } = await chartered(storage);
+    const { terms, digest } = await chartered(folder, storage);
     let plan: RotationPlan;
     if (sameKeys(terms, activeLives(lives))) {
       const next = await decide(terms, lives, storage);
@@ -175,13 +175,19 @@ async function change(
   return { resumed, lives: await readKeyLives(folder) };
 }
 
-async function chartered(storage: LogStorage): Promise<{ terms: Terms; digest: string }> {
+async function chartered(folder: string, storage: LogStorage): Promise<{ terms: Terms; digest: string }> {
   const found = await termsInForce(storage.ledger);
   if (found !== undefined) return found;
+  if ((await readCharterFile(folder)) === undefined)
+    throw new LogError(
+      'no_charter',
+      'expected a log with a charter, found one of --admission none, whose keys stay as init made them',
+      'nothing in such a log could say which key signs from when on: make another log, of another origin',
+    );
   throw new LogError(
     'no_charter',
     'expected a log with a charter, found none in its tree',
-    'the keys of a log change by charter-amendment: only a log with a charter that is published has it',
+    'the keys of a log change by charter-amendment: start the log, and let it publish its charter first',
   );
 }
 

@@ -352,9 +352,59 @@ test('an older log-keys.json, of before a key that has signed: no start, no chan
   await assert.rejects(addKey({ folder, clock: systemClock }), { code: 'state_damaged' });
   const report = await check({ folder, source: undefined, vkeys: [], origin: undefined, fetch });
   assert.deepEqual(
-    report.problems.map(({ file, expected }) => [file, expected]),
-    [['signed', 'lines by keys that log-keys.json lists']],
+    report.problems.map(({ file, expected }) => [file, expected.replace(/,.*/, '')]),
+    [
+      ['signed', 'lines by keys that log-keys.json lists'],
+      ['log-keys.json', 'the keys of the charter in force'],
+    ],
   );
+});
+
+test('keys listed as they were before the last change, and nothing signed since: fsck says so', async (t) => {
+  const { folder } = await plain(t);
+  const list = join(folder, 'log-keys.json');
+  const plan = join(folder, 'rotation.json');
+  const of = async (): Promise<string[][]> => {
+    const report = await check({ folder, source: undefined, vkeys: [], origin: undefined, fetch });
+    return [report.problems.map(({ file, found }) => `${file}: ${found}`), [...report.remarks]];
+  };
+  const cut = (name: string): void => {
+    if (name === 'rotate:planned') throw new Error('cut off');
+  };
+  await assert.rejects(addKey({ folder, clock: systemClock, step: cut }), /cut off/);
+  const [older, planned] = await Promise.all([readFile(list), readFile(plan)]);
+  const decided = 'rotation.json: a change of keys has been decided; the next start makes it';
+  assert.deepEqual(await of(), [[], [decided]]);
+  await addKey({ folder, clock: systemClock });
+  assert.deepEqual(await of(), [[], []]);
+  const newer = await readFile(list);
+  // The list alone is of before the change.
+  await writeFile(list, older);
+  assert.match(String((await of())[0]), /^log-keys\.json: [0-9a-f]{8}: is it an older copy\?/);
+  // As a change that was cut off behind its commit is: the next start ends it.
+  await writeFile(plan, planned);
+  assert.deepEqual((await of())[0], []);
+  await writeFile(list, newer);
+  await rm(plan);
+  // The next change, and what was left of the one before.
+  await published({ folder, operator: readKeyFile(join(folder, 'operator.key')) }, 'second-lab');
+  const [first] = await readKeyLives(folder);
+  await retireKey({ folder, clock: systemClock, keyId: idOf(first.vkey) });
+  const last = await readFile(list);
+  await writeFile(list, newer);
+  assert.match(
+    String((await of())[0]),
+    /^log-keys\.json: [0-9a-f]{8} and [0-9a-f]{8}: is it an older copy\?/,
+  );
+  await writeFile(plan, planned);
+  assert.match(
+    String((await of())[0]),
+    /^rotation\.json: [0-9a-f]{8} and [0-9a-f]{8}: is it an older copy\?/,
+  );
+  await writeFile(list, last);
+  assert.match(String((await of())[0]), /^rotation\.json: one from before its last change/);
+  await rm(plan);
+  assert.deepEqual((await of())[0], []);
 });
 
 test('a change of keys that was done, put back after the next one: no start, and the keys stay as they are', async (t) => {

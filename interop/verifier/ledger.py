@@ -55,6 +55,10 @@ def officers(terms):
     return found + [("registrar", m["participant"], m["name"], m["key"]) for m in terms["registrars"]["members"]]
 
 
+def ml_dsa_ids(terms):
+    return {digest(key.raw) for key in map(parse_vkey, terms["logKeys"]) if key.type == 6}
+
+
 def check_terms(terms):
     """ "Rules on terms"."""
     check(terms["admission"]["version"] == 1, "terms_version")
@@ -188,6 +192,8 @@ class Ledger:
             if key not in keys:
                 name = "key/" + digest(unhex(key))
                 self.writes[name] = {**self.get(name), "until": self.i}
+        for ended in ml_dsa_ids(old) - ml_dsa_ids(terms) if old else []:
+            self.writes["ended-log-key/" + ended] = {"until": self.i}
         for key, (participant, uses) in keys.items():
             name = "key/" + digest(unhex(key))
             before = self.get(name)
@@ -209,6 +215,7 @@ class Ledger:
             known = self.get("key/" + digest(unhex(key)))
             check(not known or known["until"] is None and known["participant"] == participant
                   and purposes(use) & set(known["uses"]), "key_known")
+        check(not any(self.get("ended-log-key/" + each) for each in ml_dsa_ids(terms)), "key_known")
         for _, participant, _, _ in officers(terms):
             known = self.get("participant/" + participant)
             check(not known or known["officer"], "participant_known")

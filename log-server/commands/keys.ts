@@ -35,7 +35,7 @@ export function addKeys(program: Command, replies: Replies): void {
   const adding = program
     .command('add-key')
     .description(
-      'give a stopped log another signing key: it is logged, and signs beside the others from the next head on',
+      'give a stopped log another signing key: it is logged, and signs beside the others from the next head on (not with --admission none)',
     )
     .addOption(setting('--ml-dsa', 'an ML-DSA-44 key; Ed25519 where nothing is said'));
   replying<KeyFlags>(common(adding), replies, async (flags) => {
@@ -46,7 +46,7 @@ export function addKeys(program: Command, replies: Replies): void {
   const retiring = program
     .command('retire-key')
     .description(
-      'take a signing key from a stopped log: that is logged, and the key signs no head from then on',
+      'take a signing key from a stopped log: that is logged, and the key signs no head from then on (not with --admission none)',
     )
     .argument('<key id>', 'eight hex digits, as add-key prints them');
   replying<KeyFlags>(common(retiring), replies, async (flags, [keyId = '']) => {

@@ -6,6 +6,7 @@ import { LogError } from '../errors.js';
 import { readCharterFile } from '../folder.js';
 import { keysOf, readKeyLives, signHead, storageOf } from '../log-keys.js';
 import type { KeyLives } from '../log-keys.js';
+import { fsckKeys } from './fsck-keys.js';
 import { checkSource } from './fsck-source.js';
 import { fsckFolder } from './fsck.js';
 import type { FsckReport } from './report.js';
@@ -37,7 +38,11 @@ export async function check(options: CheckOptions): Promise<FsckReport> {
       'name one',
     );
   }
-  return fsckFolder(await layoutOf(folder, await readKeyLives(folder)));
+  const lives = await readKeyLives(folder);
+  return fsckFolder({
+    ...(await layoutOf(folder, lives)),
+    keysOf: (ledger) => fsckKeys(folder, lives, ledger),
+  });
 }
 
 /** What `stele-log recover` is told. */

@@ -2,13 +2,15 @@ import { KEYS, encodeLedgerLine, ledgerDigest } from '../../attestation/index.js
 import { decodeHex, encodeHex, equalBytes } from '../../tlog/index.js';
 import { reason } from '../storage/error.js';
 import type { LevelTreeState } from '../storage/level-state.js';
-import type { EffectsOf, StateCounts } from '../storage/types.js';
+import type { EffectsOf, KeyedReader, StateCounts } from '../storage/types.js';
 import type { Problem } from './tree-check.js';
 
 /** Identities and ledger as the entries make them, computed anew from the first entry on. */
 export interface Effects {
   /** Entries replayed so far. */
   readonly size: number;
+  /** As the entries replayed so far make it. */
+  readonly store: KeyedReader;
   /** The first thing that admission would not have let in; nothing is replayed behind it. */
   readonly refused: string | undefined;
   add(first: number, entries: readonly Uint8Array[]): Promise<void>;
@@ -33,6 +35,7 @@ export function replayEffects(effects: EffectsOf, treeRoot: (size: number) => Pr
   let refused: string | undefined;
   const store = { get: (key: string): Promise<Uint8Array | undefined> => Promise.resolve(ledger.get(key)) };
   return {
+    store,
     get size() {
       return size;
     },

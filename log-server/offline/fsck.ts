@@ -11,6 +11,7 @@ import {
 import { acquireKeyLock } from '../lock.js';
 import { OverlaySource, checkPartials, earlierRoots } from './fsck-files.js';
 import { type Effects, replayEffects } from './effects.js';
+import type { KeysFound, LedgerAt } from './fsck-keys.js';
 import { reason } from '../storage/error.js';
 import { FolderDisk } from '../storage/disk.js';
 import { FolderSource } from '../storage/folder-source.js';
@@ -33,6 +34,8 @@ export type { FsckReport } from './report.js';
 export interface FsckOptions extends Omit<LogStorageOptions, 'step'> {
   /** Without it identities and ledger are only checked against their sums. */
   readonly effects?: EffectsOf;
+  /** Holds the list of the log's keys against the ledger that the entries yield. */
+  readonly keysOf?: (ledger: LedgerAt) => Promise<KeysFound>;
   /** Where a copy of the state may be put for a while. The system's temporary folder unless given. */
   readonly scratch?: string;
 }
@@ -114,6 +117,9 @@ export async function fsckFolder(options: FsckOptions): Promise<FsckReport> {
       } else {
         ledger = await effects.line();
         if (state) replayed = await effects.compare(state, counts, report);
+        const keys = await options.keysOf?.(effects);
+        if (keys?.problem) report(keys.problem);
+        if (keys?.remark !== undefined) remarks.push(keys.remark);
       }
       const { entries, bundles, tiles } = walk;
       return {

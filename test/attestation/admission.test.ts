@@ -26,7 +26,14 @@ import {
   termsInForce,
 } from '../../attestation/index.js';
 import type { Envelope, KeyStatement, Terms, UnsignedStatement } from '../../attestation/index.js';
-import { encodeHex, encodeUtf8, publicKeyFromSeed } from '../../tlog/index.js';
+import {
+  COSIGNATURE_MLDSA44,
+  encodeHex,
+  encodeUtf8,
+  formatVkey,
+  newSigningKey,
+  publicKeyFromSeed,
+} from '../../tlog/index.js';
 import {
   ORIGIN,
   SPECIFICATION,
@@ -591,6 +598,38 @@ test('amendments take effect with the k-th registrar, at that entry', async () =
     ['amendment-stale'],
   );
   assert.deepEqual(ledger.refused, []);
+});
+
+test('an ML-DSA-44 key of the log that has ended is not taken up again', async () => {
+  const world = await withLab();
+  const withKeys = (anchorInterval: number, ...labels: string[]): Terms => {
+    const logKeys = labels.map((label) => {
+      const { vkey } = newSigningKey(ORIGIN, COSIGNATURE_MLDSA44, seed(label));
+      return formatVkey(vkey);
+    });
+    const policy = [...logKeys.map((vkey) => `log ${vkey}\n`), policyText()].join('');
+    return worldTerms({ anchorInterval, logKeys: [...worldTerms().logKeys, ...logKeys], policy });
+  };
+  let current = worldTerms();
+  const amend = async (registrar: string, terms: Terms): Promise<[UnsignedStatement, string]> => [
+    buildCharterAmendment({ ...(await world.common(registrar)), amends: termsDigest(current), terms }),
+    registrar,
+  ];
+  const [one, both, two, again] = [
+    withKeys(600, 'pq-1'),
+    withKeys(600, 'pq-1', 'pq-2'),
+    withKeys(600, 'pq-2'),
+    withKeys(60, 'pq-1', 'pq-2'),
+  ];
+  for (const next of [one, both, two]) {
+    for (const registrar of ['registrar-a', 'registrar-b'])
+      await world.logSigned(...(await amend(registrar, next)));
+    current = next;
+  }
+  assert.equal((await termsInForce(world.store))?.digest, termsDigest(two));
+  assert.equal(await ask(world, ...(await amend('registrar-a', again))), 'key_known');
+  assert.equal(await ask(world, ...(await amend('registrar-a', withKeys(60, 'pq-2', 'pq-3')))), 'admitted');
+  assert.deepEqual((await replay(world.leaves)).refused, []);
 });
 
 test('one registrar who signs one amendment twice is one registrar', async () => {

@@ -107,6 +107,13 @@ export const attestationMutants: readonly Mutant[] = [
     ...admission('amendments take effect'),
   },
   {
+    desc: 'that an ML-DSA-44 key of the log that has ended stays so',
+    file: 'attestation/rules-log.ts',
+    find: 'if ((await view.get(KEYS.endedLogKey(id))) !== undefined)',
+    replace: "if (id === '')",
+    ...admission('an ML-DSA-44 key of the log'),
+  },
+  {
     desc: 'what may follow a freeze',
     file: 'attestation/admit.ts',
     find: 'if (head.frozenAt !== null && ',

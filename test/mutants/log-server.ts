@@ -465,6 +465,20 @@ export const logServerMutants: readonly Mutant[] = [
     name: 'an older log-keys.json',
   },
   {
+    desc: 'a list of keys of before the last change, after which nothing was signed, found out by fsck',
+    file: 'log-server/offline/fsck-keys.ts',
+    find: 'if (planned === undefined && same(listed, inForce)) return {};',
+    replace: 'if (planned === undefined) return {};',
+    ...rotation('keys listed as they were'),
+  },
+  {
+    desc: 'a change of keys of before the last one found out by fsck',
+    file: 'log-server/offline/fsck-keys.ts',
+    find: 'checkNewer(lives, plan.keys);',
+    replace: '',
+    ...rotation('keys listed as they were'),
+  },
+  {
     desc: 'one rate for all keys of a participant',
     file: 'log-server/admission-charter.ts',
     find: 'if (signer?.until !== null) return envelope.keyid;',

@@ -184,6 +184,8 @@ export class ReferenceLedger {
         const kept = new Set(keysOf(terms).map(({ id: each }) => each));
         for (const { id: each } of keysOf(old))
           if (!kept.has(each)) this.#put(`key/${each}`, { ...this.#get(`key/${each}`), until: this.size });
+        for (const each of mlDsaIds(old))
+          if (!mlDsaIds(terms).includes(each)) this.#put(`ended-log-key/${each}`, { until: this.size });
         this.#putOfficers(terms);
         return;
       }
@@ -414,17 +416,24 @@ export class ReferenceLedger {
   }
 }
 
+/** Raw log keys of a type. */
+function logKeysOf(terms: Terms, type: number): Buffer[] {
+  const keys = terms.logKeys.map((vkey) => Buffer.from(vkey.split('+').slice(2).join('+'), 'base64'));
+  return keys.filter(([first]) => first === type).map((bytes) => bytes.subarray(1));
+}
+
+const mlDsaIds = (terms: Terms): string[] => logKeysOf(terms, 6).map((key) => sha256(key));
+
 /** Keys of officers and of the server, each once, with their uses in the order of the specification. */
 function keysOf(terms: Terms): { id: string; key: string; participant: string; uses: string[] }[] {
   const all: { key: string; participant: string; use: string }[] = [
     { key: terms.operator.key, participant: terms.operator.participant, use: 'operator' },
     { key: terms.anchorKey, participant: terms.operator.participant, use: 'anchor' },
-    ...terms.logKeys.flatMap((vkey) => {
-      const bytes = Buffer.from(vkey.split('+').slice(2).join('+'), 'base64');
-      return bytes[0] === 1
-        ? [{ key: bytes.subarray(1).toString('hex'), participant: terms.operator.participant, use: 'log' }]
-        : [];
-    }),
+    ...logKeysOf(terms, 1).map((key) => ({
+      key: key.toString('hex'),
+      participant: terms.operator.participant,
+      use: 'log',
+    })),
     ...terms.registrars.members.map(({ key, participant }) => ({ key, participant, use: 'registrar' })),
   ];
   return [...new Set(all.map(({ key }) => key))].map((key) => {

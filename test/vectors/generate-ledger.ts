@@ -2,7 +2,7 @@
 import { referenceEnvelope, referenceLeaf, referenceSigned, sha256 } from '../reference/attestation.js';
 import type { ReferenceEnvelope } from '../reference/attestation.js';
 import { referenceCanonical } from '../reference/json.js';
-import { referenceCosignatureLine, referenceNoteLine } from '../reference/notes.js';
+import { referenceCosignatureLine, referenceNoteLine, referenceVkey } from '../reference/notes.js';
 import {
   ExampleLog,
   ORIGIN,
@@ -430,6 +430,26 @@ export function ledger(): Vector[] {
   good(
     'one that is a second statement too: the same finding and no other',
     log.amendment('registrar-a', next, termsDigest(terms())),
+  );
+  // Terms that were in force may be again, but not with a log key that has ended since.
+  const third = referenceVkey({ name: ORIGIN, type: 6, seed: seedOf('log ML-DSA-44, the second') });
+  const three = terms({
+    ...next,
+    logKeys: [...(next['logKeys'] as string[]), third],
+    policy: pairs.replace('\nwitness', `\nlog ${third}\nwitness`),
+  });
+  for (const [from, to] of [
+    [next, three],
+    [three, next],
+  ] as const) {
+    const what = to === three ? 'a second ML-DSA-44 key for the log' : 'which is named no more';
+    good(`${what}: one registrar`, log.amendment('registrar-a', to, termsDigest(from)));
+    good(`${what}: another`, log.amendment('registrar-c', to, termsDigest(from)));
+  }
+  bad(
+    'key_known',
+    'and is named again',
+    log.amendment('registrar-b', { ...three, anchorInterval: 600 }, termsDigest(next)),
   );
   log.now += 600;
   const four = (): number[] => [log.now, log.now, log.now, log.now];

@@ -510,4 +510,12 @@ export const logServerMutants: readonly Mutant[] = [
     test: 'test/openapi.test.ts',
     name: 'what is none is 400',
   },
+  {
+    desc: 'rows of the query index that are not empty, of which a million cost 200 MB until the server ends',
+    file: 'log-server/search/query-index.ts',
+    find: 'const NOTHING = Uint8Array.of(0);',
+    replace: 'const NOTHING = new Uint8Array();',
+    test: 'log-server/search/query-index.test.ts',
+    name: 'no value of the index is empty',
+  },
 ];

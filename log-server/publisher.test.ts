@@ -22,6 +22,34 @@ void test("witnesses get the log's own lines only, the right old size and a proo
   await s.close();
 });
 
+void test('a publication waits for no write of what its witnesses cosigned; the next write has the newest of all', async () => {
+  const writes: ReadonlyMap<string, number>[] = [];
+  let end = (): void => undefined;
+  const written = new Promise<void>((resolve) => (end = resolve));
+  const s = await startScene({
+    prepare: (_, storage) => {
+      storage.putWitnessSizes = (sizes) => {
+        writes.push(sizes);
+        return written;
+      };
+    },
+  });
+  try {
+    await ready(s);
+    await until(() => writes.length === 1);
+    for (const i of [5, 6]) {
+      await s.log.submit(entry(i));
+      await until(() => cosignersOf(s.policy, publishedOf(s).note).length === 4);
+    }
+    assert.equal(writes.length, 1, 'one at a time');
+  } finally {
+    end();
+  }
+  await until(() => writes.length === 2);
+  assert.deepEqual([...(writes[1]?.values() ?? [])], [7, 7, 7, 7]);
+  await s.close();
+});
+
 void test('one head is in collection at a time, and the next covers all that came meanwhile', async () => {
   const s = await startScene();
   await ready(s);

@@ -7,6 +7,7 @@ import { Bell } from '../signal.js';
 import type { LogStorage } from '../storage/types.js';
 import { judge } from './verdict.js';
 import type { Verdict } from './verdict.js';
+import type { WitnessSizes } from './witness-sizes.js';
 
 /** What a link to one witness is made of. */
 export interface WitnessLinkOptions {
@@ -16,11 +17,12 @@ export interface WitnessLinkOptions {
   /** Ignore, once, what is remembered of it: the operator has added it anew. */
   readonly forget: boolean;
   readonly storage: LogStorage;
+  readonly sizes: WitnessSizes;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The head signed last; undefined before the first. */
   readonly newest: () => Collection | undefined;
-  /** Told of every verdict, after what the witness cosigned has been remembered. */
+  /** Told of every verdict. */
   readonly onVerdict: (link: WitnessLink, verdict: Verdict, collection: Collection) => void;
   readonly signal: AbortSignal;
 }
@@ -43,6 +45,8 @@ export class WitnessLink {
   readonly #bell = new Bell();
   #done: Collection | undefined;
   #met = false;
+  /** What it cosigned last, of this process's questions. */
+  #cosigned: number | undefined;
   #setAside: string | undefined;
 
   constructor(options: WitnessLinkOptions) {
@@ -86,7 +90,7 @@ export class WitnessLink {
         kind: 'silent',
         why: String(error),
       }));
-      await this.#remember(verdict, collection);
+      this.#remember(verdict, collection);
       onVerdict(this, verdict, collection);
       if (verdict.kind === 'in-step') {
         this.#done = collection;
@@ -103,7 +107,8 @@ export class WitnessLink {
   async #ask(collection: Collection): Promise<Verdict> {
     const { client, storage, clock, newest, signal } = this.#o;
     const { size, note } = collection.head;
-    const remembered = this.#o.forget && !this.#met ? undefined : await storage.witnessSize(this.#key());
+    const remembered =
+      this.#cosigned ?? (this.#o.forget ? undefined : await storage.witnessSize(this.#key()));
     let oldSize = this.#met ? Math.min(remembered ?? 0, size) : size;
     for (let question = 0; question < MAX_QUESTIONS; question++) {
       const proof =
@@ -131,17 +136,12 @@ export class WitnessLink {
     return { kind: 'silent', why: 'it names another size each time it is asked' };
   }
 
-  async #remember(verdict: Verdict, collection: Collection): Promise<void> {
-    const { storage, logger, name } = this.#o;
+  #remember(verdict: Verdict, collection: Collection): void {
     switch (verdict.kind) {
       case 'in-step':
         this.#met = true;
-        try {
-          await storage.putWitnessSizes(new Map([[this.#key(), collection.head.size]]));
-        } catch (error) {
-          // It remembers less than it could: the next start asks with one question more.
-          logger.log('warn', 'witness size not stored', { witness: name, error: String(error) });
-        }
+        this.#cosigned = collection.head.size;
+        this.#o.sizes.put(this.#key(), collection.head.size);
         return;
       case 'behind_witness':
         this.#setAside = `it has cosigned ${verdict.size} entries, more than this log has signed`;

@@ -12,6 +12,7 @@ import type { Deferred } from '../signal.js';
 import type { LogStorage } from '../storage/types.js';
 import type { Contradiction, Verdict } from './verdict.js';
 import { WitnessLink } from './witness-link.js';
+import { WitnessSizes } from './witness-sizes.js';
 
 /** What the set of witnesses is made of. */
 export interface WitnessesOptions {
@@ -49,6 +50,7 @@ export type GateState =
 /** All witnesses of a log: one link each, the gate at start, and what happens when they contradict. */
 export class Witnesses {
   readonly #o: WitnessesOptions;
+  readonly #sizes: WitnessSizes;
   readonly #links: WitnessLink[];
   readonly #standing = new Map<string, Standing>();
   readonly #contradicting = new Set<string>();
@@ -57,6 +59,7 @@ export class Witnesses {
 
   constructor(options: WitnessesOptions) {
     this.#o = options;
+    this.#sizes = new WitnessSizes(options.storage, options.logger);
     this.#links = this.#makeLinks();
     this.#gate = { state: 'waiting', awaited: options.policy.witnesses.map((witness) => witness.name) };
   }
@@ -86,6 +89,7 @@ export class Witnesses {
   async run(): Promise<void> {
     this.#decide();
     await Promise.all(this.#links.map((link) => link.run()));
+    await this.#sizes.settled();
   }
 
   #policies(): Policy[] {
@@ -119,6 +123,7 @@ export class Witnesses {
         forget: [...names].some((name) => addAnew.has(name)),
         client: new WitnessClient({ url, vkeys: [...vkeys.values()], fetch, timer: clock, timeoutMs }),
         storage,
+        sizes: this.#sizes,
         clock,
         logger,
         newest,

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Connections, inTurn } from '../../system/index.js';
+import { Door } from './door.js';
 
 /** Bounds of the HTTP server. */
 export interface HttpLimits {
@@ -42,16 +43,20 @@ export async function listen(
     maxHeaderSize: 16 * 1024,
   };
   const connections = new Connections(limits.connections);
+  const door = new Door(app);
   const server = createServer(
     options,
     inTurn((request, response) => {
       connections.asked(request, response);
-      app(request, response);
+      door.enter(request, response);
     }),
   );
   // What ends a connection that sends nothing and takes nothing: an answer that nobody reads.
   server.timeout = limits.stallTimeoutMs;
-  server.on('connection', (socket) => connections.open(socket));
+  server.on('connection', (socket) => {
+    door.opened();
+    connections.open(socket);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port, backlog: 4096 }, () => {

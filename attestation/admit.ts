@@ -5,7 +5,7 @@
 // The rules are numbered in spec/attestations.md "Admission"; the comments below give the numbers.
 import { decodeHex, encodeHex, leafHash as hashLeaf, quote } from '../tlog/index.js';
 import type { AdmissionContext, Candidate, PreparedEntry } from './candidate.js';
-import { entryId, formatEnvelope, parseEnvelope, verifyEnvelopeSignature } from './envelope.js';
+import { entryId, formatEnvelope, parseAnyEnvelope, parseLeaf, verifyEnvelopeSignature } from './envelope.js';
 import type { Envelope } from './envelope.js';
 import { usesThatSign } from './entitlement.js';
 import { AttestationError } from './errors.js';
@@ -34,8 +34,9 @@ export type Admission =
  * "entry_too_large", "not_canonical", "bad_statement", "keyid_mismatch". Rules 1 and 2.
  */
 export function prepareEntry(from: Uint8Array | Envelope): PreparedEntry {
-  const envelope = from instanceof Uint8Array ? parseEnvelope(from) : from;
-  const leaf = formatEnvelope(envelope);
+  const spelled = from instanceof Uint8Array ? parseLeaf(from) : undefined;
+  const envelope = spelled ?? (from instanceof Uint8Array ? parseAnyEnvelope(from) : from);
+  const leaf = spelled !== undefined && from instanceof Uint8Array ? from : formatEnvelope(envelope);
   const statement = parseAnyStatement(envelope.payload);
   // Nothing signs keyid. Were it free, whoever carries an envelope could choose among leaves.
   if (envelope.keyid !== statement.predicate.signer)

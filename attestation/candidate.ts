@@ -18,7 +18,7 @@ export interface AdmissionContext {
 /** An envelope with all that is derived from it once: parse beforehand, in parallel, admit one by one. */
 export interface PreparedEntry {
   readonly envelope: Envelope;
-  /** The leaf: canonical bytes. */
+  /** The leaf: canonical bytes; those that were read, where they were so spelled. */
   readonly leaf: Uint8Array;
   /** RFC 6962 leaf hash. */
   readonly leafHash: Uint8Array;

@@ -10,7 +10,9 @@ import {
   formatEnvelope,
   keyId,
   pae,
+  parseAnyEnvelope,
   parseEnvelope,
+  parseLeaf,
   signEnvelope,
   verifyEnvelopeSignature,
 } from './envelope.js';
@@ -145,4 +147,46 @@ test('property: the leaf of any payload reads back', () => {
       },
     ),
   );
+});
+
+test('property: a leaf is read where its values lie, or as JSON, with one answer; so with small faults', () => {
+  const leaf = formatEnvelope(envelope);
+  assert.deepEqual(parseLeaf(leaf), parseAnyEnvelope(leaf));
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 1, maxLength: 40 }),
+      fc.nat(),
+      fc.nat({ max: 4 }),
+      fc.oneof(
+        fc.uint8Array({ maxLength: 4 }),
+        fc.constantFrom('=', 'A', '-', '"', ' ', ',', '{', '}', 'a', 'G', '\\/').map(bytes),
+      ),
+      (payload, at, gone, put) => {
+        const made = formatEnvelope({ ...envelope, payload });
+        assert.deepEqual(parseLeaf(made), parseAnyEnvelope(made));
+        const from = at % (made.length + 1);
+        const bent = new Uint8Array([...made.subarray(0, from), ...put, ...made.subarray(from + gone)]);
+        const found = parseLeaf(bent);
+        if (found === undefined) return;
+        assert.deepEqual(found, parseAnyEnvelope(bent));
+        // And only what is its own canonical form.
+        assert.deepEqual(formatEnvelope(found), bent);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test('a leaf that is bent at any byte is read in no other way than as JSON', () => {
+  const leaf = formatEnvelope(envelope);
+  for (let i = 0; i < leaf.length; i++) {
+    for (const other of ['"', '=', 'A', 'g', 'Z'].map((each) => each.charCodeAt(0))) {
+      const bent = leaf.slice();
+      bent[i] = other;
+      const found = parseLeaf(bent);
+      const slow = code(() => parseAnyEnvelope(bent));
+      if (found !== undefined) assert.deepEqual(formatEnvelope(found), bent, `byte ${i}`);
+      assert.equal(found !== undefined, slow === 'accepted', `byte ${i}: ${slow}`);
+    }
+  }
 });

@@ -10,6 +10,7 @@
 import {
   concatBytes,
   decodeBase64,
+  decodeBase64Bytes,
   encodeBase64,
   encodeHex,
   encodeUtf8,
@@ -48,8 +49,8 @@ export function keyId(publicKey: Uint8Array): string {
 
 /** What is signed. DSSE protocol.md: "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body. */
 export function pae(payloadType: string, payload: Uint8Array): Uint8Array {
-  const type = encodeUtf8(payloadType);
-  return concatBytes(encodeUtf8(`DSSEv1 ${type.length} `), type, encodeUtf8(` ${payload.length} `), payload);
+  const { length } = payloadType === PAYLOAD_TYPE ? PAYLOAD_TYPE : encodeUtf8(payloadType);
+  return concatBytes(encodeUtf8(`DSSEv1 ${length} ${payloadType} ${payload.length} `), payload);
 }
 
 /** Signs a statement: canonical JSON, PAE, Ed25519. `seed` is 32 bytes. Throws AttestationError. */
@@ -97,6 +98,11 @@ export function formatEnvelope(envelope: Envelope): Uint8Array {
  * Throws AttestationError "bad_json", "bad_envelope", "entry_too_large".
  */
 export function parseEnvelope(bytes: Uint8Array): Envelope {
+  return parseLeaf(bytes) ?? parseAnyEnvelope(bytes);
+}
+
+/** As parseEnvelope, by way of JSON, whatever the spelling. */
+export function parseAnyEnvelope(bytes: Uint8Array): Envelope {
   if (bytes.length > MAX_ENVELOPE_BYTES) {
     throw new AttestationError(
       'entry_too_large',
@@ -105,6 +111,60 @@ export function parseEnvelope(bytes: Uint8Array): Envelope {
     );
   }
   return envelopeFromJson(parseJson(bytes));
+}
+
+// What stands between the four values of a leaf, which is so spelled that all but the payload has one length.
+const [BEFORE_PAYLOAD, BEFORE_KEYID, BEFORE_SIG, AFTER_SIG] = [
+  '{"payload":"',
+  `","payloadType":"${PAYLOAD_TYPE}","signatures":[{"keyid":"`,
+  '","sig":"',
+  '"}]}',
+].map((text) => encodeUtf8(text)) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+const KEYID_LENGTH = 64;
+const SIG_LENGTH = 88;
+
+/**
+ * The envelope whose leaf this is: read where it must lie, not as JSON, and therefore only what formatEnvelope
+ * writes. Undefined for all else: it may be another spelling, or nothing. Of what a log serves and most of what it is
+ * sent, a tenth of parseAnyEnvelope's time.
+ */
+export function parseLeaf(bytes: Uint8Array): Envelope | undefined {
+  const { length } = bytes;
+  if (length > MAX_ENTRY_BYTES) return undefined;
+  const sigEnd = length - AFTER_SIG.length;
+  const sigStart = sigEnd - SIG_LENGTH;
+  const keyidEnd = sigStart - BEFORE_SIG.length;
+  const keyidStart = keyidEnd - KEYID_LENGTH;
+  const payloadEnd = keyidStart - BEFORE_KEYID.length;
+  if (
+    payloadEnd <= BEFORE_PAYLOAD.length ||
+    !hasAt(bytes, BEFORE_PAYLOAD, 0) ||
+    !hasAt(bytes, BEFORE_KEYID, payloadEnd) ||
+    !hasAt(bytes, BEFORE_SIG, keyidEnd) ||
+    !hasAt(bytes, AFTER_SIG, sigEnd)
+  )
+    return undefined;
+  const keyid = lowerHex(bytes, keyidStart, keyidEnd);
+  const payload = decodeBase64Bytes(bytes.subarray(BEFORE_PAYLOAD.length, payloadEnd));
+  const signature = decodeBase64Bytes(bytes.subarray(sigStart, sigEnd));
+  if (keyid === undefined || payload === undefined || signature?.length !== 64) return undefined;
+  return { payload, payloadType: PAYLOAD_TYPE, keyid, signature };
+}
+
+function hasAt(bytes: Uint8Array, part: Uint8Array, at: number): boolean {
+  for (let i = 0; i < part.length; i++) if (bytes[at + i] !== part[i]) return false;
+  return true;
+}
+
+/** The text, if it is lower-case hexadecimal digits. */
+function lowerHex(bytes: Uint8Array, from: number, to: number): string | undefined {
+  let text = '';
+  for (let i = from; i < to; i++) {
+    const code = bytes[i] ?? 0;
+    if (!((code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66))) return undefined;
+    text += String.fromCharCode(code);
+  }
+  return text;
 }
 
 /** As parseEnvelope, from parsed JSON. */

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import canonicalize from 'canonicalize';
 import fc from 'fast-check';
-import { MAX_DEPTH, canonicalJson, parseCanonicalJson, parseJson } from './json.js';
+import {
+  MAX_DEPTH,
+  canonicalJson,
+  parseCanonicalJson,
+  parseJson,
+  readAtOnce,
+  readCanonical,
+} from './json.js';
 import { AttestationError } from './errors.js';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -214,6 +221,86 @@ test('property: what is written reads back the same, and only in that spelling',
       );
     }),
     { numRuns: 500 },
+  );
+});
+
+/** What readAtOnce answers is what readCanonical answers, which has the last word on all else. */
+function agreeOn(input: string): void {
+  const found = readAtOnce(input);
+  if (found === undefined) return;
+  let slow: unknown;
+  assert.equal(
+    code(() => (slow = readCanonical(input))),
+    'accepted',
+    input,
+  );
+  assert.deepEqual(found, slow, input);
+}
+
+test('what is read at once is what is read character by character, or nothing', () => {
+  const none = [
+    '{"a":1,"a":1}',
+    '{"b":1,"a":1}',
+    '{"2":1,"10":1}',
+    '{"a":0.5}',
+    '[1e3]',
+    '[-0]',
+    '[1.0]',
+    '[9007199254740992]',
+    '[9007199254740993]',
+    '{"a": 1}',
+    '["\\n"]',
+    '["\\ud800"]',
+    '"\\u0061"',
+    '{"a":1',
+    '',
+    '['.repeat(MAX_DEPTH + 1) + ']'.repeat(MAX_DEPTH + 1),
+  ];
+  for (const input of none) assert.equal(readAtOnce(input), undefined, input);
+  const nested = '['.repeat(MAX_DEPTH) + ']'.repeat(MAX_DEPTH);
+  const some = [
+    '{}',
+    '[]',
+    '1',
+    '"\u20ac\ud83d\ude00"',
+    '{"":1,"a":[true,{"b":-1}]}',
+    nested,
+    '{"10":1,"a":2}',
+  ];
+  for (const input of some) {
+    assert.notEqual(readAtOnce(input), undefined, input);
+    agreeOn(input);
+  }
+});
+
+test('property: read at once or character by character, texts with small faults too', () => {
+  const piece = fc.constantFrom(
+    '',
+    ' ',
+    ',',
+    '0',
+    '.5',
+    'e1',
+    '-',
+    '"',
+    '\\',
+    '[',
+    '}',
+    '"a":1,',
+    '\\u0061',
+    '9007199254740993',
+  );
+  fc.assert(
+    fc.property(json, fc.nat(), fc.nat({ max: 4 }), piece, (value, at, gone, put) => {
+      const plain = JSON.stringify(value);
+      const sorted = text(canonicalJson(value));
+      for (const each of [plain, sorted]) {
+        agreeOn(each);
+        const from = at % (each.length + 1);
+        agreeOn(each.slice(0, from) + put + each.slice(from + gone));
+      }
+    }),
+    { numRuns: 1000 },
   );
 });
 

@@ -243,6 +243,8 @@ export async function ledgerDigest(store: KeyedStore): Promise<LedgerDigest> {
   return { size: value.size, digest: decodeHex(value.digest) };
 }
 
+const [NULL, EMPTY, END] = [encodeUtf8('null'), encodeUtf8('{}'), encodeUtf8('}')];
+
 /**
  * The digest after one more entry: SHA-256(old digest || leaf hash || SHA-256(changes)), where changes is
  * the canonical JSON of the object {key: new value or null}. Incremental, and it pins the whole
@@ -250,11 +252,16 @@ export async function ledgerDigest(store: KeyedStore): Promise<LedgerDigest> {
  */
 export function nextDigest(old: LedgerDigest, leafHash: Uint8Array, changes: Changes): LedgerDigest {
   // Values are canonical already and RFC 8785 sorts keys by UTF-16 code units, as sort() does.
-  const members = [...changes]
-    .filter(([key]) => key !== KEYS.digest)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${JSON.stringify(key)}:${value === null ? 'null' : decodeUtf8(value)}`);
-  const changed = sha256(encodeUtf8(`{${members.join(',')}}`));
+  const parts: Uint8Array[] = [];
+  for (const key of [...changes.keys()].sort()) {
+    if (key === KEYS.digest) continue;
+    parts.push(
+      encodeUtf8(`${parts.length === 0 ? '{' : ','}${JSON.stringify(key)}:`),
+      changes.get(key) ?? NULL,
+    );
+  }
+  parts.push(parts.length === 0 ? EMPTY : END);
+  const changed = sha256(concatBytes(...parts));
   return { size: old.size + 1, digest: sha256(concatBytes(old.digest, leafHash, changed)) };
 }
 
@@ -265,7 +272,7 @@ export function encodeLedgerLine({ size, digest }: LedgerDigest): string {
 
 /** The digest's value in the store. */
 export function digestValue({ size, digest }: LedgerDigest): Uint8Array {
-  return canonicalJson({ size, digest: encodeHex(digest) });
+  return encodeUtf8(`{"digest":"${encodeHex(digest)}","size":${size}}`);
 }
 
 /** The terms in force, or undefined for an empty ledger. What a server compares its configuration with. */

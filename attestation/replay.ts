@@ -72,7 +72,7 @@ export class Replay {
       return { index, code: error.code, message: error.message };
     }
     // The log holds the canonical form: another spelling of the same envelope is another leaf.
-    if (!equalBytes(prepared.leaf, leaf))
+    if (prepared.leaf !== leaf && !equalBytes(prepared.leaf, leaf))
       return {
         index,
         code: 'not_canonical',

@@ -15,7 +15,8 @@ export interface Problem {
   readonly found: string;
 }
 
-type Check = (value: Json, path: string) => Problem | undefined;
+/** `path` is undefined while it only matters whether there is a problem: most values have none, and paths cost more than checks. */
+type Check = (value: Json, path: string | undefined) => Problem | undefined;
 type Schema = Readonly<Record<string, unknown>>;
 type JsonObject = Readonly<Record<string, Json>>;
 
@@ -28,13 +29,17 @@ export function hasSchema(name: string): boolean {
 
 /** The first problem of a value under the schema of that name, or undefined. Requires hasSchema(name). */
 export function checkSchema(name: string, value: Json): Problem | undefined {
-  return reference(`${name}.json`)(value, '');
+  return twice(reference(`${name}.json`), value);
 }
 
 /** A check by a schema that stands alone, in the keywords that this file knows. Throws RangeError at others. */
 export function compileSchema(schema: Schema): (value: Json) => Problem | undefined {
   const check = compile(schema, '');
-  return (value) => check(value, '');
+  return (value) => twice(check, value);
+}
+
+function twice(check: Check, value: Json): Problem | undefined {
+  return check(value, undefined) && check(value, '');
 }
 
 function reference(ref: string): Check {
@@ -100,8 +105,10 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
     if (test === undefined) throw new RangeError(`unknown type ${String(type)}`);
     return (value, path) => (test(value) ? undefined : problem(path, String(type), value));
   },
-  const: (wanted) => (value, path) =>
-    value === wanted ? undefined : problem(path, JSON.stringify(wanted), value),
+  const: (wanted) => {
+    const says = JSON.stringify(wanted);
+    return (value, path) => (value === wanted ? undefined : problem(path, says, value));
+  },
   enum: (list) => {
     const allowed = new Set<Json>(list as string[]);
     const says = `one of ${(list as string[]).join(', ')}`;
@@ -146,7 +153,7 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
     return (value, path) => {
       if (!Array.isArray(value)) return undefined;
       for (const [i, element] of (value as Json[]).entries()) {
-        const found = check(element, `${path}/${i}`);
+        const found = check(element, below(path, i));
         if (found !== undefined) return found;
       }
       return undefined;
@@ -162,10 +169,10 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
       for (const key of Object.keys(value)) {
         const check = checks.get(key);
         if (check === undefined) {
-          if (closed) return problem(`${path}/${pointerStep(key)}`, 'no such field', value[key] ?? null);
+          if (closed) return problem(below(path, key), 'no such field', value[key] ?? null);
           continue;
         }
-        const found = check(value[key] ?? null, `${path}/${key}`);
+        const found = check(value[key] ?? null, below(path, key));
         if (found !== undefined) return found;
       }
       return undefined;
@@ -181,7 +188,7 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
     return (value, path) => {
       if (!isObject(value)) return undefined;
       for (const key of Object.keys(value)) {
-        const found = check(value[key] ?? null, `${path}/${pointerStep(key)}`);
+        const found = check(value[key] ?? null, below(path, key));
         if (found !== undefined) return found;
       }
       return undefined;
@@ -211,8 +218,7 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
     return (value, path) => {
       if (!isObject(value)) return undefined;
       for (const name of names)
-        if (!Object.hasOwn(value, name))
-          return { path: `${path}/${name}`, expected: `a field ${name}`, found: 'none' };
+        if (!Object.hasOwn(value, name)) return problem(below(path, name), `a field ${name}`, undefined);
       return undefined;
     };
   },
@@ -236,13 +242,18 @@ function compileAll(list: unknown, file: string, mode: 'all' | 'any'): Check {
   };
 }
 
-function pointerStep(key: string): string {
-  return key.replaceAll('~', '~0').replaceAll('/', '~1');
+function below(path: string | undefined, key: string | number): string | undefined {
+  if (path === undefined) return undefined;
+  return `${path}/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-function problem(path: string, expected: string, value: Json): Problem {
+const SOME: Problem = { path: '', expected: '', found: '' };
+
+function problem(path: string | undefined, expected: string, value: Json | undefined): Problem {
+  if (path === undefined) return SOME;
   let found: string;
-  if (typeof value === 'string') found = quote(value);
+  if (value === undefined) found = 'none';
+  else if (typeof value === 'string') found = quote(value);
   else if (Array.isArray(value)) found = `an array of ${value.length}`;
   else if (isObject(value)) found = 'an object';
   else found = JSON.stringify(value);

@@ -108,7 +108,7 @@ export function checkStatement(statement: AnyStatement | KnownStatement): KnownS
     );
   checkAgainst(name, statement as unknown as Json);
   const known = statement as KnownStatement;
-  checkCommitted(known.predicate as unknown as Json, '/predicate');
+  checkCommitted(known.predicate as unknown as Json);
   checkRoles(known);
   checkSubject(known);
   return known;
@@ -137,21 +137,31 @@ function checkAgainst(schema: string, value: Json): void {
 }
 
 /** A field is stated or committed to, not both: which of the two would count? */
-function checkCommitted(value: Json, path: string): void {
-  if (typeof value !== 'object' || value === null) return;
+function checkCommitted(predicate: Json): void {
+  const twice = statedTwice(predicate);
+  if (twice === undefined) return;
+  throw new AttestationError(
+    'stated_and_committed',
+    `statement: expected ${quote(twice.field)} either in clear or in committed at /predicate${twice.path}, found both`,
+    'leave out one of them',
+  );
+}
+
+function statedTwice(value: Json): { field: string; path: string } | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
   if (!Array.isArray(value)) {
     const object = value as Record<string, Json>;
     const committed = Object.hasOwn(object, 'committed') ? object['committed'] : undefined;
     if (typeof committed === 'object' && committed !== null)
       for (const field of Object.keys(committed))
-        if (Object.hasOwn(object, field))
-          throw new AttestationError(
-            'stated_and_committed',
-            `statement: expected ${quote(field)} either in clear or in committed at ${path}, found both`,
-            'leave out one of them',
-          );
+        if (Object.hasOwn(object, field)) return { field, path: '' };
   }
-  for (const [key, child] of Object.entries(value)) checkCommitted(child as Json, `${path}/${key}`);
+  const children = value as Readonly<Record<string, Json>>;
+  for (const key of Object.keys(children)) {
+    const found = statedTwice(children[key] ?? null);
+    if (found !== undefined) return { field: found.field, path: `/${key}${found.path}` };
+  }
+  return undefined;
 }
 
 /** What a statement's subjects must be: in-toto wants a digest for each. spec/attestations.md "Subjects". */

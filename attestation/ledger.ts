@@ -184,6 +184,32 @@ export class MemoryStore implements KeyedStore {
   }
 }
 
+/** Values decoded last, by key, with the very bytes they were decoded from. */
+const lastDecoded = new Map<string, { readonly bytes: Uint8Array; readonly value: unknown }>();
+const DECODED_LIMIT = 2048;
+
+/**
+ * A store that keeps a value in memory gives the same array each time, and then what it says is known: every entry asks for
+ * its signer's key, the head and an anchor. Another array, of another ledger or a later one, is decoded anew.
+ */
+function decoded(key: string, bytes: Uint8Array): unknown {
+  const known = lastDecoded.get(key);
+  if (known?.bytes === bytes) return known.value;
+  const value = frozen(JSON.parse(decodeUtf8(bytes)));
+  const [oldest] = lastDecoded.keys();
+  if (known === undefined && lastDecoded.size >= DECODED_LIMIT && oldest !== undefined)
+    lastDecoded.delete(oldest);
+  lastDecoded.set(key, { bytes, value });
+  return value;
+}
+
+/** One value for all who ask: none of them may change it. */
+function frozen(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  Object.values(value).forEach(frozen);
+  return Object.freeze(value);
+}
+
 /** The store with one entry's changes over it. Values are what canonicalJson writes. */
 export class LedgerView {
   readonly changes: Changes = new Map();
@@ -198,8 +224,10 @@ export class LedgerView {
 
   async get<Value>(key: string): Promise<Value | undefined> {
     const changed = this.changes.get(key);
-    const bytes = changed === undefined ? await this.#store.get(key) : changed;
-    return bytes === null || bytes === undefined ? undefined : (JSON.parse(decodeUtf8(bytes)) as Value);
+    if (changed === null) return undefined;
+    if (changed !== undefined) return JSON.parse(decodeUtf8(changed)) as Value;
+    const bytes = await this.#store.get(key);
+    return bytes === undefined ? undefined : (decoded(key, bytes) as Value);
   }
 
   put(key: string, value: object): void {
@@ -235,10 +263,14 @@ export interface LedgerDigest {
   readonly digest: Uint8Array;
 }
 
+/** Written last, which is what is read next: the same bytes say the same. */
+let lastDigest: { readonly bytes: Uint8Array; readonly digest: LedgerDigest } | undefined;
+
 /** Reads the digest; of an empty ledger it is 32 zero bytes at size 0. */
 export async function ledgerDigest(store: KeyedStore): Promise<LedgerDigest> {
   const bytes = await store.get(KEYS.digest);
   if (bytes === undefined) return { size: 0, digest: new Uint8Array(32) };
+  if (bytes === lastDigest?.bytes) return lastDigest.digest;
   const value = JSON.parse(decodeUtf8(bytes)) as { size: number; digest: string };
   return { size: value.size, digest: decodeHex(value.digest) };
 }
@@ -272,7 +304,9 @@ export function encodeLedgerLine({ size, digest }: LedgerDigest): string {
 
 /** The digest's value in the store. */
 export function digestValue({ size, digest }: LedgerDigest): Uint8Array {
-  return encodeUtf8(`{"digest":"${encodeHex(digest)}","size":${size}}`);
+  const bytes = encodeUtf8(`{"digest":"${encodeHex(digest)}","size":${size}}`);
+  lastDigest = { bytes, digest: { size, digest } };
+  return bytes;
 }
 
 /** The terms in force, or undefined for an empty ledger. What a server compares its configuration with. */

@@ -22,6 +22,10 @@ import {
 } from './records.js';
 import { checkChange, repeatedId } from './rules.js';
 import type { Head, KeyedReader, StateChange, StateCounts, TreeState } from './types.js';
+import { ValueCache } from './value-cache.js';
+
+/** Values of the ledger that are kept: a thousand participants' keys and some anchors. */
+const VALUES_KEPT = 2048;
 
 /**
  * TreeState on LevelDB, which gives atomicity but not integrity: see records.ts for the checksums,
@@ -30,6 +34,7 @@ import type { Head, KeyedReader, StateChange, StateCounts, TreeState } from './t
 export class LevelTreeState implements TreeState {
   readonly #db: Database;
   readonly #release: () => Promise<void>;
+  readonly #values = new ValueCache(VALUES_KEPT);
   #head: StoredHead;
   #writing = false;
   #failed: StorageError | undefined;
@@ -116,7 +121,7 @@ export class LevelTreeState implements TreeState {
     return idTally.equals(this.#head.ids) && ledgerTally.equals(this.#head.ledger);
   }
 
-  readonly ledger: KeyedReader = { get: (key) => this.#read(ledgerKey(key)) };
+  readonly ledger: KeyedReader = { get: (key) => this.#readLedger(key) };
 
   async commit(change: StateChange): Promise<void> {
     this.#check();
@@ -172,6 +177,7 @@ export class LevelTreeState implements TreeState {
       };
       puts.push(seal(HEAD_KEY, formatHead(next)));
       await this.#land(puts, deleted);
+      this.#values.forget(change.ledger.keys());
       this.#head = next;
     });
   }
@@ -245,6 +251,19 @@ export class LevelTreeState implements TreeState {
 
   #check(): void {
     if (this.#failed) throw this.#failed;
+  }
+
+  async #readLedger(key: string): Promise<Uint8Array | undefined> {
+    const kept = this.#values.get(key);
+    if (kept !== undefined) {
+      this.#check();
+      return kept;
+    }
+    const before = this.#head;
+    const value = await this.#read(ledgerKey(key));
+    // What was read before a commit landed may be of the ledger before it.
+    if (value !== undefined && before === this.#head) this.#values.keep(key, value);
+    return this.#values.get(key) ?? value;
   }
 
   async #read(key: Uint8Array): Promise<Uint8Array | undefined> {

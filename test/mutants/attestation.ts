@@ -68,6 +68,22 @@ export const attestationMutants: readonly Mutant[] = [
     name: 'bent at any byte',
   },
   {
+    desc: 'that a decoded value is of these very bytes',
+    file: 'attestation/ledger.ts',
+    find: 'if (known?.bytes === bytes) return known.value;',
+    replace: 'if (known !== undefined) return known.value;',
+    test: 'attestation/ledger.test.ts',
+    name: 'what one ledger said',
+  },
+  {
+    desc: 'that a digest is of these very bytes',
+    file: 'attestation/ledger.ts',
+    find: 'if (bytes === lastDigest?.bytes) return',
+    replace: 'if (lastDigest !== undefined) return',
+    test: 'attestation/ledger.test.ts',
+    name: 'the digest of a ledger',
+  },
+  {
     desc: 'the limit of an entry',
     file: 'attestation/envelope.ts',
     find: 'if (leaf.length > MAX_ENTRY_BYTES) {',

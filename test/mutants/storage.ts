@@ -91,6 +91,21 @@ export const storageMutants: readonly Mutant[] = [
     ...drivers('refuses an identity'),
   },
   {
+    desc: 'that a value which is kept ends with the commit that changes it',
+    file: 'log-server/storage/level-state.ts',
+    find: 'this.#values.forget(change.ledger.keys());',
+    replace: '',
+    ...drivers('however often it was asked before'),
+  },
+  {
+    desc: 'the bound of values that are kept',
+    file: 'log-server/storage/value-cache.ts',
+    find: 'this.#values.size >= this.#limit && ',
+    replace: 'this.#limit < 0 && ',
+    test: 'log-server/storage/value-cache.test.ts',
+    name: 'at most so many values',
+  },
+  {
     desc: 'the checksum of a value',
     file: 'log-server/storage/records.ts',
     find: 'if (!equalBytes(digest.subarray(0, CHECKSUM_SIZE), value.subarray(payload.length))) {',

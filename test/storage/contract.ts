@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { encodeUtf8, sha256 } from '../../tlog/index.js';
+import { decodeUtf8, encodeUtf8, sha256 } from '../../tlog/index.js';
 import type { StateChange, TileStore, TreeState } from '../../log-server/storage/index.js';
 import { codeOf, entriesFrom, entryAt } from './kit.js';
 
@@ -51,6 +51,32 @@ export function treeStateContract(name: string, make: () => Promise<StateDriver>
   };
 
   describe(`TreeState contract: ${name}`, () => {
+    it('answers for a ledger key what was committed last, however often it was asked before', async () => {
+      await withState(async (state, reopen) => {
+        const said = async (key: string, of = state): Promise<string | undefined> => {
+          const found = await Promise.all(Array.from({ length: 3 }, () => of.ledger.get(key)));
+          const texts = new Set(found.map((each) => each && decodeUtf8(each)));
+          assert.equal(texts.size, 1, key);
+          return [...texts][0];
+        };
+        const put = (...pairs: [string, string | null][]): Map<string, Uint8Array | null> =>
+          new Map(pairs.map(([key, value]) => [key, value === null ? null : encodeUtf8(value)]));
+        assert.equal(await said('a'), undefined);
+        await state.commit(change(0, 1, { ledger: put(['a', '1'], ['b', '1'], ['c', '1']) }));
+        assert.deepEqual([await said('a'), await said('b'), await said('c')], ['1', '1', '1']);
+        // Asked while the commit is under way, whichever of the two it says.
+        const committing = state.commit(change(1, 1, { ledger: put(['a', '2'], ['b', null]) }));
+        await Promise.all(['a', 'b', 'c'].map((key) => state.ledger.get(key)));
+        await committing;
+        assert.deepEqual([await said('a'), await said('b'), await said('c')], ['2', undefined, '1']);
+        const again = await reopen();
+        assert.deepEqual(
+          [await said('a', again), await said('b', again), await said('c', again)],
+          ['2', undefined, '1'],
+        );
+      });
+    });
+
     it('begins empty and keeps what is committed over a reopening', () =>
       withState(async (state, reopen) => {
         assert.equal(state.head.size, 0);

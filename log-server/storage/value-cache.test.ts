@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ValueCache } from './value-cache.js';
+
+test('property: at most so many values, each the one that was written last, or none', () => {
+  const op = fc.record({
+    does: fc.constantFrom('read', 'write', 'remove'),
+    key: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
+    value: fc.uint8Array({ maxLength: 3 }),
+  });
+  fc.assert(
+    fc.property(fc.array(op, { maxLength: 40 }), (ops) => {
+      const cache = new ValueCache(3);
+      const store = new Map<string, Uint8Array>();
+      for (const { does, key, value } of ops) {
+        if (does === 'read') {
+          const kept = cache.get(key);
+          const stored = store.get(key);
+          if (kept !== undefined) assert.deepEqual(kept, stored);
+          else if (stored !== undefined) cache.keep(key, stored);
+        } else {
+          if (does === 'write') store.set(key, value);
+          else store.delete(key);
+          cache.forget([key]);
+        }
+        assert.ok(cache.size <= 3);
+      }
+    }),
+  );
+});
+
+test('a large value is not kept, and one that is kept is a copy', () => {
+  const cache = new ValueCache(2);
+  cache.keep('large', new Uint8Array(5000));
+  assert.equal(cache.get('large'), undefined);
+  const given = Uint8Array.of(1, 2);
+  cache.keep('small', given);
+  given[0] = 9;
+  assert.deepEqual(cache.get('small'), Uint8Array.of(1, 2));
+  assert.equal(cache.get('small'), cache.get('small'));
+});

@@ -1,0 +1,41 @@
+/** Values above this many bytes are not kept. */
+const LARGEST = 4096;
+
+/**
+ * Values read last, by key: what admission looks at for every entry (a participant's key, the last anchor, the head)
+ * is read, checked and decoded once for many. At most `limit` of them; who writes a key must say so, and then the
+ * next reader asks the store. What is not there is not remembered.
+ */
+export class ValueCache {
+  readonly #values = new Map<string, Uint8Array>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** How many are kept. */
+  get size(): number {
+    return this.#values.size;
+  }
+
+  /** The same array for as long as it is kept; nobody writes into it. */
+  get(key: string): Uint8Array | undefined {
+    return this.#values.get(key);
+  }
+
+  /** Keeps what was read just now. */
+  keep(key: string, value: Uint8Array): void {
+    if (value.length > LARGEST) return;
+    const [oldest] = this.#values.keys();
+    if (this.#values.size >= this.#limit && oldest !== undefined && !this.#values.has(key))
+      this.#values.delete(oldest);
+    // Bytes of its own: what a database gives may be a view of something larger.
+    this.#values.set(key, value.slice());
+  }
+
+  /** These are written now. */
+  forget(keys: Iterable<string>): void {
+    for (const key of keys) this.#values.delete(key);
+  }
+}

@@ -103,7 +103,7 @@ export const storageMutants: readonly Mutant[] = [
     find: 'this.#values.size >= this.#limit && ',
     replace: 'this.#limit < 0 && ',
     test: 'log-server/storage/value-cache.test.ts',
-    name: 'at most so many values',
+    name: 'where one more is too many',
   },
   {
     desc: 'the checksum of a value',

@@ -2,7 +2,6 @@
 // it rests on, and one that cannot be made says what is missing.
 import {
   AttestationError,
-  anchorTimes,
   checkStatement,
   knownType,
   parseAnyStatement,
@@ -19,7 +18,7 @@ import {
   encodeHex,
   evaluatePolicy,
   formatKeyId,
-  openCheckpoint,
+  openNote,
   parseTlogProof,
   policyFaults,
   SteleError,
@@ -326,14 +325,19 @@ function checkTime(
   });
 }
 
+/**
+ * The witnesses alone make the time, as in spec/bundle.md: an anchor may be of before a change of the log's keys, of which
+ * the reader knows the new one only. Throws TlogError as openNote does.
+ */
 function anchorTime(envelope: Envelope, policy: Policy, faults: number): number | undefined {
   const statement = parseAnyStatement(envelope.payload);
   if (knownType(statement.predicateType) !== 'anchor') return undefined;
   const { checkpoint } = statement.predicate as unknown as { checkpoint: string };
-  const note = new TextEncoder().encode(checkpoint);
-  openCheckpoint(
-    note,
-    policy.logs.map(({ vkey }) => vkey),
-  );
-  return anchorTimes(policy, note, faults)?.lower;
+  const known = [...policy.logs, ...policy.witnesses].map(({ vkey }) => vkey);
+  const { verified } = openNote(new TextEncoder().encode(checkpoint), known);
+  const times = verified.flatMap(({ vkey, timestamp }) => {
+    const witness = policy.witnesses.find((each) => each.vkey === vkey);
+    return witness && timestamp !== undefined ? [[witness.operator, timestamp] as const] : [];
+  });
+  return timesFromTimestamps(times, faults)?.lower;
 }

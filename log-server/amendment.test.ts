@@ -14,7 +14,16 @@ import {
 } from '../attestation/index.js';
 import type { Anchor } from '../attestation/index.js';
 import { readKeyFile } from '../system/index.js';
-import { encodeUtf8, evaluatePolicy, parsePolicy, parseVkey } from '../tlog/index.js';
+import {
+  NOTE_ED25519,
+  encodeHex,
+  encodeUtf8,
+  evaluatePolicy,
+  formatSigningKey,
+  newSigningKey,
+  parsePolicy,
+  parseVkey,
+} from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
 import type { RunningLog } from './index.js';
 import { ORIGIN } from './testing/fixture.js';
@@ -88,5 +97,25 @@ void test('an amendment of the policy: published, then the log stops until it is
   const { checkpoint } = (parseStatement(entry.payload).statement as Anchor).predicate;
   const found = evaluatePolicy(parsePolicy(encodeUtf8(amended)), encodeUtf8(checkpoint));
   assert.deepEqual([found.met, found.checkpoint.size], [true, 3]);
+
+  // Of the anchor key: it stops too, or every anchor would be refused from then on.
+  const current = await termsInForce(again.storage.ledger);
+  assert.ok(current);
+  const anchorKey = newSigningKey('anchor', NOTE_ED25519, new Uint8Array(32).fill(7));
+  const consent = buildCharterAmendment({
+    participant: 'operator',
+    issuedAt: 2,
+    recentAnchor: { index: anchor.index, leafHash: anchor.leafHash },
+    amends: current.digest,
+    terms: { ...current.terms, anchorKey: encodeHex(anchorKey.vkey.publicKey) },
+  });
+  await again.submit(formatEnvelope(sign(consent, operator.secret)));
+  await untilInTime(clock, () => again.readiness().state === 'stopped');
+  assert.match(again.readiness().message, /anchor key/);
   await again.close();
+  await assert.rejects(start(), { code: 'wrong_anchor_key' });
+  await writeFile(join(folder, 'anchor.key'), `${formatSigningKey(anchorKey)}\n`);
+  const last = await start();
+  await untilInTime(clock, () => last.readiness().ready);
+  await last.close();
 });

@@ -12,8 +12,9 @@ export interface CharterCompanionOptions {
   readonly storage: LogStorage;
   /** Leaf bytes of the charter, entry 0. */
   readonly charter: Uint8Array;
-  /** 32-byte seed of the charter's anchor key. */
+  /** 32-byte seed of the charter's anchor key, and that key as the terms name it. */
   readonly anchorSeed: Uint8Array;
+  readonly anchorKey: string;
   /** The policy the server runs under. */
   readonly policy: Uint8Array;
   readonly clock: Clock;
@@ -33,8 +34,8 @@ export class CharterCompanion implements Companion {
   #state: Companion['state'] = 'starting';
   /** On the monotonic clock, milliseconds. */
   #due = Number.NEGATIVE_INFINITY;
-  /** A size of the tree that has the amendment by which the policy is no longer the one we run under. */
-  #newPolicyAt: number | undefined;
+  /** A size of the tree that has the amendment by which policy or anchor key is no longer the one we run under. */
+  #newTermsAt: number | undefined;
 
   constructor(options: CharterCompanionOptions) {
     this.#o = options;
@@ -80,13 +81,14 @@ export class CharterCompanion implements Companion {
       this.#state = 'frozen';
       return published.size <= last.index ? this.#wait().then(() => true) : false;
     }
-    if (!equalBytes(encodeUtf8(inForce.terms.policy), policy)) {
-      this.#newPolicyAt ??= storage.size;
+    const other = !equalBytes(encodeUtf8(inForce.terms.policy), policy)
+      ? 'witness policy: put the one'
+      : inForce.terms.anchorKey !== this.#o.anchorKey && 'anchor key: put the file of the one';
+    if (other !== false) {
+      this.#newTermsAt ??= storage.size;
       // Whoever sent the amendment is answered first.
-      if (published.size < this.#newPolicyAt) return this.#wait().then(() => true);
-      log.stop(
-        'an amendment has changed the witness policy: put the one in force into the folder and start again',
-      );
+      if (published.size < this.#newTermsAt) return this.#wait().then(() => true);
+      log.stop(`an amendment has changed the ${other} in force into the folder and start again`);
       return false;
     }
     const final = frozenAt !== null && published.size > frozenAt;

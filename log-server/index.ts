@@ -128,8 +128,8 @@ async function openCharter(settings: LogSettings, storage: LogStorage, keys: Log
   if (encodeHex(anchorKey.vkey.publicKey) !== terms.anchorKey) {
     throw new LogError(
       'wrong_anchor_key',
-      "anchor.key is not the charter's anchor key",
-      'restore it from its backup',
+      'anchor.key is not the anchor key of the charter in force',
+      `restore it from its backup; after an amendment of the anchor key, put the new key's file to ${join(folder, FILES.anchorKey)}`,
     );
   }
   checkListed(keys, terms.logKeys);
@@ -143,6 +143,7 @@ async function openCharter(settings: LogSettings, storage: LogStorage, keys: Log
       storage,
       charter,
       anchorSeed: anchorKey.secret,
+      anchorKey: terms.anchorKey,
       policy: configured,
       clock,
       logger,

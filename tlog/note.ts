@@ -142,7 +142,7 @@ export function verifyNote(note: Note, vkeys: readonly Vkey[]): OpenedNote {
     throw new TlogError(
       'no_known_signature',
       `note: expected a signature by one of ${vkeys.length} known keys, found ${unknown} by others only`,
-      'check that the policy or key given belongs to this log',
+      'check that the policy or key given belongs to this log; if it did, the log may have changed its keys: its operator names the new one',
     );
   }
   return { text: note.text, verified: [...latest.values()], unknown };

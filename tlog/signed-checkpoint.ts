@@ -46,7 +46,7 @@ export function openCheckpoint(
     throw new TlogError(
       'unknown_log',
       `checkpoint of ${quote(checkpoint.origin)}: expected a signature by a key known for that origin, found none`,
-      'check that the policy or key given belongs to this log',
+      'check that the policy or key given belongs to this log; if it did, the log may have changed its keys: its operator names the new one',
     );
   }
   const cosignatures = verified.flatMap((signature) =>

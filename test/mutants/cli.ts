@@ -25,6 +25,15 @@ export const cliMutants: readonly Mutant[] = [
     ...typed('nothing is signed twice'),
   },
   {
+    desc: 'an anchor of before a change of keys tells its time to who knows the new key alone',
+    file: 'cli/verification.ts',
+    find: 'const { verified } = openNote(new TextEncoder().encode(checkpoint), known);',
+    replace:
+      'const { verified } = openNote(new TextEncoder().encode(checkpoint), known.slice(0, policy.logs.length));',
+    test: 'test/runbook.test.ts',
+    name: 'the runbooks for keys',
+  },
+  {
     desc: 'the last seen checkpoint is remembered between commands',
     file: 'cli/log.ts',
     find: 'lastSeen: lastSeenStore(context),',

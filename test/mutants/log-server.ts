@@ -510,6 +510,14 @@ export const logServerMutants: readonly Mutant[] = [
     ...rotation('keys listed as they were'),
   },
   {
+    desc: 'a log that stops when its anchor key is amended',
+    file: 'log-server/charter-companion.ts',
+    find: 'inForce.terms.anchorKey !== this.#o.anchorKey &&',
+    replace: 'inForce.digest === this.#o.anchorKey &&',
+    test: 'log-server/amendment.test.ts',
+    name: 'an amendment of the policy',
+  },
+  {
     desc: 'one rate for all keys of a participant',
     file: 'log-server/admission-charter.ts',
     find: 'if (signer?.until !== null) return envelope.keyid;',

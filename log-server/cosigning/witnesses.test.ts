@@ -33,37 +33,42 @@ void test('one liar is set aside and stops nothing; the second stops signing', a
   await s.close();
 });
 
-void test('one witness that shows a conflicting note under our key stops signing at once', async () => {
-  const forged = signNote(
-    formatCheckpoint({ origin: ORIGIN, size: 1000, rootHash: new Uint8Array(32), extensions: [] }),
-    [LOG_KEY],
-  );
-  const s = await startScene({
-    prepare: () => undefined,
+for (const [what, answer] of [
+  ['contradicts', () => conflict(1000)],
+  ['does not trust the key any more', () => new Response('', { status: 403 })],
+] as const) {
+  void test(`one witness that ${what} and shows a conflicting note under our key stops signing at once`, async () => {
+    const forged = signNote(
+      formatCheckpoint({ origin: ORIGIN, size: 1000, rootHash: new Uint8Array(32), extensions: [] }),
+      [LOG_KEY],
+    );
+    const s = await startScene({
+      prepare: () => undefined,
+    });
+    await s.close();
+    const witnesses = s.witnesses;
+    const network = networkOf(witnesses, (url) =>
+      Promise.resolve(
+        url.endsWith('/checkpoint')
+          ? new Response(forged as Uint8Array<ArrayBuffer>)
+          : new Response('', { status: 404 }),
+      ),
+    );
+    const t = await startFixture({
+      storage: s.storage,
+      clock: s.clock,
+      opened: { policy: s.policy },
+      settings: { fetch: network, limits: { publishIntervalMs: 0 } },
+    });
+    await until(() => t.log.readiness().ready);
+    witnesses[0].script = answer;
+    t.log.submit(entry(5)).catch(() => undefined);
+    await until(() => t.log.readiness().state === 'stopped');
+    assert.match(t.log.readiness().message, /shows a conflicting note/);
+    assert.ok(t.logger.alarms().includes('a conflicting note under our key'));
+    await t.close();
   });
-  await s.close();
-  const witnesses = s.witnesses;
-  const network = networkOf(witnesses, (url) =>
-    Promise.resolve(
-      url.endsWith('/checkpoint')
-        ? new Response(forged as Uint8Array<ArrayBuffer>)
-        : new Response('', { status: 404 }),
-    ),
-  );
-  const t = await startFixture({
-    storage: s.storage,
-    clock: s.clock,
-    opened: { policy: s.policy },
-    settings: { fetch: network, limits: { publishIntervalMs: 0 } },
-  });
-  await until(() => t.log.readiness().ready);
-  witnesses[0].script = () => conflict(1000);
-  t.log.submit(entry(5)).catch(() => undefined);
-  await until(() => t.log.readiness().state === 'stopped');
-  assert.match(t.log.readiness().message, /shows a conflicting note/);
-  assert.ok(t.logger.alarms().includes('a conflicting note under our key'));
-  await t.close();
-});
+}
 
 void test('a liar that shows what this log has signed meanwhile proves nothing and stops nothing', async () => {
   const s = await startScene();

@@ -156,6 +156,10 @@ export class Witnesses {
         logger.log('alarm', 'witness went back', { witness: link.name, size: verdict.size });
         return;
       case 'silent':
+        // One that has convicted our key says no more than this; what it holds may be why.
+        if (verdict.untrusted === true && this.#gate.state === 'open') this.#lookForProof(link);
+        this.#decide();
+        return;
       case 'superseded':
       case 'ask-from':
         this.#decide();
@@ -218,8 +222,12 @@ export class Witnesses {
       );
       return;
     }
-    this.#lookForProof(link).catch((error: unknown) => {
-      logger.log('warn', 'what the contradicting witness holds could not be read', {
+    this.#lookForProof(link);
+  }
+
+  #lookForProof(link: WitnessLink): void {
+    this.#readProof(link).catch((error: unknown) => {
+      this.#o.logger.log('warn', 'what the contradicting witness holds could not be read', {
         witness: link.name,
         error: String(error),
       });
@@ -227,7 +235,7 @@ export class Witnesses {
   }
 
   /** One conflicting note under our own key is proof, whoever shows it: then f does not matter. */
-  async #lookForProof(link: WitnessLink): Promise<void> {
+  async #readProof(link: WitnessLink): Promise<void> {
     const { fetch, clock, timeoutMs, storage, logKeys, newest, onStop, logger } = this.#o;
     const found = await showsConflict({
       url: link.url,

@@ -25,6 +25,9 @@ const ORIGIN = 'log.example/crash';
 const PATIENCE_MS = 60_000;
 const SUBMITTERS = 8;
 
+/** How many of the log's two keys each witness knows. */
+export const KEYS_KNOWN: readonly number[] = [2, 2, 1, 1];
+
 /** A step to die at. */
 export interface Kill {
   readonly step: LogStep;

@@ -219,7 +219,10 @@ describe('stele record', { concurrency: 4 }, () => {
     for (const step of [10, 20]) writeCheckpoint(folder, step);
     writeEnd(folder, 20);
     const final = join(lab.folder, 'records', 'away.final.dsse.json');
-    while (!existsSync(final)) await sleep(50);
+    for (let looks = 0; !existsSync(final); looks++) {
+      assert.ok(looks < 3600, `expected ${final}: ${child.stderr()}`);
+      await sleep(50);
+    }
     assert.deepEqual(inShort(await logged(world.log.url, world.policy, 'away')), []);
     child.process.kill('SIGKILL');
     await child.ended;

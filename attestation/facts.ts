@@ -31,6 +31,11 @@ export function factsOf(entry: Uint8Array): EntryFacts | undefined {
     if (error instanceof SteleError) return undefined;
     throw error;
   }
+  return factsOfStatement(statement, id);
+}
+
+/** As factsOf, of what has been read already; `id` is the hex SHA-256 of the payload. */
+export function factsOfStatement(statement: AnyStatement, id: string): EntryFacts {
   const predicate = statement.predicate as unknown as Readonly<Record<string, unknown>>;
   const { about, run } = predicate;
   const participants = new Set([statement.predicate.participant]);

@@ -69,7 +69,7 @@ export type {
 } from './ledger.js';
 export { anchorTimes, isAnchor, timeBounds, timesFromTimestamps } from './time.js';
 export type { AnchorTimes, Bound, NoBound, TimeBounds } from './time.js';
-export { factsFit, factsOf, shortType } from './facts.js';
+export { factsFit, factsOf, factsOfStatement, shortType } from './facts.js';
 export type { EntryFacts, FactsWanted } from './facts.js';
 export { Replay, replay } from './replay.js';
 export type { Ledger, Refused } from './replay.js';

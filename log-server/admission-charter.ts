@@ -55,6 +55,7 @@ export class CharterAdmission implements Admission<PreparedEnvelope> {
       entry: parsed.leaf,
       id: parsed.id,
       known,
+      statement: parsed.statement,
       parsed,
       verified: signer?.key,
     };

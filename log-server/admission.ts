@@ -1,3 +1,4 @@
+import type { AnyStatement } from '../attestation/index.js';
 import { MAX_ENTRY_SIZE } from '../tlog/index.js';
 import { SubmissionError } from './errors.js';
 import type { KeyedChanges, KeyedReader } from './storage/types.js';
@@ -10,6 +11,8 @@ export interface Prepared {
   readonly id: Uint8Array | undefined;
   /** Its index, if it was in the log already and what could be asked of the one sent now is right. */
   readonly known?: number | undefined;
+  /** What it states, where that was read: for those who index it. */
+  readonly statement?: AnyStatement;
 }
 
 /** What the server's own entries may do that a submitter's may not. */

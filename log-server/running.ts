@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { parsePolicy } from '../tlog/index.js';
 import type { Policy } from '../tlog/index.js';
 import { Bodies } from '../system/index.js';
-import type { Admission } from './admission.js';
+import type { Admission, Prepared } from './admission.js';
 import type { PublishedHead } from './head.js';
 import type { HeadSigner } from './head-signer.js';
 import { createListener } from './http/app.js';
@@ -79,7 +79,17 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     signal,
   });
   const covered = opened.covered ?? ((size: number) => publisher.waitFor(size));
-  const sequencer = new Sequencer({ storage, admission, publisher, covered, limits, logger, step });
+  const committed = (first: number, entries: readonly Prepared[]): void => search?.committed(first, entries);
+  const sequencer = new Sequencer({
+    storage,
+    admission,
+    publisher,
+    covered,
+    committed,
+    limits,
+    logger,
+    step,
+  });
   const stop = (message: string): void => {
     logger.log('alarm', 'signing stopped until a human decides', { why: message });
     publisher.stop('stopped', message);

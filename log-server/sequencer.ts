@@ -38,6 +38,8 @@ export interface SequencerOptions {
   readonly publisher: Publisher;
   /** Resolves with a published tree of at least this size. */
   readonly covered: (size: number) => Promise<PublishedHead>;
+  /** Told of what was committed: entries from index `first` on, as they were prepared. */
+  readonly committed: (first: number, entries: readonly Prepared[]) => void;
   readonly limits: SequencerLimits;
   readonly logger: Logger;
   readonly step: LogStepHook;
@@ -208,6 +210,10 @@ export class Sequencer {
         ),
         ledger: overlay.changes,
       });
+      this.#o.committed(
+        oldSize,
+        assigned.map(({ pending }) => pending.prepared),
+      );
     }
     const all = [...assigned, ...repeated];
     if (!(await this.#makeReadable(all))) return;

@@ -3,22 +3,25 @@
 // names is fetched with its proof. That it names all of them, only a reader of the whole log can know.
 //
 //   size                          entries looked at
-//   <kind>\0<value>\0<index>      an entry that has this value; index in 16 digits
+//   <kind>\0<value>\0<index>      entries of one bundle that have this value: the first's index in 16 digits, and of
+//                                 each its place in the bundle, a byte
 //   time\0<seconds>\0<ordinal>    an anchor by its time; the entries it is the first to cover
 import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { KEYS, factsFit, factsOf, shortType, typeUri } from '../../attestation/index.js';
+import { KEYS, factsFit, factsOf, factsOfStatement, shortType, typeUri } from '../../attestation/index.js';
 import type { AnchorRecord, EntryFacts } from '../../attestation/index.js';
 import {
   SteleError,
   TILE_WIDTH,
   bundleLeafHashes,
   decodeUtf8,
+  encodeHex,
   encodeUtf8,
   equalBytes,
   parseBundle,
 } from '../../tlog/index.js';
 import type { Clock } from '../../tlog/index.js';
+import type { Prepared } from '../admission.js';
 import type { Logger } from '../logger.js';
 import { Bell } from '../signal.js';
 import { openDatabase, readKey } from '../storage/database.js';
@@ -68,13 +71,19 @@ const MAX_ANCHORS = 20_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
 const SIZE = encodeUtf8('size');
-/** Of keys that say everything themselves. Not empty: classic-level never frees the copy that it makes of an empty value. */
-const NOTHING = Uint8Array.of(0);
-const VERSION = '1';
+const VERSION = '2';
+/** Entries that are handed over before their turn, at most; others are read. */
+const HANDED = 4096;
 
 type Kind = 'participant' | 'run' | 'type' | 'digest';
 /** The order in which a value narrows the search most. */
 const KINDS: readonly Kind[] = ['digest', 'run', 'participant', 'type'];
+
+/** What an entry is found by. */
+interface Looked {
+  readonly values: readonly (readonly [Kind, string])[];
+  readonly isAnchor: boolean;
+}
 
 /** Opens with what there is; what cannot be read is made anew. */
 export class QueryIndex {
@@ -85,6 +94,8 @@ export class QueryIndex {
   readonly #published: () => number;
   #open: { db: Database; close: () => Promise<void> } | undefined;
   #size = 0;
+  /** By index: of entries that were committed and are not looked at yet. */
+  readonly #handed = new Map<number, Looked>();
   /** What a search found wrong with it. */
   #doubt: Error | undefined;
 
@@ -104,6 +115,14 @@ export class QueryIndex {
   /** There may be more entries. */
   ring(): void {
     this.#bell.ring();
+  }
+
+  /** Takes over what admission read of entries from index `first` on, so that they are not read and parsed again. */
+  committed(first: number, entries: readonly Prepared[]): void {
+    entries.forEach(({ statement, id }, i) => {
+      if (statement === undefined || id === undefined || this.#handed.size >= HANDED) return;
+      this.#handed.set(first + i, lookedFor(factsOfStatement(statement, encodeHex(id))));
+    });
   }
 
   /** The loop: follows the published log until the signal aborts. An index that fails is made anew. */
@@ -185,21 +204,41 @@ export class QueryIndex {
     await access(join(this.#folder, 'CURRENT'));
     const from = this.#size;
     const to = Math.min(from - (from % TILE_WIDTH) + TILE_WIDTH, this.#published());
-    const keys: Uint8Array[] = [];
-    const times: [Uint8Array, Uint8Array][] = [];
-    for (const [i, entry] of (await this.#entries(from, to)).entries()) {
-      const facts = factsOf(entry);
-      if (facts === undefined) continue;
-      keys.push(...keysOf(facts, from + i));
-      if (facts.statement.predicateType === typeUri('anchor')) times.push(...(await this.#timeOf(from + i)));
+    const places = new Map<string, { readonly first: number; readonly bytes: number[] }>();
+    // Chained: of a list of operations `level` makes a copy each.
+    const batch = db.batch();
+    for (const [i, looked] of (await this.#lookAt(from, to)).entries()) {
+      const index = from + i;
+      for (const [kind, value] of looked?.values ?? []) {
+        const name = `${kind}\0${value}\0`;
+        const row = places.get(name);
+        if (row === undefined) places.set(name, { first: index, bytes: [index % TILE_WIDTH] });
+        else row.bytes.push(index % TILE_WIDTH);
+      }
+      if (looked?.isAnchor === true)
+        for (const [key, value] of await this.#timeOf(index)) batch.put(key, value);
     }
-    await db.batch([
-      ...[...keys.map((key) => [key, NOTHING] as const), ...times].map(
-        ([key, value]) => ({ type: 'put', key, value }) as const,
-      ),
-      { type: 'put', key: SIZE, value: encodeUtf8(`${VERSION} ${to}`) },
-    ]);
+    // Never an empty value: classic-level never frees the copy that it makes of one.
+    for (const [name, { first, bytes }] of places)
+      batch.put(Buffer.from(name + pad(first), 'latin1'), Uint8Array.from(bytes));
+    batch.put(SIZE, encodeUtf8(`${VERSION} ${to}`));
+    await batch.write();
     this.#size = to;
+  }
+
+  /** What entries [from, to) of one bundle are found by: as handed over, or, where any was not, as read. */
+  async #lookAt(from: number, to: number): Promise<(Looked | undefined)[]> {
+    const handed: (Looked | undefined)[] = [];
+    for (let index = from; index < to; index++) {
+      const looked = this.#handed.get(index);
+      this.#handed.delete(index);
+      if (looked !== undefined) handed.push(looked);
+    }
+    if (handed.length === to - from) return handed;
+    return (await this.#entries(from, to)).map((entry) => {
+      const facts = factsOf(entry);
+      return facts && lookedFor(facts);
+    });
   }
 
   /**
@@ -280,11 +319,17 @@ export class QueryIndex {
       }
       const prefix = `${kind}\0${kind === 'type' ? shortType(query.type ?? '') : (query[kind] ?? '')}\0`;
       const options = {
-        gte: encodeUtf8(prefix + pad(from)),
+        // A row that begins before the range, in its first bundle, may reach into it.
+        gte: encodeUtf8(prefix + pad(from - (from % TILE_WIDTH))),
         lt: encodeUtf8(prefix + pad(to)),
         reverse: newestFirst,
       };
-      for await (const key of db.keys(options)) yield Number(decodeUtf8(key).slice(prefix.length));
+      for await (const [key, places] of db.iterator(options)) {
+        const first = Number(decodeUtf8(key).slice(prefix.length));
+        const indexes = Array.from(places, (place) => first - (first % TILE_WIDTH) + place);
+        if (newestFirst) indexes.reverse();
+        for (const index of indexes) if (index >= from && index < to) yield index;
+      }
     }
   }
 }
@@ -303,17 +348,18 @@ export function joined(ranges: readonly (readonly [number, number])[]): [number,
   return left;
 }
 
-function keysOf({ participants, run, type, digests }: EntryFacts, index: number): Uint8Array[] {
+function lookedFor({ participants, run, type, digests, statement }: EntryFacts): Looked {
   const values: [Kind, string][] = [
     ...participants.map((value): [Kind, string] => ['participant', value]),
     ...(run === undefined ? [] : [['run', run] as [Kind, string]]),
     ['type', type],
     ...digests.map((value): [Kind, string] => ['digest', value]),
   ];
-  // Of types that are not ours a value can be anything; what no identifier is, is not looked for either.
-  return values
-    .filter(([, value]) => /^[!-~]{1,200}$/.test(value))
-    .map(([kind, value]) => encodeUtf8(`${kind}\0${value}\0${pad(index)}`));
+  return {
+    // Of types that are not ours a value can be anything; what no identifier is, is not looked for either.
+    values: values.filter(([, value]) => /^[!-~]{1,200}$/.test(value)),
+    isAnchor: statement.predicateType === typeUri('anchor'),
+  };
 }
 
 /** Sixteen digits, so that keys sort as their numbers do. */

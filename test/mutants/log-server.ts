@@ -28,6 +28,22 @@ const start = (name: string): { test: string; name: string } => ({ test: 'log-se
 /** What a log promises of its pipeline, its gate and its doors. */
 export const logServerMutants: readonly Mutant[] = [
   {
+    desc: 'rows of the query index that begin before what is asked for',
+    file: 'log-server/search/query-index.ts',
+    find: 'gte: encodeUtf8(prefix + pad(from - (from % TILE_WIDTH))),',
+    replace: 'gte: encodeUtf8(prefix + pad(from)),',
+    test: 'log-server/search/query-index.test.ts',
+    name: 'in rows of any length',
+  },
+  {
+    desc: 'that entries which were not handed to the query index are read',
+    file: 'log-server/search/query-index.ts',
+    find: 'if (handed.length === to - from) return handed;',
+    replace: 'if (handed.length > 0) return handed;',
+    test: 'log-server/search/query-index.test.ts',
+    name: 'in rows of any length',
+  },
+  {
     desc: 'the signed note in its file before a witness sees it',
     file: 'log-server/publisher.ts',
     find: "await this.#attempt('signed note', () => storage.writeSigned(note));",
@@ -552,8 +568,8 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'rows of the query index that are not empty, of which a million cost 200 MB until the server ends',
     file: 'log-server/search/query-index.ts',
-    find: 'const NOTHING = Uint8Array.of(0);',
-    replace: 'const NOTHING = new Uint8Array();',
+    find: 'Uint8Array.from(bytes));',
+    replace: 'new Uint8Array());',
     test: 'log-server/search/query-index.test.ts',
     name: 'no value of the index is empty',
   },

@@ -11,8 +11,10 @@ export interface LogMetrics {
   text(): string;
   /** A logger that counts what it passes on. */
   counting(logger: Logger): Logger;
-  /** Wraps a submission: counts its outcome and, where it was answered, its time. */
-  submission<T>(work: () => Promise<T>): Promise<T>;
+  /** A submission that came at `begun`, on the monotonic clock, was logged. */
+  logged(begun: number): void;
+  /** A submission was refused with this. */
+  refused(error: unknown): void;
   /** An HTTP answer. */
   answered(method: string, path: string, status: number): void;
   /** A head was published now. */
@@ -93,18 +95,13 @@ export function measureLog(measured: Measured): LogMetrics {
         logger.log(level, message, fields);
       },
     }),
-    async submission(work) {
-      const begun = clock.monotonic();
-      try {
-        const done = await work();
-        logged();
-        times.observe((clock.monotonic() - begun) / 1000);
-        return done;
-      } catch (error) {
-        // Codes are a closed set; what strangers write is in messages only.
-        submissions.add({ outcome: error instanceof SteleError ? error.code : 'internal' });
-        throw error;
-      }
+    logged: (begun) => {
+      logged();
+      times.observe((clock.monotonic() - begun) / 1000);
+    },
+    refused: (error) => {
+      // Codes are a closed set; what strangers write is in messages only.
+      submissions.add({ outcome: error instanceof SteleError ? error.code : 'internal' });
     },
     answered: (method, path, status) => {
       const route = routeOf(method, path);

@@ -167,7 +167,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     maxBody: settings.admission === 'none' ? Math.min(limits.bodyBytes, 65_536) : limits.bodyBytes,
     bodies: new Bodies(limits.bodiesBytes),
     answerBytes: limits.answerBytes,
-    submit: (body) => metrics.submission(() => sequencer.submit(body)),
+    submit: (body) => sequencer.submit(body),
     published: () => publisher.published,
     readiness,
     metrics,

@@ -5,8 +5,7 @@ import { SubmissionError } from './errors.js';
 import type { PublishedHead } from './head.js';
 import type { Logger } from './logger.js';
 import type { Publisher } from './publisher.js';
-import { Bell, deferred } from './signal.js';
-import type { Deferred } from './signal.js';
+import { Bell } from './signal.js';
 import type { LogStepHook } from './steps.js';
 import { StorageError } from './storage/error.js';
 import type { LogStorage } from './storage/types.js';
@@ -48,7 +47,8 @@ export interface SequencerOptions {
 interface Pending {
   readonly prepared: Prepared;
   readonly source: Source;
-  readonly done: Deferred<Receipt>;
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (reason: Error) => void;
 }
 
 interface Assigned {
@@ -99,7 +99,22 @@ export class Sequencer {
    * with which nothing was logged; or, with the codes `quorum_unreachable` and `stopped`, perhaps
    * committed: sent again, it has the same index.
    */
-  async submit(body: Uint8Array, source: Source = 'submitter'): Promise<Receipt> {
+  submit(body: Uint8Array, source: Source = 'submitter'): Promise<Receipt> {
+    // One promise for each entry that waits: garbage collection copies all that does.
+    return new Promise((resolve, reject) => {
+      this.#enter(body, source, resolve, reject).then((receipt) => {
+        if (receipt !== undefined) resolve(receipt);
+      }, reject);
+    });
+  }
+
+  /** A receipt that needs no commit, or none: then the entry is in the queue. */
+  async #enter(
+    body: Uint8Array,
+    source: Source,
+    resolve: Pending['resolve'],
+    reject: Pending['reject'],
+  ): Promise<Receipt | undefined> {
     if (this.#draining) throw new SubmissionError('draining', 'the server is shutting down');
     const prepared = await this.#prepare(body, source);
     // A replay costs others neither a place in the queue nor a wait for the batch before it.
@@ -110,11 +125,10 @@ export class Sequencer {
     if (this.#queue.length >= queueEntries || this.#queuedBytes + prepared.entry.length > queueBytes) {
       throw new SubmissionError('queue_full', `${this.#queue.length} entries are waiting already`);
     }
-    const pending: Pending = { prepared, source, done: deferred() };
-    this.#queue.push(pending);
+    this.#queue.push({ prepared, source, resolve, reject });
     this.#queuedBytes += prepared.entry.length;
     this.#bell.ring();
-    return pending.done.promise;
+    return undefined;
   }
 
   /** The loop. Returns when it has stopped or drained. */
@@ -132,7 +146,7 @@ export class Sequencer {
         this.#failed(error, batch);
       }
     }
-    for (const pending of this.#queue.splice(0)) pending.done.reject(this.stopped);
+    for (const pending of this.#queue.splice(0)) pending.reject(this.stopped);
   }
 
   /** Counted, so that a drain does not end the loop before what was let in has reached the queue. */
@@ -234,7 +248,7 @@ export class Sequencer {
       if (!(error instanceof StorageError) || error.code !== 'storage_failed') throw error;
       logger.log('alarm', 'committed entries could not be made readable', { error: error.message });
       const refusal = new SubmissionError('not_readable', 'the entry is committed and cannot be served yet');
-      for (const { pending } of batch) pending.done.reject(refusal);
+      for (const { pending } of batch) pending.reject(refusal);
       return false;
     }
   }
@@ -244,11 +258,11 @@ export class Sequencer {
   }
 
   /** False if the submitter has been told no. */
-  async #admit({ prepared, source, done }: Pending, index: number, overlay: Overlay): Promise<boolean> {
+  async #admit({ prepared, source, reject }: Pending, index: number, overlay: Overlay): Promise<boolean> {
     const { admission, publisher, limits } = this.#o;
     const unpublished = index - (publisher.published?.size ?? 0);
     if (unpublished >= limits.backlog) {
-      done.reject(
+      reject(
         new SubmissionError('backlog_full', `${unpublished} entries are committed and not yet published`),
       );
       return false;
@@ -259,7 +273,7 @@ export class Sequencer {
     } catch (error) {
       // A storage error says nothing about this entry: the whole batch goes down with it.
       if (error instanceof StorageError || !(error instanceof SteleError)) throw error;
-      done.reject(error);
+      reject(error);
       return false;
     }
   }
@@ -273,11 +287,11 @@ export class Sequencer {
       await step('answer');
       for (const { index, pending } of entries) {
         const entry = form === 'as sent' ? pending.prepared.entry : await storage.readEntry(index);
-        pending.done.resolve({ index, entry, published });
+        pending.resolve({ index, entry, published });
       }
     };
     answer().catch((error: unknown) => {
-      for (const { pending } of entries) pending.done.reject(asError(error));
+      for (const { pending } of entries) pending.reject(asError(error));
     });
   }
 
@@ -287,12 +301,12 @@ export class Sequencer {
     logger.log('alarm', 'a batch failed', { code, error: String(error) });
     if (code === 'storage_failed') {
       const refusal = new SubmissionError('storage_failed', 'the entries could not be written');
-      for (const pending of batch) pending.done.reject(refusal);
+      for (const pending of batch) pending.reject(refusal);
       return;
     }
     this.#stopped = new SubmissionError('stopped', `the sequencer stopped: ${code}`);
     publisher.stop('stopped', this.#stopped.message);
-    for (const pending of batch) pending.done.reject(this.#stopped);
+    for (const pending of batch) pending.reject(this.#stopped);
   }
 }
 

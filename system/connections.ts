@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isIPv6, type Socket } from 'node:net';
+import { onResponse } from './listeners.js';
 
 /** An address is crowding when it holds more than this part of all connections. */
 const CROWD = 16;
 
 interface Held {
   readonly address: string;
-  /** The request that came last on it, until its answer has been taken. */
-  exchange?: { readonly request: IncomingMessage; readonly response: ServerResponse } | undefined;
+  /** To the request that came last on it, until it has been taken. */
+  answer?: ServerResponse | undefined;
 }
 
 /**
@@ -22,6 +23,7 @@ export class Connections {
   /** Quiet longest first. */
   readonly #held = new Map<Socket, Held>();
   readonly #counts = new Map<string, number>();
+  readonly #onTaken = onResponse((response) => this.#taken(response));
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -47,20 +49,25 @@ export class Connections {
   asked(request: IncomingMessage, response: ServerResponse): void {
     const held = this.#held.get(request.socket);
     if (held === undefined) return;
-    held.exchange = { request, response };
-    response.once('close', () => {
-      held.exchange = undefined;
-      // Behind all others: it has just been served.
-      if (this.#held.delete(request.socket)) this.#held.set(request.socket, held);
-    });
+    held.answer = response;
+    response.on('close', this.#onTaken);
+  }
+
+  #taken({ req: { socket } }: ServerResponse): void {
+    const held = this.#held.get(socket);
+    if (held === undefined) return;
+    held.answer = undefined;
+    // Behind all others: it has just been served.
+    this.#held.delete(socket);
+    this.#held.set(socket, held);
   }
 
   #makeRoom(): boolean {
     let quietest: Socket | undefined;
     let crowding = false;
     for (const count of this.#counts.values()) crowding ||= count > this.#limit / CROWD;
-    for (const [socket, { address, exchange }] of this.#held) {
-      if (exchange?.request.complete === true && !exchange.response.headersSent) continue;
+    for (const [socket, { address, answer }] of this.#held) {
+      if (answer?.req.complete === true && !answer.headersSent) continue;
       quietest ??= socket;
       if (crowding && (this.#counts.get(address) ?? 0) <= this.#limit / CROWD) continue;
       quietest = socket;

@@ -58,7 +58,15 @@ export async function answerAdd(
       await send(response, refusal, requestId);
       return;
     }
-    const receipt = await log.submit(body.bytes);
+    const begun = log.clock.monotonic();
+    let receipt: Receipt;
+    try {
+      receipt = await log.submit(body.bytes);
+    } catch (error) {
+      log.metrics.refused(error);
+      throw error;
+    }
+    log.metrics.logged(begun);
     const type = chooseType(accept, ['text/plain', 'application/json', TLOG_PROOF_TYPE]);
     if (type === 'text/plain') {
       answer(response, requestId, 'text/plain; charset=utf-8', `${receipt.index}\n`);
@@ -100,13 +108,19 @@ function answer(
   contentType: string,
   body: string | Uint8Array,
 ): void {
-  response.writeHead(200, {
-    'cache-control': 'no-store',
-    'access-control-allow-origin': '*',
-    'content-type': contentType,
-    'content-length': typeof body === 'string' ? Buffer.byteLength(body) : body.length,
-    'x-request-id': requestId,
-  });
+  // A list: of an object Node looks up each name.
+  response.writeHead(200, [
+    'cache-control',
+    'no-store',
+    'access-control-allow-origin',
+    '*',
+    'content-type',
+    contentType,
+    'content-length',
+    String(Buffer.byteLength(body)),
+    'x-request-id',
+    requestId,
+  ]);
   response.end(body);
 }
 

@@ -26,7 +26,7 @@ export interface LogView {
   submit(body: Uint8Array): Promise<Receipt>;
   published(): PublishedHead | undefined;
   readiness(): Readiness;
-  readonly metrics: Pick<LogMetrics, 'text' | 'answered'>;
+  readonly metrics: Pick<LogMetrics, 'text' | 'answered' | 'logged' | 'refused'>;
   /** Where entries are by what they say; none where any bytes are logged. */
   readonly search: Pick<QueryIndex, 'search'> | undefined;
   /** Resolves at the next publication. */

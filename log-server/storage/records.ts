@@ -29,11 +29,15 @@ function tagged(tag: string, rest: Uint8Array): Uint8Array {
   return concatBytes(encodeUtf8(tag), rest);
 }
 
-/** Two for each entry, so in one piece and without more than that: the tag in ASCII, the number as 8 bytes. */
+/**
+ * Two for each entry: the tag in ASCII, the number as 8 bytes. A small array of its own would be given memory
+ * outside the heap when LevelDB takes it; a Buffer's lies in a pool.
+ */
 function numbered(tag: number, number: number): Uint8Array {
-  const key = new Uint8Array(9);
+  const key = Buffer.allocUnsafe(9);
   key[0] = tag;
-  for (let i = 8, rest = number; rest > 0; i--, rest = Math.floor(rest / 256)) key[i] = rest % 256;
+  key.writeUInt32BE(Math.floor(number / 2 ** 32), 1);
+  key.writeUInt32BE(number % 2 ** 32, 5);
   return key;
 }
 

@@ -180,8 +180,8 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'the bound on a body that does not say its length',
     file: 'system/body.ts',
-    find: 'new ByteCollector(limit)',
-    replace: 'new ByteCollector(1000 * limit)',
+    find: 'new ByteCollector(reading.limit)',
+    replace: 'new ByteCollector(1000 * reading.limit)',
     ...http('too large a body'),
   },
   {
@@ -285,8 +285,8 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'one answer at a time on a connection',
     file: 'system/turns.ts',
-    find: 'ahead.push(start);',
-    replace: 'start();',
+    find: 'socket[WAITING] = [...ahead, [request, response]];',
+    replace: 'start(request, response);',
     ...http('one answer in the making'),
   },
   {

@@ -273,7 +273,7 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: "the bound on a witness's request",
     file: 'system/body.ts',
-    find: "if (announced > limit) return { kind: 'too-large' };",
+    find: "if (announced > limit) return Promise.resolve({ kind: 'too-large' });",
     replace: 'limit = Infinity;',
     ...transcript('128 KiB'),
   },
@@ -372,8 +372,8 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: 'a body that is kept as bytes, not as the pieces it came in',
     file: 'system/body.ts',
-    find: 'const take = (chunk: Uint8Array): void => {',
-    replace: 'const kept: Uint8Array[] = []; const take = (chunk: Uint8Array): void => { kept.push(chunk);',
+    find: 'reading.held += chunk.length;',
+    replace: 'reading.held += chunk.length; Object.assign(reading, { [`kept ${reading.held}`]: chunk });',
     ...transcript('chunks of one byte'),
   },
   {
@@ -407,7 +407,7 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: 'connections that wait for an answer being kept',
     file: 'system/connections.ts',
-    find: 'if (exchange?.request.complete === true && !exchange.response.headersSent) continue;',
+    find: 'if (answer?.req.complete === true && !answer.headersSent) continue;',
     replace: '',
     ...limits('waits for its answer'),
   },
@@ -421,8 +421,8 @@ export const witnessMutants: readonly Mutant[] = [
   {
     desc: 'bodies counted until they are answered',
     file: 'system/body.ts',
-    find: 'this.#whole.set(response, release);',
-    replace: 'release();',
+    find: 'this.#whole.set(response, reading.held);',
+    replace: 'this.#held -= reading.held;',
     ...limits('bodies that are being answered'),
   },
   {

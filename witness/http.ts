@@ -37,6 +37,9 @@ const STATUS = {
   unsigned: 503,
 } as const satisfies Record<Kind, number>;
 
+/** The same, for the description of the doors. */
+export const DOOR_STATUS: Readonly<Record<Kind, number>> = STATUS;
+
 /** Nobody is sent away for longer than this, however far behind the clock is: it may be set right. */
 const LONGEST_RETRY = 3600;
 /** Seconds after which a clock that leapt, or what others ask at the same time, may have been dealt with. */

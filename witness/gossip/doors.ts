@@ -30,6 +30,9 @@ const STATUS = {
   crowded: 503,
 } as const;
 
+/** The same, for the description of the doors. */
+export const GOSSIP_STATUS: Readonly<Record<keyof typeof STATUS, number>> = STATUS;
+
 /** Tokens per second, and at once: for one address, and for all. A token is worth about 4 KiB to verify. */
 const EACH = { rate: 50, burst: 400 };
 const ALL = { rate: 200, burst: 1600 };

@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
-import { comparePaths, digestModel, isWeightFile } from './model-digest.js';
+import {
+  comparePaths,
+  digestModel,
+  identifyFolder,
+  identifyModel,
+  identifyWeights,
+  isWeightFile,
+} from './model-digest.js';
 
 async function withFolder(
   files: Record<string, string>,
@@ -71,8 +78,31 @@ test('a folder without files, a missing one and a symbolic link are refused', as
   });
 });
 
+test('where there are links the recorder identifies the weights, unless one of them is a link', async () => {
+  await withFolder({ 'model.bin': 'x', 'config.json': '{}', 'checkpoint-1/a': 'y' }, async (folder) => {
+    const weights = await digestModel(folder, (path) => path === 'model.bin');
+    // What leads up to a model is no part of it, wherever it lies.
+    symlinkSync('checkpoint-1', join(folder, 'checkpoint-2'));
+    assert.equal((await identifyModel(folder)).folder.files, 2);
+    symlinkSync('checkpoint-1', join(folder, 'latest'));
+    assert.deepEqual(await identifyFolder(folder), { weights, folder: undefined, others: ['latest'] });
+    assert.deepEqual(await identifyWeights(folder), weights);
+    await assert.rejects(identifyModel(folder), { code: 'bad_model' });
+    symlinkSync('model.bin', join(folder, 'other.bin'));
+    assert.equal((await identifyFolder(folder)).weights, undefined);
+    await assert.rejects(identifyWeights(folder), { code: 'bad_model' });
+  });
+});
+
 test('weight files are told from what trainers save beside them', () => {
-  for (const name of ['model.safetensors', 'pytorch_model-00001-of-00002.bin', 'x/model.gguf', 'a.onnx']) {
+  for (const name of [
+    'model.safetensors',
+    'pytorch_model-00001-of-00002.bin',
+    'x/model.gguf',
+    'a.onnx',
+    'global_step5/mp_rank_00_model_states.pt',
+    'pytorch_model_fsdp_0/__0_0.distcp',
+  ]) {
     assert.ok(isWeightFile(name), name);
   }
   for (const name of [
@@ -82,6 +112,8 @@ test('weight files are told from what trainers save beside them', () => {
     'config.json',
     'training_args.bin',
     'scheduler.pt',
+    'global_step5/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt',
+    'optimizer_0/__0_0.distcp',
   ]) {
     assert.ok(!isWeightFile(name), name);
   }

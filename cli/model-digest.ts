@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { canonicalJson } from '../attestation/index.js';
 import { CliError, EXIT } from './errors.js';
 import { codeOf } from './files.js';
@@ -19,13 +19,22 @@ export type ModelIdentity = {
 /** Left out at the top of a folder, as the reference implementation does by default. */
 const IGNORED = new Set(['.git', '.gitattributes', '.github', '.gitignore']);
 
-const WEIGHT_FILE = /\.(safetensors|gguf|onnx|h5|npz|pt|pth|bin)$/;
-/** What trainers save beside the weights under the same endings. */
+const WEIGHT_FILE = /\.(safetensors|gguf|onnx|h5|npz|pt|pth|bin|distcp)$/;
+/**
+ * What trainers save beside the weights under the same endings: a file, or a folder of FSDP's shards such as
+ * `optimizer_0/`.
+ */
 const NOT_WEIGHTS = /^(optimizer|scheduler|scaler|rng_state|training_args)/;
+/** DeepSpeed's, one for each rank. */
+const OPTIMIZER_SHARD = /_optim_states\.pt$/;
 
-/** Whether a file's name says that it holds weights of the model itself. */
+/** Whether a file's path says that it holds weights of the model itself. */
 export function isWeightFile(path: string): boolean {
-  return WEIGHT_FILE.test(path) && !NOT_WEIGHTS.test(basename(path));
+  return (
+    WEIGHT_FILE.test(path) &&
+    !OPTIMIZER_SHARD.test(path) &&
+    !path.split('/').some((part) => NOT_WEIGHTS.test(part))
+  );
 }
 
 /** A file of a model and its SHA-256. */
@@ -44,7 +53,9 @@ export async function digestModel(
   folder: string,
   wanted: (path: string) => boolean = () => true,
 ): Promise<ModelIdentity> {
-  return identityOf(folder, await digestFiles(folder, wanted));
+  const { paths, others } = await listFiles(folder);
+  refuse(folder, others);
+  return identityOf(folder, await digestFiles(folder, paths.filter(wanted)));
 }
 
 /** How files are digested: one after another in this thread, or several at a time elsewhere. */
@@ -57,10 +68,10 @@ export interface Digester {
 
 async function digestFiles(
   folder: string,
-  wanted: (path: string) => boolean,
+  found: readonly string[],
   digester: Digester = { size: 1, digest: digestFile },
 ): Promise<DigestedFile[]> {
-  const paths = (await listFiles(folder, '')).filter(wanted).sort(comparePaths);
+  const paths = found.toSorted(comparePaths);
   const files: DigestedFile[] = [];
   let next = 0;
   const work = async (): Promise<void> => {
@@ -94,29 +105,50 @@ function identityOf(folder: string, files: readonly DigestedFile[]): ModelIdenti
 
 /** A final model's files lie beside the checkpoints that led to it, which are not part of it. */
 function notInCheckpoint(path: string): boolean {
-  return !/^checkpoint-[0-9]+\//.test(path);
+  return !/^checkpoint-[0-9]+(\/|$)/.test(path);
 }
 
 /** A model folder as run statements state it: its weight files alone, and all its files. */
 export async function identifyModel(
   folder: string,
 ): Promise<{ weights: ModelIdentity; folder: ModelIdentity }> {
+  refuse(folder, (await listFiles(folder)).others.filter(notInCheckpoint));
   const found = await identifyFolder(folder);
   if (found.weights === undefined || found.folder === undefined)
     throw bad(folder, 'expected files of a model, found none');
   return { weights: found.weights, folder: found.folder };
 }
 
-/** The same, where there may be no weight files, or no files at all. Every file is read once, however large it is. */
-export async function identifyFolder(
-  folder: string,
-  digester?: Digester,
-): Promise<{ weights: ModelIdentity | undefined; folder: ModelIdentity | undefined }> {
-  const files = await digestFiles(folder, notInCheckpoint, digester);
+/** The weight files of a folder that may hold links beside them, as the recorder identifies them. */
+export async function identifyWeights(folder: string): Promise<ModelIdentity> {
+  const { paths, others } = await listFiles(folder);
+  const wanted = (path: string): boolean => notInCheckpoint(path) && isWeightFile(path);
+  refuse(folder, others.filter(wanted));
+  return identityOf(folder, await digestFiles(folder, paths.filter(wanted)));
+}
+
+/** What a folder comes to that need not be a model. */
+export interface FolderIdentity {
+  /** Undefined where there are no weight files, or where one is a link. */
+  readonly weights: ModelIdentity | undefined;
+  /** Undefined where there are no files, or anything beside files and folders. */
+  readonly folder: ModelIdentity | undefined;
+  /** Paths of links, devices and the like, which Model Signing refuses. */
+  readonly others: readonly string[];
+}
+
+/** The same, where there may be anything. Every file is read once, however large it is. */
+export async function identifyFolder(folder: string, digester?: Digester): Promise<FolderIdentity> {
+  const listed = await listFiles(folder);
+  const others = listed.others.filter(notInCheckpoint);
+  // Where the folder has no digest, what is no weight file would be read for nothing.
+  const wanted = others.length === 0 ? notInCheckpoint : isWeightFile;
+  const files = await digestFiles(folder, listed.paths.filter(notInCheckpoint).filter(wanted), digester);
   const weights = files.filter(({ path }) => isWeightFile(path));
   return {
-    weights: weights.length === 0 ? undefined : identityOf(folder, weights),
-    folder: files.length === 0 ? undefined : identityOf(folder, files),
+    weights: weights.length === 0 || others.some(isWeightFile) ? undefined : identityOf(folder, weights),
+    folder: files.length === 0 || others.length > 0 ? undefined : identityOf(folder, files),
+    others,
   };
 }
 
@@ -128,7 +160,7 @@ export async function digestFile(path: string): Promise<Buffer> {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
       hash.update(chunk as Buffer);
     const after = await stat(path);
-    if (before.size === after.size && before.mtimeMs === after.mtimeMs && before.ino === after.ino) {
+    if (before.size === after.size && before.mtimeMs === after.mtimeMs && before.ctimeMs === after.ctimeMs) {
       return hash.digest();
     }
   } catch (cause) {
@@ -152,26 +184,35 @@ export function fileChanged(path: string): CliError {
   );
 }
 
-async function listFiles(folder: string, prefix: string): Promise<string[]> {
-  let entries;
-  try {
-    entries = await readdir(join(folder, prefix), { withFileTypes: true });
-  } catch (cause) {
-    throw bad(
-      join(folder, prefix),
-      `expected a folder that can be read, found ${codeOf(cause) ?? String(cause)}`,
-      cause,
-    );
-  }
-  const found: string[] = [];
-  for (const entry of entries) {
-    if (prefix === '' && IGNORED.has(entry.name)) continue;
-    const path = prefix + entry.name;
-    if (entry.isDirectory()) found.push(...(await listFiles(folder, `${path}/`)));
-    else if (entry.isFile()) found.push(path);
-    else throw bad(join(folder, path), 'expected a file or a folder, found a link or a device');
-  }
-  return found;
+function refuse(folder: string, [other]: readonly string[]): void {
+  if (other !== undefined)
+    throw bad(join(folder, other), 'expected a file or a folder, found a link or a device');
+}
+
+/** Regular files below a folder, and what is neither that nor a folder. */
+async function listFiles(folder: string): Promise<{ paths: string[]; others: string[] }> {
+  const paths: string[] = [];
+  const others: string[] = [];
+  const walk = async (prefix: string): Promise<void> => {
+    let entries;
+    try {
+      entries = await readdir(join(folder, prefix), { withFileTypes: true });
+    } catch (cause) {
+      throw bad(
+        join(folder, prefix),
+        `expected a folder that can be read, found ${codeOf(cause) ?? String(cause)}`,
+        cause,
+      );
+    }
+    for (const entry of entries) {
+      if (prefix === '' && IGNORED.has(entry.name)) continue;
+      const path = prefix + entry.name;
+      if (entry.isDirectory()) await walk(`${path}/`);
+      else (entry.isFile() ? paths : others).push(path);
+    }
+  };
+  await walk('');
+  return { paths, others };
 }
 
 /** Part by part, each by code points: the order of Python's PurePosixPath, which the tools sort by. */

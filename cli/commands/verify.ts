@@ -8,7 +8,7 @@ import { asInput, EXIT, type ExitStatus } from '../errors.js';
 import { readIfThere, readInput } from '../files.js';
 import { provenByProofs, type ProvenPlace } from '../evidence.js';
 import { lastSeenStore, loadPolicy } from '../log.js';
-import { identifyModel } from '../model-digest.js';
+import { identifyWeights } from '../model-digest.js';
 import { proofPath } from '../names.js';
 import { verifyEvidence, type Evidence } from '../verification.js';
 
@@ -111,7 +111,7 @@ async function checkModel(
     report.check('weights', 'not-checkable', 'the record does not state its weights in clear');
     return;
   }
-  const { weights: found } = await identifyModel(folder);
+  const found = await identifyWeights(folder);
   const expected = stated as { root: string; manifestDigest: string };
   if (found.root !== expected.root) {
     report.check('weights', 'fail', `the record states root ${expected.root}, ${folder} has ${found.root}`);

@@ -264,6 +264,7 @@ describe('stele record', { concurrency: 4 }, () => {
     let child = started();
     await child.says('run-intent: entry');
     writeLarge(10);
+    lab.write('rotated/config.json', '{}'); // of a folder that is empty nothing is gone: it may not be mounted
     await child.says('checkpoint-10: digesting 1.2 GB');
     lab.remove('rotated/checkpoint-10');
     await child.says('to step 10: entry');
@@ -325,6 +326,15 @@ describe('stele record', { concurrency: 4 }, () => {
     assert.match(third.stdout(), /"recorder_running"/);
     child.process.kill('SIGKILL');
     await child.ended;
+    // What it had begun to write is swept away by the next, and nothing of a run with a longer name.
+    const [own, others] = ['.twice.recorder.json.9.tmp', '.twice.b.recorder.json.9.tmp'];
+    for (const name of [own, others]) lab.write(`records/${name}`, 'half');
+    const next = startStele(lab, record('twice', '--every', '60'));
+    await next.says('Policy:');
+    while (existsSync(join(lab.folder, 'records', own))) await sleep(50);
+    assert.ok(existsSync(join(lab.folder, 'records', others)));
+    next.process.kill('SIGKILL');
+    await next.ended;
   });
 
   test('a recorder refuses what it cannot do, and leaves nothing', async () => {

@@ -257,8 +257,17 @@ function anchors(invocation: Invocation, policy: Policy, outbox: Outbox): () => 
 /** What a recorder that was killed had begun to write. Nobody else writes these while the lock is held. */
 function sweep(records: string, run: string): void {
   for (const name of readdirSync(records)) {
-    if (name.startsWith(`.${run}.`) && name.endsWith('.tmp')) rmSync(join(records, name), { force: true });
+    if (isTemporaryOf(run, name)) rmSync(join(records, name), { force: true });
   }
+}
+
+/** Whether a file is one that this run's recorder writes before it is whole; `a` has none of those of `a.b`. */
+function isTemporaryOf(run: string, name: string): boolean {
+  if (!name.startsWith(`.${run}.`)) return false;
+  const rest = name.slice(run.length + 2);
+  return /^(recorder\.json|(intent|progress-[0-9]{4,}|final)\.(dsse\.json|tlog-proof|stele\.json|disclosures\.json))\.[0-9]+\.tmp$/.test(
+    rest,
+  );
 }
 
 function noFolder(folder: string): CliError {

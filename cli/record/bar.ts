@@ -1,5 +1,5 @@
 // How far the digest of a checkpoint has come, as one line on a terminal.
-import { Presets, SingleBar } from 'cli-progress';
+import progress, { Presets, SingleBar, type Options } from 'cli-progress';
 
 /** Draws on a terminal; without one it does nothing. */
 export class DigestBar {
@@ -10,8 +10,11 @@ export class DigestBar {
   constructor(terminal: NodeJS.WritableStream | undefined) {
     this.#terminal = terminal;
     if (terminal === undefined) return;
-    const options = {
+    const options: Options = {
       stream: terminal,
+      // Until something was read there is no number, but a word for none.
+      formatTime: (seconds, how, round) =>
+        Number.isFinite(seconds) ? progress.Format.TimeFormat(seconds, how, round) : '…',
       clearOnComplete: true,
       format: '{label} [{bar}] {percentage}% of {size}, {eta_formatted} left',
       etaBuffer: 50,

@@ -1,9 +1,12 @@
 // What counts of a run: the journal, held against each look at the folder and against what is signed already.
-import { readRun } from '../records.js';
+import { existsSync } from 'node:fs';
+import { CliError, EXIT } from '../errors.js';
+import { readRun, type RunRecord } from '../records.js';
 import type { Report } from '../report.js';
-import type { RunFacts } from './drafts.js';
+import { fileOf, type RunFacts } from './drafts.js';
 import { JOURNAL_SCHEMA, type Counted, type Journal, type JournalFile, type Told } from './journal.js';
 import type { CheckpointLook, Look } from './look.js';
+import type { TrainerState } from './trainer-state.js';
 
 /** What counting takes. */
 export interface CountingParts {
@@ -12,12 +15,18 @@ export interface CountingParts {
   /** The records folder. */
   readonly records: string;
   readonly journal: Journal;
+  /** Whether the run is followed to its end. */
+  readonly follow: boolean;
+  /** That the run is over by its user's word: what is not there will not come back. */
+  readonly outcome: string | undefined;
 }
 
 /** One run's journal, kept up. */
 export class Counting {
   readonly #parts: CountingParts;
   #reconciled = false;
+  /** When the run was declared, seconds; undefined where it was not, or only now. */
+  #declaredAt: number | undefined;
 
   constructor(parts: CountingParts) {
     this.#parts = parts;
@@ -37,13 +46,30 @@ export class Counting {
     this.#parts.journal.save(file);
   }
 
-  /** Takes a look in. `over`: whether the run is known to have ended. */
-  take(look: Look, over: boolean): void {
-    if (this.#parts.journal.file === undefined) this.#firstLook(look, over);
+  /** Takes a look in. Throws CliError "no_checkpoints", "run_over" where the first cannot be this run's. */
+  take(look: Look): void {
+    if (this.#parts.journal.file === undefined) this.#firstLook(look);
     if (!this.#reconciled) this.#reconcile();
   }
 
-  /** Somebody else has signed meanwhile: the envelopes are read again with the next look. */
+  /**
+   * What the top of the folder says of the run's end. Undefined where it says none: no totals, or fewer steps than a
+   * checkpoint has, or the file is older than the run's intent and so another run's.
+   */
+  endOf(look: Look): TrainerState | undefined {
+    const { state } = look.top;
+    return state?.ended === true && !this.#isStale(look) ? state : undefined;
+  }
+
+  #isStale({ checkpoints, top: { state } }: Look): boolean {
+    if (state === undefined) return false;
+    if (this.#declaredAt !== undefined && state.writtenAt < this.#declaredAt) return true;
+    const seen = this.#parts.journal.file?.checkpoints ?? [];
+    const there = checkpoints.filter((each) => each.state?.step === each.step);
+    return state.step < Math.max(0, ...[...seen, ...there].map(({ step }) => step));
+  }
+
+  /** There are envelopes that were not there: they are read again with the next look. */
   doubt(): void {
     this.#reconciled = false;
   }
@@ -51,11 +77,17 @@ export class Counting {
   /** Takes up what counts for the first time, and what changed before it was digested. */
   count(look: Look): void {
     const { checkpoints } = this.file;
+    // Of a disk that is not mounted for a while nothing is gone: its place is empty, or not there.
+    const away = !look.present && this.#parts.outcome === undefined;
     const there = new Map(look.checkpoints.map((each) => [each.step, each]));
     const changed = checkpoints.flatMap((before) => {
       const now = there.get(before.step);
-      if (before.digests !== undefined || before.signed === true) return [];
-      if (now === undefined) return [{ ...before, digests: 'gone' as const }];
+      if (before.signed === true) return [];
+      // Back before anything was signed of its going.
+      if (before.digests === 'gone' && now !== undefined && !this.#hasEnvelope(before))
+        return counted(now, before.retrospective);
+      if (before.digests !== undefined) return [];
+      if (now === undefined) return away ? [] : [{ ...before, digests: 'gone' as const }];
       if (now.print === before.print || now.state?.step !== before.step) return [];
       return counted(now, before.retrospective);
     });
@@ -67,7 +99,8 @@ export class Counting {
     this.change((file) => {
       for (const each of changed) {
         const at = file.checkpoints.findIndex(
-          ({ step, signed, digests }) => step === each.step && signed !== true && digests === undefined,
+          ({ step, signed, digests }) =>
+            step === each.step && signed !== true && (digests === undefined || digests === 'gone'),
         );
         file.checkpoints[at] = each;
       }
@@ -79,13 +112,23 @@ export class Counting {
     }
   }
 
-  #firstLook(look: Look, over: boolean): void {
-    const { facts, journal, records, report } = this.#parts;
+  #hasEnvelope({ window }: Counted): boolean {
+    const { facts, records } = this.#parts;
+    return window !== undefined && existsSync(fileOf.progress(records, facts.run, window));
+  }
+
+  #firstLook(look: Look): void {
+    const { facts, follow, journal, outcome, records, report } = this.#parts;
     const earlier = readRun(records, facts.participant, facts.run);
     const declared = earlier.some(
       ({ statement }) => statement.predicateType === 'https://stele-log/run-intent/v1',
     );
-    const begun = look.checkpoints.length > 0 || look.top.state !== undefined || earlier.length > 0;
+    const ended = look.top.state?.ended === true;
+    const over = outcome !== undefined || ended;
+    this.#declaredAt = declarationOf(earlier);
+    if (follow && ended && !this.#isStale(look)) throw isOver(look.top.path);
+    if (!follow && !over && earlier.length === 0) this.#mustHaveBegun(look);
+    const begun = look.begun || earlier.length > 0;
     const retrospective = begun && !declared;
     if (retrospective) {
       report.say(
@@ -104,12 +147,26 @@ export class Counting {
     });
   }
 
+  /** Of files that are no checkpoints nobody knows whether they came before a run or of it. */
+  #mustHaveBegun(look: Look): void {
+    const { path, state } = look.top;
+    if (!look.present || look.checkpoints.length > 0 || state !== undefined) return;
+    throw new CliError(
+      EXIT.usage,
+      'no_checkpoints',
+      `${path}: expected checkpoint-N folders, found files and none: nothing is recorded`,
+      'name the folder that the trainer writes them to; a run that has ended without any: --outcome completed; one that is to begin: without --once',
+    );
+  }
+
   /** Takes over what stands in the envelopes and not in the journal: the envelopes are right. */
   #reconcile(): void {
     this.#reconciled = true;
     const { facts, records } = this.#parts;
     const known = new Set(this.file.checkpoints.map(({ window }) => window));
-    const missing: Counted[] = readRun(records, facts.participant, facts.run).flatMap(({ statement }) => {
+    const run = readRun(records, facts.participant, facts.run);
+    this.#declaredAt = declarationOf(run);
+    const missing: Counted[] = run.flatMap(({ statement }) => {
       if (statement.predicateType !== 'https://stele-log/run-progress/v1') return [];
       const { window, lastStep, retrospective } = statement.predicate;
       return known.has(window) ? [] : [{ step: lastStep, window, retrospective, print: '', signed: true }];
@@ -124,6 +181,21 @@ export class Counting {
       ];
     });
   }
+}
+
+/** When a run was declared, seconds. */
+function declarationOf(run: readonly RunRecord[]): number | undefined {
+  return run.find(({ statement }) => statement.predicateType === 'https://stele-log/run-intent/v1')?.statement
+    .predicate.issuedAt;
+}
+
+function isOver(folder: string): CliError {
+  return new CliError(
+    EXIT.usage,
+    'run_over',
+    `${folder}: expected a run that goes on, found a trainer_state.json that says it has ended`,
+    'to record it afterwards: --once; if another run was here before, give each a folder of its own, or move the file away',
+  );
 }
 
 /** A checkpoint counts when its state file is whole, and of the step that the folder's name says. */

@@ -1,7 +1,7 @@
 // Digests of what is at rest: one folder after another, in the background, and only if nothing changes
 // meanwhile. The recorder's loop takes up what they came to.
 import type { Context } from '../context.js';
-import { identifyFolder, type Digester, type ModelIdentity } from '../model-digest.js';
+import { identifyFolder, type Digester, type FolderIdentity, type ModelIdentity } from '../model-digest.js';
 import type { Report } from '../report.js';
 import { inUnits } from './bar.js';
 import { told, type Counting } from './counting.js';
@@ -10,8 +10,14 @@ import { printOf, type FolderLook, type Look } from './look.js';
 
 /** Bytes from which a digest takes long enough to be told of where no bar shows it. */
 const LARGE = 1_000_000_000;
-/** Milliseconds before a folder that cannot be read is tried again. */
+/** Milliseconds before a folder that could not be digested is tried again, while the run is followed. */
 const TRY_AGAIN = 60_000;
+/** Attempts at a folder that does not change, before it is recorded without digests. */
+const ATTEMPTS = 5;
+/** The same when nothing is followed: whoever waits can mend it. */
+const ATTEMPTS_ONCE = 2;
+/** Links named when a folder is not recorded because of them. */
+const NAMED = 3;
 
 /** What digesting takes. */
 export interface DigestingParts {
@@ -21,8 +27,10 @@ export interface DigestingParts {
   readonly digester: Digester;
   /** As long must a folder have been at rest, in milliseconds. */
   readonly every: number;
-  /** Whether a folder that cannot be read is tried again. */
+  /** Whether the run is followed to its end: a folder that cannot be digested is tried again and again. */
   readonly follow: boolean;
+  /** That the run is over by its user's word, whatever cannot be read. */
+  readonly outcome: string | undefined;
   /** Called for a folder that changed while it was digested. */
   readonly onDisturbed: () => void;
   /** Told what is about to be digested, and that it has been. */
@@ -33,8 +41,10 @@ export class Digesting {
   readonly #parts: DigestingParts;
   /** Prints by path, and since when they have been so. */
   readonly #rest = new Map<string, { print: string; since: number }>();
-  /** Paths that could not be read, and until when they are let alone. */
-  readonly #later = new Map<string, number>();
+  /** Paths that could not be digested, how often, and until when they are let alone. */
+  readonly #failed = new Map<string, { print: string; attempts: number; until: number; error: Error }>();
+  /** What was said of links. */
+  readonly #said = new Set<string>();
   #running: Promise<void> | undefined;
   /** What digests came to. */
   readonly #done: (() => void)[] = [];
@@ -62,14 +72,24 @@ export class Digesting {
 
   /** Writes down what digests came to. */
   take(): void {
-    for (const take of this.#done.splice(0)) take();
+    // One that cannot be written down for now is there with the next look still.
+    for (let take = this.#done[0]; take !== undefined; take = this.#done[0]) {
+      take();
+      this.#done.shift();
+    }
   }
 
   /** Milliseconds for which a folder has been at rest; undefined while that is not long enough. */
   rest({ path }: FolderLook): number | undefined {
     const now = this.#parts.context.now();
     const rest = now - (this.#rest.get(path)?.since ?? now);
-    return rest >= this.#parts.every && (this.#later.get(path) ?? 0) <= now ? rest : undefined;
+    return rest >= this.#parts.every && (this.#failed.get(path)?.until ?? 0) <= now ? rest : undefined;
+  }
+
+  /** Why a folder, as it lies there, is given up until somebody mends it. */
+  givenUp({ path, print }: FolderLook): Error | undefined {
+    const failed = this.#failed.get(path);
+    return failed?.until === Infinity && failed.print === print ? failed.error : undefined;
   }
 
   /** Starts with the first checkpoint that is owed a digest and at rest, if none is under way. */
@@ -111,7 +131,7 @@ export class Digesting {
 
   /** Digests a folder in the background, if nothing changes meanwhile; `then` is called by `take`. */
   digest({ path, print, bytes }: FolderLook, top: boolean, then: (digests: Digests) => void): void {
-    const { context, digester, follow, onDigest, onDisturbed, report } = this.#parts;
+    const { digester, onDigest, onDisturbed, report } = this.#parts;
     const label = path.split(/[\\/]/).at(-1) ?? path;
     if (bytes >= LARGE) report.say(`${label}: digesting ${inUnits(bytes)}`);
     const end = onDigest?.(label, bytes);
@@ -121,22 +141,20 @@ export class Digesting {
           this.#done.push(onDisturbed);
           return;
         }
-        const { weights, folder } = await identifyFolder(path, digester);
+        const found = await identifyFolder(path, digester);
         // Nothing changed while it was digested: no file came, went or was written.
-        if (printOf(path, top).print === print)
-          this.#done.push(() => then({ weights: weights ?? null, folder: folder ?? null }));
-        else this.#done.push(onDisturbed);
+        if (printOf(path, top).print !== print) this.#done.push(onDisturbed);
+        else
+          this.#done.push(() => {
+            this.#tellLinks(label, found);
+            then({ weights: found.weights ?? null, folder: found.folder ?? null });
+          });
       } catch (error) {
-        const changed = printOf(path, top).print !== print;
+        // Of what changed the next look tells what became of it.
+        const changed = printIfRead(path, top) !== print;
         this.#done.push(() => {
-          // The next look tells what became of it.
-          if (changed) {
-            onDisturbed();
-            return;
-          }
-          if (!follow) throw error;
-          this.#later.set(path, context.now() + TRY_AGAIN);
-          report.say(`${(error as Error).message}. It is tried again.`);
+          if (changed) onDisturbed();
+          else if (this.#fails(path, print, error as Error)) then({ weights: null, folder: null });
         });
       }
     };
@@ -144,6 +162,39 @@ export class Digesting {
       end?.();
       this.#running = undefined;
     });
+  }
+
+  /** Notes that a folder could not be digested, though it did not change. True when that is to go on record. */
+  #fails(path: string, print: string, error: Error): boolean {
+    const { context, follow, outcome, report } = this.#parts;
+    const before = this.#failed.get(path);
+    const attempts = 1 + (before?.print === print ? before.attempts : 0);
+    const last = attempts >= (follow ? ATTEMPTS : ATTEMPTS_ONCE);
+    const settled = last && (follow || outcome !== undefined);
+    const now = context.now();
+    const until = settled || (!last && !follow) ? now : last ? Infinity : now + TRY_AGAIN;
+    this.#failed.set(path, { print, attempts, until, error });
+    if (settled) report.say(`${error.message}. It is recorded without digests.`);
+    else if (attempts === 1) report.say(`${error.message}. It is tried again.`);
+    return settled;
+  }
+
+  #tellLinks(label: string, { others, weights }: FolderIdentity): void {
+    if (others.length === 0) return;
+    const named = others.slice(0, NAMED).join(', ') + (others.length > NAMED ? ', …' : '');
+    const text = `${label} holds links or devices (${named}), which Model Signing does not follow: ${weights ? 'its weights are recorded, the folder as a whole is not' : 'neither weights nor the folder as a whole are recorded'}.`;
+    if (this.#said.has(text)) return;
+    this.#said.add(text);
+    this.#parts.report.say(text);
+  }
+}
+
+/** Of a folder that cannot be listed, the print that a look gives it. */
+function printIfRead(path: string, top: boolean): string {
+  try {
+    return printOf(path, top).print;
+  } catch {
+    return '';
   }
 }
 

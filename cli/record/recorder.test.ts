@@ -1,18 +1,31 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import test from 'node:test';
 import { parseEnvelope, parseStatement } from '../../attestation/index.js';
 import { newSigningKey, NOTE_ED25519, parsePolicy } from '../../tlog/index.js';
 import { processContext } from '../context.js';
-import { digestFile, type Digester } from '../model-digest.js';
+import { CliError, EXIT } from '../errors.js';
+import { digestFile, fileUnreadable, type Digester } from '../model-digest.js';
 import { Report } from '../report.js';
+import { DigestBar } from './bar.js';
 import type { RunFacts } from './drafts.js';
 import { Journal } from './journal.js';
 import { Watcher } from './look.js';
 import { Outbox } from './outbox.js';
-import { Recorder } from './recorder.js';
+import { Recorder, type Pace } from './recorder.js';
 
 const FACTS: RunFacts = {
   participant: 'acme',
@@ -27,12 +40,22 @@ const FACTS: RunFacts = {
   figures: [],
 };
 
+/** How a recorder of the bench goes about it. */
+interface Ways extends Partial<Pick<Pace, 'follow' | 'outcome'>> {
+  /** Called between two looks, with the number of those that were. */
+  readonly between?: (looks: number) => void;
+  /** Whether the log has an anchor to name. */
+  readonly hasAnchor?: () => boolean;
+}
+
 /** A folder with one checkpoint, and one recorder after another that never reaches a log. */
 class Bench {
   readonly root: string = mkdtempSync(join(tmpdir(), 'stele-recorder-'));
   readonly folder: string = join(this.root, 'run');
   readonly records: string = join(this.root, 'records');
   now = 1_000_000;
+  /** What the last recorder said. */
+  said = '';
 
   constructor() {
     this.write('checkpoint-5/model.safetensors', 'weights');
@@ -44,17 +67,30 @@ class Bench {
     writeFileSync(join(this.folder, path), text);
   }
 
-  async record(digester: Partial<Digester> = {}): Promise<void> {
+  /** Whether something lies in the records folder. */
+  has(name: string): boolean {
+    return existsSync(join(this.records, name));
+  }
+
+  async record(digester: Partial<Digester> = {}, ways: Ways = {}): Promise<void> {
+    const { follow = false, outcome, between, hasAnchor = () => true } = ways;
     let digesting = false;
+    let looks = 0;
+    this.said = '';
     const context = {
       ...processContext(),
-      stderr: () => undefined,
+      stderr: (text: string) => {
+        this.said += text;
+      },
       now: () => this.now,
-      sleep: (ms: number) => {
+      sleep: async (ms: number) => {
         this.now += ms;
+        between?.(++looks);
+        if (looks > 1000) throw new Error(`expected an end within 1000 looks, found none: ${this.said}`);
         // No look falls into a digest: what changes meanwhile is found by the digest alone.
-        if (digesting) return new Promise<void>(() => undefined);
-        return new Promise<void>((resolve) => setImmediate(resolve));
+        await new Promise<void>((resolve) => {
+          if (!digesting) setImmediate(resolve);
+        });
       },
       fetch: () => Promise.reject(new Error('away')),
     };
@@ -63,7 +99,13 @@ class Bench {
       report: new Report(context, false),
       settings: { log: 'http://log.example/', timeout: 1 },
     };
-    const outbox = new Outbox(invocation, parsePolicy(new TextEncoder().encode('quorum none\n')), false);
+    // Of one that is patient only the first attempt is of interest.
+    const patient = {
+      ...invocation,
+      context: { ...context, sleep: () => new Promise<void>(() => undefined) },
+    };
+    const policy = parsePolicy(new TextEncoder().encode('quorum none\n'));
+    const outbox = new Outbox(follow ? patient : invocation, policy, follow);
     const recorder = new Recorder(
       {
         invocation,
@@ -80,16 +122,23 @@ class Bench {
             digesting = false;
           };
         },
-        anchor: () => Promise.resolve({ index: 1, leafHash: '00'.repeat(32) }),
+        anchor: () =>
+          hasAnchor()
+            ? Promise.resolve({ index: 1, leafHash: '00'.repeat(32) })
+            : Promise.reject(new CliError(EXIT.network, 'unreachable', 'no anchor', 'wait')),
       },
-      { follow: false, every: 1000, outcome: undefined },
+      { follow, every: 1000, outcome },
     );
     await recorder.run();
-    await assert.rejects(outbox.drain(), { code: 'unreachable' });
+    if (!follow) await assert.rejects(outbox.drain(), { code: 'unreachable' });
   }
 
   window(number: number): Record<string, unknown> {
-    const bytes = readFileSync(join(this.records, `run-1.progress-000${number}.dsse.json`));
+    return this.predicate(`progress-000${number}`);
+  }
+
+  predicate(name: string): Record<string, unknown> {
+    const bytes = readFileSync(join(this.records, `run-1.${name}.dsse.json`));
     const parsed = parseStatement(parseEnvelope(bytes).payload);
     assert.ok(parsed.known);
     return parsed.statement.predicate as unknown as Record<string, unknown>;
@@ -123,6 +172,7 @@ test('a file that comes while a checkpoint is digested is in its digest', async 
 
 test('a checkpoint that goes while it is digested is a window without digests', async () => {
   await withBench(async (bench) => {
+    bench.write('config.json', '{}');
     await bench.record({
       digest: (path) => {
         rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true, force: true });
@@ -176,4 +226,255 @@ test('a recorder that died between an envelope and its journal finds the envelop
     assert.deepEqual(readFileSync(envelope), before);
     assert.equal(bench.window(1)['lastStep'], 6);
   });
+});
+
+/** What a trainer leaves at the top in the end. */
+function writeEnd(bench: Bench, step: number): void {
+  bench.write('model.safetensors', 'weights');
+  bench.write('trainer_state.json', `{"global_step": ${step}, "log_history": [{"train_runtime": 1}]}`);
+}
+
+test('a checkpoint on another disk, linked to, is recorded as any other', async () => {
+  await withBench(async (bench) => {
+    renameSync(join(bench.folder, 'checkpoint-5'), join(bench.root, 'fast'));
+    symlinkSync(join(bench.root, 'fast'), join(bench.folder, 'checkpoint-5'));
+    await bench.record();
+    assert.ok(!bench.has('run-1.intent.dsse.json'), 'the run had begun');
+    const [checkpoint] = bench.window(0)['checkpoints'] as { folder: { files: number } }[];
+    assert.equal(checkpoint?.folder.files, 2);
+    // And the end is that of the folder without its checkpoints.
+    writeEnd(bench, 5);
+    await bench.record();
+    assert.equal((bench.predicate('final')['folder'] as { files: number }).files, 2);
+  });
+});
+
+test('whatever says that a run has begun forbids an intent', async () => {
+  const begun: Record<string, (bench: Bench) => void> = {
+    'a checkpoint being written': (bench) => bench.write('tmp-checkpoint-10/model.safetensors', 'w'),
+    'a link to a disk that is not there': (bench) =>
+      symlinkSync(join(bench.root, 'none'), join(bench.folder, 'checkpoint-10')),
+    'weights at the top': (bench) => bench.write('model.safetensors', 'w'),
+    'a state that is no end': (bench) => bench.write('trainer_state.json', '{"global_step": 1}'),
+  };
+  for (const [what, write] of Object.entries(begun)) {
+    await withBench(async (bench) => {
+      rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true });
+      write(bench);
+      const between = (looks: number): void => {
+        if (looks > 3) throw new Error('enough');
+      };
+      await assert.rejects(bench.record({}, { follow: true, between }), { message: 'enough' });
+      assert.match(bench.said, /had begun at the first look/, what);
+      assert.ok(!bench.has('run-1.intent.dsse.json'), what);
+    });
+  }
+});
+
+test('of a folder with files and no checkpoint nothing is recorded afterwards', async () => {
+  await withBench(async (bench) => {
+    rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true });
+    bench.write('config.json', '{}');
+    await assert.rejects(bench.record(), { code: 'no_checkpoints', status: 2 });
+    assert.ok(!existsSync(bench.records));
+  });
+});
+
+test('a file system that fails for a while is waited for, and said once', async () => {
+  for (const which of ['folder', 'records'] as const) {
+    await withBench(async (bench) => {
+      const path = bench[which];
+      const between = (looks: number): void => {
+        if (looks === 2) {
+          bench.write('checkpoint-6/model.safetensors', 'more weights');
+          bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
+          renameSync(path, `${path}-away`);
+          symlinkSync(path, path); // ELOOP, as ESTALE or EIO would be
+        } else if (looks === 8) {
+          rmSync(path);
+          renameSync(`${path}-away`, path);
+          writeEnd(bench, 6);
+        }
+      };
+      await bench.record({}, { follow: true, between });
+      assert.equal(bench.said.split('It is tried again and again').length, 2, bench.said);
+      assert.match(bench.said, /That is over/);
+      assert.equal(bench.window(0)['lastStep'], 5);
+      assert.equal(bench.window(1)['lastStep'], 6);
+      assert.ok(bench.has('run-1.final.dsse.json'));
+    });
+  }
+});
+
+test('a checkpoint that cannot be read keeps back the end alone, until it can, or by word', async () => {
+  await withBench(async (bench) => {
+    const path = join(bench.folder, 'checkpoint-4');
+    symlinkSync(path, path);
+    writeEnd(bench, 5);
+    await assert.rejects(bench.record(), { code: 'unreadable', status: 2 });
+    assert.equal(bench.window(0)['lastStep'], 5);
+    assert.ok(!bench.has('run-1.final.dsse.json'));
+    const between = (looks: number): void => {
+      if (looks !== 8) return;
+      rmSync(path);
+      bench.write('checkpoint-4/model.safetensors', 'weights');
+      bench.write('checkpoint-4/trainer_state.json', '{"global_step": 4}');
+    };
+    await bench.record({}, { follow: true, between });
+    assert.equal(bench.said.split('cannot be read: ELOOP').length, 2, bench.said);
+    assert.equal(bench.window(1)['lastStep'], 4);
+    assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+  await withBench(async (bench) => {
+    const path = join(bench.folder, 'checkpoint-4');
+    symlinkSync(path, path);
+    await bench.record({}, { outcome: 'aborted' });
+    assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+});
+
+test('links keep no checkpoint and no end from the record: weights are, folders are not', async () => {
+  await withBench(async (bench) => {
+    bench.write('checkpoint-6/model.safetensors', 'more weights');
+    bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
+    symlinkSync('../checkpoint-6/model.safetensors', join(bench.folder, 'checkpoint-5', 'tokenizer.json'));
+    symlinkSync('checkpoint-6', join(bench.folder, 'latest'));
+    const between = (looks: number): void => {
+      if (looks === 1) writeEnd(bench, 6);
+    };
+    await bench.record({}, { follow: true, between });
+    assert.match(bench.said, /checkpoint-5 holds links or devices \(tokenizer\.json\)/);
+    const [first] = bench.window(0)['checkpoints'] as { weights: { files: number }; folder: unknown }[];
+    assert.equal(first?.weights.files, 1);
+    assert.deepEqual(first.folder, { unknown: 'not-recorded' });
+    const final = bench.predicate('final');
+    assert.equal((final['weights'] as { files: number }).files, 1);
+    assert.deepEqual(final['folder'], { unknown: 'not-recorded' });
+  });
+});
+
+test('a checkpoint that cannot be digested, time and again, is a window without digests', async () => {
+  const digest = (path: string): Promise<Buffer> =>
+    path.includes('checkpoint-5') ? Promise.reject(fileUnreadable(path, 'EIO')) : digestFile(path);
+  await withBench(async (bench) => {
+    const began = bench.now;
+    const between = (looks: number): void => {
+      if (looks === 1) writeEnd(bench, 5);
+    };
+    await bench.record({ digest }, { follow: true, between });
+    assert.ok(bench.now - began > 200_000, 'it is given time');
+    assert.equal(bench.said.split('EIO').length, 3, bench.said);
+    assert.deepEqual(bench.window(0)['checkpoints'], { unknown: 'not-recorded' });
+    assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+  // Afterwards the rest is recorded, and it is left to whoever can mend it.
+  await withBench(async (bench) => {
+    bench.write('checkpoint-6/model.safetensors', 'more weights');
+    bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
+    writeEnd(bench, 6);
+    await assert.rejects(bench.record({ digest }), { code: 'bad_model', status: 2 });
+    assert.equal(bench.window(0)['lastStep'], 6);
+    assert.ok(!bench.has('run-1.final.dsse.json'));
+    await bench.record({ digest }, { outcome: 'completed' });
+    assert.deepEqual(bench.window(1)['checkpoints'], { unknown: 'not-recorded' });
+    assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+});
+
+test('a disk that is not mounted for a while has rotated nothing away', async () => {
+  await withBench(async (bench) => {
+    const away = `${bench.folder}-away`;
+    const between = (looks: number): void => {
+      if (looks === 1) renameSync(bench.folder, away);
+      if (looks === 3) mkdirSync(bench.folder);
+      if (looks !== 5) return;
+      rmSync(bench.folder, { recursive: true });
+      renameSync(away, bench.folder);
+      writeEnd(bench, 5);
+    };
+    await bench.record({}, { follow: true, between });
+    assert.match(bench.said, /is waited for[^]*is there again/);
+    assert.ok(Array.isArray(bench.window(0)['checkpoints']));
+  });
+  // Afterwards nobody waits for long: that it is gone for good is said by its user.
+  await withBench(async (bench) => {
+    const away = (): void => rmSync(bench.folder, { recursive: true, force: true });
+    await assert.rejects(bench.record({}, { between: away }), { code: 'folder_away', status: 3 });
+    assert.ok(!bench.has('run-1.progress-0000.dsse.json'));
+    mkdirSync(bench.folder);
+    await bench.record({}, { outcome: 'failed' });
+    assert.deepEqual(bench.window(0)['checkpoints'], { unknown: 'not-recorded' });
+  });
+});
+
+test('a checkpoint that was gone and is back before that was signed is digested', async () => {
+  await withBench(async (bench) => {
+    bench.write('config.json', '{}');
+    let anchored = false;
+    const between = (looks: number): void => {
+      if (looks === 1) renameSync(join(bench.folder, 'checkpoint-5'), join(bench.root, 'away'));
+      if (looks === 4) renameSync(join(bench.root, 'away'), join(bench.folder, 'checkpoint-5'));
+      if (looks === 8) anchored = true;
+      if (looks === 9) writeEnd(bench, 5);
+    };
+    await bench.record({}, { follow: true, between, hasAnchor: () => anchored });
+    assert.match(bench.said, /checkpoint-5 was gone/);
+    assert.ok(Array.isArray(bench.window(0)['checkpoints']), bench.said);
+    assert.ok(!bench.has('run-1.progress-0001.dsse.json'));
+  });
+});
+
+test('the end of another run, which lay in the folder before, is not taken for this one', async () => {
+  await withBench(async (bench) => {
+    writeEnd(bench, 5);
+    await assert.rejects(bench.record({}, { follow: true }), { code: 'run_over', status: 2 });
+    assert.ok(!existsSync(bench.records));
+    // What goes on beyond it shows that it is not over.
+    const between = (looks: number): void => {
+      if (looks === 4) writeEnd(bench, 6);
+    };
+    bench.write('checkpoint-6/model.safetensors', 'more weights');
+    bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
+    await bench.record({}, { follow: true, between });
+    assert.match(bench.said, /of an end before/);
+    assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+  await withBench(async (bench) => {
+    const old = join(bench.root, 'old.json');
+    rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true });
+    const between = (looks: number): void => {
+      // Put back with its times, and long before the intent.
+      if (looks === 2) {
+        writeEnd(bench, 9);
+        utimesSync(join(bench.folder, 'trainer_state.json'), 500, 500);
+      }
+      if (looks === 12) {
+        assert.ok(!bench.has('run-1.final.dsse.json'));
+        renameSync(join(bench.folder, 'trainer_state.json'), old);
+        writeEnd(bench, 9);
+      }
+    };
+    await bench.record({}, { follow: true, between });
+    assert.ok(bench.has('run-1.intent.dsse.json'));
+    assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+});
+
+test('a checkpoint whose state is of another step is passed over, and that is said', async () => {
+  await withBench(async (bench) => {
+    bench.write('checkpoint-6/trainer_state.json', '{"global_step": 7}');
+    await bench.record();
+    assert.match(bench.said, /checkpoint-6 is passed over: its trainer_state\.json is of step 7/);
+    assert.throws(() => bench.window(1), { code: 'ENOENT' });
+  });
+});
+
+test('a bar knows no time while nothing was read', () => {
+  let drawn = '';
+  const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120 });
+  terminal.on('data', (chunk: Buffer) => (drawn += chunk.toString()));
+  const bar = new DigestBar(terminal);
+  bar.begin('checkpoint-5', 1000);
+  bar.end();
+  assert.match(drawn, /0% of 1\.0 kB, … left/);
 });

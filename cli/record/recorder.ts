@@ -12,6 +12,7 @@ import type { Ended, Journal, Told } from './journal.js';
 import type { Look, Watcher } from './look.js';
 import type { Outbox } from './outbox.js';
 import { Signing } from './signing.js';
+import { systemError, Troubles } from './troubles.js';
 
 /** What a recorder works with. */
 export interface RecorderParts {
@@ -42,6 +43,9 @@ export interface Pace {
 const PATIENCE = 5;
 /** Looks at rest before a run's end is recorded without weights: some trainers save them last. */
 const WAIT_FOR_WEIGHTS = 6;
+/** What troubles are about, beside checkpoints by their paths. */
+const [ROUND, TOP, AWAY, END] = ['round', 'top', 'away', 'end'];
+
 /** One run's recorder. */
 export class Recorder {
   readonly #parts: RecorderParts;
@@ -49,13 +53,15 @@ export class Recorder {
   readonly #counting: Counting;
   readonly #digesting: Digesting;
   readonly #signing: Signing;
+  readonly #troubles: Troubles;
   #restless = 0;
 
   constructor(parts: RecorderParts, pace: Pace) {
     this.#parts = parts;
     this.#pace = pace;
     const { context, report } = parts.invocation;
-    this.#counting = new Counting({ ...parts, report });
+    this.#troubles = new Troubles(report);
+    this.#counting = new Counting({ ...parts, ...pace, report });
     this.#digesting = new Digesting({
       ...pace,
       context,
@@ -91,27 +97,90 @@ export class Recorder {
       .map(({ step }) => step);
   }
 
-  /** One look and what follows from it. True when there is nothing left to do. */
+  /**
+   * One look and what follows from it; true when there is nothing left to do. Following, a file system or a log that
+   * fails is waited for: nothing was acted upon that is not on disk.
+   */
   async #round(): Promise<boolean> {
+    try {
+      const done = await this.#step();
+      this.#troubles.end(ROUND, 'That is over: it goes on.');
+      return done;
+    } catch (error) {
+      const status = statusOf(error);
+      const passing = status === EXIT.network || status === EXIT.quorum || systemError(error) !== undefined;
+      if (!this.#pace.follow || !passing || status === EXIT.misbehaviour) throw error;
+      this.#troubles.begin(ROUND, `${(error as Error).message}. It is tried again and again.`);
+      return false;
+    }
+  }
+
+  async #step(): Promise<boolean> {
     const look = this.#parts.watcher.look();
+    this.#tell(look);
     this.#digesting.watch(look);
-    this.#counting.take(look, this.#pace.outcome !== undefined || look.top.state?.ended === true);
+    this.#counting.take(look);
     this.#digesting.take();
     this.#counting.count(look);
     this.#digesting.start(look);
-    const signed = await this.#tried(() => this.#signing.signOwed());
-    if (!signed || this.#digesting.running !== undefined || this.#digesting.done) return false;
-    if (this.#counting.file.checkpoints.some((each) => each.signed !== true)) {
-      this.#disturbed();
+    await this.#signing.signOwed();
+    if (this.#digesting.running !== undefined || this.#digesting.done) return false;
+    const owed = this.#counting.file.checkpoints.filter((each) => each.signed !== true);
+    if (owed.length > 0) {
+      const reasons = owed.map(({ step }) => {
+        const folder = look.checkpoints.find((each) => each.step === step);
+        return folder && this.#digesting.givenUp(folder);
+      });
+      // The rest is on record; what is left will not mend itself.
+      if (reasons[0] !== undefined && !reasons.includes(undefined)) throw reasons[0];
+      this.#disturbed(look);
       return false;
     }
-    return this.#finish(look);
+    return this.#unread(look) ? false : this.#finish(look);
+  }
+
+  /** Says what of a look is passed over, and why. */
+  #tell({ checkpoints, top, present }: Look): void {
+    const { journal, watcher } = this.#parts;
+    for (const { path, state, step, trouble } of checkpoints) {
+      const name = `checkpoint-${step}`;
+      if (trouble !== undefined) this.#troubles.begin(path, `${name} cannot be read: ${trouble}.`);
+      else if (state !== undefined && state.step !== step)
+        this.#troubles.begin(
+          path,
+          `${name} is passed over: its trainer_state.json is of step ${state.step}.`,
+        );
+      else this.#troubles.end(path, `${name} is as it should be now.`);
+    }
+    if (top.trouble === undefined) this.#troubles.end(TOP, 'All of the folder can be read again.');
+    else this.#troubles.begin(TOP, `${top.path}: something in it cannot be read: ${top.trouble}.`);
+    const seen = journal.file?.checkpoints.length ?? 0;
+    if (present || seen === 0) this.#troubles.end(AWAY, `${watcher.folder} is there again.`);
+    else
+      this.#troubles.begin(
+        AWAY,
+        `${watcher.folder} is empty or not there: what was seen in it is waited for.`,
+      );
+  }
+
+  /** Whether there is a checkpoint that cannot be read and is not on record: the end waits for it, unless it is by word. */
+  #unread({ checkpoints }: Look): boolean {
+    if (this.#pace.outcome !== undefined) return false;
+    const known = new Set(this.#counting.file.checkpoints.map(({ step }) => step));
+    const unread = checkpoints.find(({ step, trouble }) => trouble !== undefined && !known.has(step));
+    if (unread === undefined || this.#pace.follow) return unread !== undefined;
+    throw new CliError(
+      EXIT.usage,
+      'unreadable',
+      `${unread.path}: expected a checkpoint that can be read, found ${unread.trouble ?? ''}`,
+      'what could be read is recorded; run it again when the rest can be, or with --outcome to end the run without it',
+    );
   }
 
   /** Waits for the next look, for a digest that ends, or, following, for an outbox that gave up. */
   async #wait(): Promise<void> {
     const { invocation, outbox } = this.#parts;
-    if (this.#digesting.done) return;
+    if (this.#digesting.done && !this.#troubles.has(ROUND)) return;
     const events: Promise<unknown>[] = [invocation.context.sleep(this.#pace.every)];
     const { running } = this.#digesting;
     if (running !== undefined) events.push(running);
@@ -119,32 +188,25 @@ export class Recorder {
     await Promise.race(events);
   }
 
-  /**
-   * Signing wants an anchor, for which the log may have to be asked: following, a log that is away and has
-   * never shown one is waited for.
-   */
-  async #tried(work: () => Promise<void>): Promise<boolean> {
-    try {
-      await work();
-      return true;
-    } catch (error) {
-      const status = statusOf(error);
-      if (!this.#pace.follow || (status !== EXIT.network && status !== EXIT.quorum)) throw error;
-      this.#parts.invocation.report.say(`${(error as Error).message}. It is tried again.`);
-      return false;
-    }
-  }
-
   /** A checkpoint that is not at rest: following, there will be another look. */
-  #disturbed(): void {
+  #disturbed(look?: Look): void {
     if (this.#pace.follow || this.#restless++ < PATIENCE) return;
+    const { folder } = this.#parts.watcher;
+    if (look?.present === false) {
+      throw new CliError(
+        EXIT.network,
+        'folder_away',
+        `${folder}: expected the checkpoints that were seen there, found nothing at all`,
+        'mount it, and run it again; if it was emptied, with --outcome: what was not digested is then on record as not seen',
+      );
+    }
     const steps = this.#counting.file.checkpoints
       .filter(({ digests }) => digests === undefined)
       .map(({ step }) => step);
     throw new CliError(
       EXIT.network,
       'still_changing',
-      `${this.#parts.watcher.folder}: expected a folder at rest, found that it still changes${steps.length > 0 ? `: checkpoint-${steps.join(', checkpoint-')}` : ''}`,
+      `${folder}: expected a folder at rest, found that it still changes${steps.length > 0 ? `: checkpoint-${steps.join(', checkpoint-')}` : ''}`,
       'what was at rest is recorded; run it again when the trainer has written the rest, or follow it without --once',
     );
   }
@@ -154,15 +216,22 @@ export class Recorder {
     const { top } = look;
     const { final, checkpoints, found } = this.#counting.file;
     if (final?.signed === true) return true;
-    const furthest = Math.max(0, ...checkpoints.map(({ step }) => step));
-    const ended = top.state?.ended === true && top.state.step >= furthest;
-    if (!ended && this.#pace.outcome === undefined && final === undefined) return !this.#pace.follow;
+    const ended = this.#counting.endOf(look);
+    if (ended === undefined && top.state?.ended === true)
+      this.#troubles.begin(
+        END,
+        'trainer_state.json at the top is of an end before: older than the intent, or of fewer steps than a checkpoint.',
+      );
+    if (ended === undefined && this.#pace.outcome === undefined && final === undefined)
+      return !this.#pace.follow;
     if (final?.digests === undefined) {
+      const givenUp = this.#digesting.givenUp(top);
+      if (givenUp !== undefined) throw givenUp;
       const rest = this.#digesting.rest(top);
       if (rest === undefined) return false;
       const last = checkpoints.at(-1);
       const base: Told = ended
-        ? told(top.state, top.print, found === 'over')
+        ? told(ended, top.print, found === 'over')
         : {
             print: top.print,
             retrospective: found === 'over',
@@ -179,6 +248,7 @@ export class Recorder {
       });
       return false;
     }
-    return this.#tried(() => this.#signing.final(final));
+    await this.#signing.final(final);
+    return true;
   }
 }

@@ -71,8 +71,10 @@ export class Signing {
     if (counting.file.found !== 'nothing') return;
     if (this.#declared) return;
     // It may have been declared by hand.
-    if (readRun(records, facts.participant, facts.run).length === 0)
+    if (readRun(records, facts.participant, facts.run).length === 0) {
       await this.#sign(draftIntent(facts), fileOf.intent(records, facts.run), 'run-intent');
+      counting.doubt();
+    }
     this.#declared = true;
   }
 

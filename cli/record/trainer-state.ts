@@ -20,7 +20,10 @@ export interface TrainerState {
 /** Longest state read, in bytes: a million lines of history. */
 const MAX_STATE_BYTES = 256 * 1024 * 1024;
 
-/** The state in a folder; undefined where there is none, or none that is whole yet. */
+/**
+ * The state in a folder; undefined where there is none, or none that is whole yet. Throws the system's error where
+ * there is one that cannot be read.
+ */
 export function readTrainerState(folder: string): TrainerState | undefined {
   const path = join(folder, 'trainer_state.json');
   try {
@@ -31,8 +34,10 @@ export function readTrainerState(folder: string): TrainerState | undefined {
     return parseTrainerState(readFileSync(path, 'utf8'), Math.floor(mtimeMs / 1000));
   } catch (error) {
     // RangeError: text that is more than the expression below, or a string, can hold.
-    if (error instanceof SyntaxError || error instanceof RangeError || codeOf(error) !== undefined)
-      return undefined;
+    if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
+    const code = codeOf(error);
+    // Of Node's own, such as a text that is longer than a string can be, there is no mending.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code?.startsWith('ERR_') === true) return undefined;
     throw error;
   }
 }

@@ -120,10 +120,8 @@ export const cliMutants: readonly Mutant[] = [
   {
     desc: 'nothing may change in a checkpoint while it is digested',
     file: 'cli/record/digesting.ts',
-    find: `if (printOf(path, top).print === print)
-          this.#done`,
-    replace: `if (printOf(path, top).print !== '')
-          this.#done`,
+    find: 'if (printOf(path, top).print !== print) this.#done',
+    replace: "if (printOf(path, top).print === '') this.#done",
     ...recorder('a file that comes while'),
   },
   {
@@ -143,9 +141,79 @@ export const cliMutants: readonly Mutant[] = [
   {
     desc: 'a checkpoint that was rotated away is recorded as not seen',
     file: 'cli/record/counting.ts',
-    find: "if (now === undefined) return [{ ...before, digests: 'gone' as const }];",
+    find: "if (now === undefined) return away ? [] : [{ ...before, digests: 'gone' as const }];",
     replace: 'if (now === undefined) return [];',
     ...recorder('goes while it is digested'),
+  },
+  {
+    desc: 'a run whose checkpoints are links, or being written, has begun: it gets no intent',
+    file: 'cli/record/counting.ts',
+    find: 'const begun = look.begun || earlier.length > 0;',
+    replace: 'const begun = look.top.state !== undefined || earlier.length > 0;',
+    ...recorder('forbids an intent'),
+  },
+  {
+    desc: 'the recorder outlives a file system that fails for a while',
+    file: 'cli/record/recorder.ts',
+    find: 'systemError(error) !== undefined;',
+    replace: 'systemError(error) === "";',
+    ...recorder('fails for a while'),
+  },
+  {
+    desc: 'the end waits for a checkpoint that cannot be read',
+    file: 'cli/record/recorder.ts',
+    find: 'return this.#unread(look) ? false : this.#finish(look);',
+    replace: 'return this.#finish(look);',
+    ...recorder('keeps back the end alone'),
+  },
+  {
+    desc: 'of a disk that is not mounted nothing is recorded as gone',
+    file: 'cli/record/counting.ts',
+    find: 'const away = !look.present && this.#parts.outcome === undefined;',
+    replace: 'const away = false;',
+    ...recorder('not mounted for a while'),
+  },
+  {
+    desc: 'a checkpoint that is back before its going was signed is digested',
+    file: 'cli/record/counting.ts',
+    find: "if (before.digests === 'gone' && now",
+    replace: 'if (before.digests !== before.digests && now',
+    ...recorder('gone and is back'),
+  },
+  {
+    desc: 'a digest that fails for ever does not keep a run from its end',
+    file: 'cli/record/digesting.ts',
+    find: 'const settled = last && (follow || outcome !== undefined);',
+    replace: 'const settled = last && outcome !== undefined;',
+    ...recorder('time and again'),
+  },
+  {
+    desc: 'a folder with links in it is not identified as a whole',
+    file: 'cli/model-digest.ts',
+    find: 'folder: files.length === 0 || others.length > 0 ?',
+    replace: 'folder: files.length === 0 ?',
+    ...recorder('links keep no checkpoint'),
+  },
+  {
+    desc: "a recorder sweeps away its own temporary files, and no other run's",
+    file: 'cli/commands/record.ts',
+    find: 'if (isTemporaryOf(run, name))',
+    replace: "if (name.startsWith(`.${run}.`) && name.endsWith('.tmp'))",
+    ...recorded('a second recorder'),
+  },
+  {
+    desc: 'an end that was there before the run is not logged as its own',
+    file: 'cli/record/counting.ts',
+    find: 'if (follow && ended && !this.#isStale(look)) throw',
+    replace: 'if (follow && outcome !== undefined && !this.#isStale(look)) throw',
+    ...recorder('end of another run'),
+  },
+  {
+    desc: 'an end of before the intent is none of the run',
+    file: 'cli/record/counting.ts',
+    find: 'state.writtenAt < this.#declaredAt',
+    replace: 'state.writtenAt < 0',
+    ...recorder('end of another run'),
   },
   {
     desc: 'the times of files that were there before are not stated',

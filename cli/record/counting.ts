@@ -126,7 +126,8 @@ export class Counting {
     const ended = look.top.state?.ended === true;
     const over = outcome !== undefined || ended;
     this.#declaredAt = declarationOf(earlier);
-    if (follow && ended && !this.#isStale(look)) throw isOver(look.top.path);
+    // Of a run that was declared or recorded before, the end is its own unless it is older.
+    if (follow && ended && earlier.length === 0 && !this.#isStale(look)) throw isOver(look.top.path);
     if (!follow && !over && earlier.length === 0) this.#mustHaveBegun(look);
     const begun = look.begun || earlier.length > 0;
     const retrospective = begun && !declared;

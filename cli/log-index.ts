@@ -27,15 +27,17 @@ const EMPTY: IndexFile = { format: 1, size: 0, charter: [], participants: {}, an
 
 export class LogIndex {
   readonly #path: string;
+  readonly #keep: boolean;
   #file: IndexFile;
 
-  private constructor(path: string, file: IndexFile) {
+  private constructor(path: string, keep: boolean, file: IndexFile) {
     this.#path = path;
+    this.#keep = keep;
     this.#file = file;
   }
 
-  /** The index kept in a log's state folder; an unreadable one is made anew. */
-  static load(folder: string): LogIndex {
+  /** The index kept in a log's state folder; an unreadable one is made anew. Without `keep` it is not written again. */
+  static load(folder: string, keep = true): LogIndex {
     const path = join(folder, 'index.json');
     const bytes = readIfThere(path);
     let file = structuredClone(EMPTY);
@@ -45,7 +47,7 @@ export class LogIndex {
     } catch {
       // It is only a cache.
     }
-    return new LogIndex(path, file);
+    return new LogIndex(path, keep, file);
   }
 
   /** Charter and amendments, ascending. */
@@ -81,7 +83,7 @@ export class LogIndex {
     }
     if (size > this.#file.size) {
       this.#file.size = size;
-      writeDurably(this.#path, JSON.stringify(this.#file));
+      if (this.#keep) writeDurably(this.#path, JSON.stringify(this.#file));
     }
     return found;
   }

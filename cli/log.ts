@@ -38,27 +38,31 @@ export function loadPolicy(settings: Settings): Policy {
 
 /**
  * Fetches the log's checkpoint, verifies it and its consistency with the last one seen. A log that
- * contradicts itself is CliError "inconsistent", status 5, after the evidence has been written.
+ * contradicts itself is CliError "inconsistent", status 5, after the evidence has been written. Without `remember`
+ * nothing else is written: neither what it showed nor what was learned by reading it.
  */
-export async function openLog(context: Context, settings: Settings): Promise<OpenLog> {
+export async function openLog(
+  context: Context,
+  settings: Settings,
+  { remember = true }: { remember?: boolean } = {},
+): Promise<OpenLog> {
   const url = required(settings, 'log');
   const policy = loadPolicy(settings);
   const timeoutMs = 1000 * (settings.timeout ?? 60);
   const report = settings.report ?? [];
   const source = httpSource(url, { fetch: context.fetch, timeoutMs });
-  const reader = new LogReader(source, policy, {
-    lastSeen: lastSeenStore(context),
-  });
+  const { load, save } = lastSeenStore(context);
+  const forget = (): Promise<void> => Promise.resolve();
+  const reader = new LogReader(source, policy, { lastSeen: { load, save: remember ? save : forget } });
   try {
     const checkpoint = await withEvidence(context, { policy, source, report }, async () => {
       const current = await reader.checkpoint();
       const log = { checkpoint: current, policy, source };
-      await checkAhead(log, logFolder(context, current.origin), ({ origin, note }) =>
-        lastSeenStore(context).save(origin, note),
-      );
+      if (remember)
+        await checkAhead(log, logFolder(context, current.origin), ({ origin, note }) => save(origin, note));
       return current;
     });
-    const index = LogIndex.load(logFolder(context, checkpoint.origin));
+    const index = LogIndex.load(logFolder(context, checkpoint.origin), remember);
     return { reader, checkpoint, index, policy, source, report };
   } catch (error) {
     if (error instanceof ClientError && error.code === 'not_found') {

@@ -3,8 +3,8 @@ import {
   describeError,
   escapeForTerminal,
   formatAnswer,
+  formatCheck,
   formatFailure,
-  wrapText,
   type Check,
   type CheckStatus,
 } from '../system/index.js';
@@ -33,12 +33,7 @@ export class Report {
   /** Adds a check's line. */
   check(name: string, status: CheckStatus, detail: string): void {
     this.checks.push({ name, status, detail });
-    const start = `  ${status.padEnd(13)}  ${name.padEnd(13)}  `;
-    const text = escapeForTerminal(detail.replaceAll('\n', ' '));
-    const { columns } = this.#context;
-    // Piped, a check stays on its line.
-    const shown = columns === undefined ? text : wrapText(text, columns - start.length, start.length);
-    this.#lines.push(`${start}${shown}\n`);
+    this.#lines.push(`${formatCheck({ name, status, detail }, this.#context.columns)}\n`);
   }
 
   /** A line of the result, on stdout unless --json. May hold text from elsewhere: it is escaped. */

@@ -49,6 +49,8 @@ export interface Answer {
   contentType: string;
   /** Seconds of `Retry-After`, if it is a plain number. */
   retryAfter: number | undefined;
+  /** Milliseconds since 1970 that its clock shows, where it says so. */
+  date: number | undefined;
   body: Uint8Array;
 }
 
@@ -111,10 +113,12 @@ async function send(url: string, options: ExchangeOptions, signal: AbortSignal):
   }
   const body = await readBody(url, response, options.maxBody);
   const retryAfter = response.headers.get('retry-after') ?? '';
+  const date = Date.parse(response.headers.get('date') ?? '');
   return {
     status: response.status,
     contentType: (response.headers.get('content-type') ?? '').split(';', 1).join('').trim().toLowerCase(),
     retryAfter: /^[0-9]{1,9}$/.test(retryAfter) ? Number(retryAfter) : undefined,
+    date: Number.isFinite(date) ? date : undefined,
     body,
   };
 }

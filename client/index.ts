@@ -14,3 +14,4 @@ export { VerifiedTiles, type TileCache, type VerifiedBundle } from './verified-t
 export * from './log-reader.js';
 export * from './check-log.js';
 export * from './witness-client.js';
+export { look, readClaim, type Look, type WitnessClaim } from './witness-status.js';

@@ -1,4 +1,5 @@
-// stele-log: init | serve | freeze | add-key | retire-key | upgrade | fsck | recover. Results on stdout, everything else on stderr.
+// stele-log: init | serve | freeze | add-key | retire-key | upgrade | fsck | recover | doctor. Results on stdout,
+// everything else on stderr.
 // Each command loads what it needs when it runs: a module takes a millisecond, and all together are 140.
 import { Command } from 'commander';
 import {
@@ -11,6 +12,7 @@ import {
   runBuilt,
 } from '../system/index.js';
 import type { ExitStatus, Streams } from '../system/index.js';
+import { addDoctor } from './commands/doctor.js';
 import { addFreeze } from './commands/freeze.js';
 import { addInit } from './commands/init.js';
 import { addKeys } from './commands/keys.js';
@@ -33,6 +35,7 @@ export function buildProgram(end: (status: ExitStatus) => void, streams: Streams
   addUpgrade(program, replies);
   addFsck(program, replies);
   addRecover(program, replies);
+  addDoctor(program, replies);
   replying(completionCommand(program), replies, (_flags, args) =>
     Promise.resolve(completionReply(program, args)),
   );

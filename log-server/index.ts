@@ -1,20 +1,11 @@
 /** The log server: sequencer, publisher, storage, HTTP. `main.ts` is its command line. */
 import { join } from 'node:path';
-import { parseStatement, parseEnvelope, termsInForce } from '../attestation/index.js';
-import type { Charter, Terms } from '../attestation/index.js';
-import { readKeyFile } from '../system/index.js';
-import {
-  encodeHex,
-  encodeUtf8,
-  equalBytes,
-  formatKeyId,
-  formatVkey,
-  parsePolicy,
-  parseVkey,
-} from '../tlog/index.js';
+import { termsInForce } from '../attestation/index.js';
+import { formatVkey, parsePolicy } from '../tlog/index.js';
 import { CharterAdmission } from './admission-charter.js';
 import { admitAnything } from './admission.js';
 import { CharterCompanion } from './charter-companion.js';
+import { checkHeld, checkTerms, termsOf } from './charter-check.js';
 import { LogError } from './errors.js';
 import { FILES, readCharterFile, readPolicyFile } from './folder.js';
 import { poolSigner } from './head-signer.js';
@@ -117,23 +108,7 @@ async function openCharter(settings: LogSettings, storage: LogStorage, keys: Log
     );
   }
   const configured = settings.policy ?? (await readPolicyFile(folder));
-  if (!equalBytes(configured, encodeUtf8(terms.policy))) {
-    throw new LogError(
-      'policy_not_in_force',
-      'the configured witness policy is not the one of the charter in force',
-      `write terms.policy of the charter, or of the amendment in force, to ${join(folder, FILES.policy)}, byte for byte; policies change by charter-amendment alone`,
-    );
-  }
-  const anchorKey = readKeyFile(join(folder, FILES.anchorKey));
-  if (encodeHex(anchorKey.vkey.publicKey) !== terms.anchorKey) {
-    throw new LogError(
-      'wrong_anchor_key',
-      'anchor.key is not the anchor key of the charter in force',
-      `restore it from its backup; after an amendment of the anchor key, put the new key's file to ${join(folder, FILES.anchorKey)}`,
-    );
-  }
-  checkListed(keys, terms.logKeys);
-  checkHeld(keys, terms.logKeys, 'the charter in force');
+  const anchorKey = checkTerms(folder, configured, keys, terms);
   const { ratePerParticipant, burstPerParticipant } = { ...DEFAULT_LIMITS, ...settings.limits };
   return {
     policy: parsePolicy(configured),
@@ -149,33 +124,4 @@ async function openCharter(settings: LogSettings, storage: LogStorage, keys: Log
       logger,
     }),
   };
-}
-
-function checkListed(keys: LogKeys, listed: readonly string[]): void {
-  const other = keys.find(({ vkey }) => !listed.includes(formatVkey(vkey)));
-  if (other === undefined) return;
-  throw new LogError(
-    'wrong_log_key',
-    `${formatKeyId(other.keyId)} is not a log key of the charter in force`,
-    `restore ${FILES.logKeys} from its backup; after an amendment of the log keys, run stele-log add-key or retire-key`,
-  );
-}
-
-/** Every checkpoint carries a line by each key that readers were told of. */
-function checkHeld(keys: LogKeys, listed: readonly string[], where: string): void {
-  const held = keys.map(({ vkey }) => formatVkey(vkey));
-  const missing = listed.map(parseVkey).find((vkey) => !held.includes(formatVkey(vkey)));
-  if (missing === undefined) return;
-  const found = keys.map(({ keyId }) => formatKeyId(keyId)).join(' and ');
-  throw new LogError(
-    'wrong_log_key',
-    `expected the log key ${formatKeyId(missing.keyId)} (type ${missing.type}), which ${where} names, found ${found}`,
-    `restore ${FILES.logKeys} and the keys from their backup; after an amendment of the log keys, run stele-log add-key or retire-key`,
-  );
-}
-
-function termsOf(charter: Uint8Array | undefined): Terms | undefined {
-  if (charter === undefined) return undefined;
-  const { statement } = parseStatement(parseEnvelope(charter).payload);
-  return (statement as Charter).predicate.terms;
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
+import type { Fault } from '../system/doctor/index.js';
 import { LogError } from './errors.js';
 
 /** The table of `stele.toml` that is this program's. */
@@ -22,11 +23,57 @@ export async function applyConfigFiles(
   command: Command,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<void> {
-  const xdg = env['XDG_CONFIG_HOME'];
-  const config = xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), '.config');
-  for (const path of ['stele.toml', join(config, 'stele', 'stele.toml')]) {
+  for (const path of configFiles(env)) {
     for (const [key, value] of Object.entries(await readTable(path))) applyOne(command, path, key, value);
   }
+}
+
+function configFiles(env: NodeJS.ProcessEnv): string[] {
+  const xdg = env['XDG_CONFIG_HOME'];
+  const config = xdg !== undefined && isAbsolute(xdg) ? xdg : join(homedir(), '.config');
+  return ['stele.toml', join(config, 'stele', 'stele.toml')];
+}
+
+/**
+ * What is wrong with the settings files and the environment, for whichever command it is meant: a command alone looks
+ * at its own. Throws LogError "bad_config" for a file that is no TOML.
+ */
+export async function settingsFaults(
+  program: Command,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Fault[]> {
+  const options = new Map(
+    program.commands.flatMap((command) => command.options.map((each) => [each.name(), each])),
+  );
+  const known = [...options.keys()].filter((name) => options.get(name)?.envVar !== undefined);
+  const faults: Fault[] = [];
+  for (const path of configFiles(env))
+    for (const [key, value] of Object.entries(await readTable(path))) {
+      const option = options.get(key);
+      if (option === undefined || !known.includes(key)) {
+        faults.push({
+          expected: `${path} to have settings of stele-log`,
+          found: key,
+          todo: `is it misspelt? ${known.join(', ')}`,
+        });
+        continue;
+      }
+      try {
+        for (const each of [value].flat()) parseValue(option, each, undefined, key);
+      } catch (error) {
+        if (!(error instanceof LogError)) throw error;
+        faults.push({ expected: `${path} to parse`, found: error.message, todo: error.hint });
+      }
+    }
+  const variables = new Set(known.map((name) => options.get(name)?.envVar));
+  for (const name of Object.keys(env))
+    if (name.startsWith('STELE_LOG_') && !variables.has(name))
+      faults.push({
+        expected: 'variables that stele-log knows',
+        found: name,
+        todo: `is it misspelt? ${[...variables].join(', ')}`,
+      });
+  return faults;
 }
 
 function applyOne(command: Command, path: string, key: string, value: unknown): void {

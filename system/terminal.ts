@@ -44,3 +44,14 @@ function escapeCharacter(character: string): string {
 function unicodeEscape(code: number): string {
   return `\\u${code.toString(16).padStart(4, '0')}`;
 }
+
+/** A check for people: one line, or at a terminal of so many columns as many as it takes. Text from elsewhere is escaped. */
+export function formatCheck(
+  { name, status, detail }: { readonly name: string; readonly status: string; readonly detail: string },
+  columns: number | undefined,
+): string {
+  const start = `  ${status.padEnd(13)}  ${name.padEnd(13)}  `;
+  const text = escapeForTerminal(detail.replaceAll('\n', ' '));
+  // Piped, a check stays on its line.
+  return `${start}${columns === undefined ? text : wrapText(text, columns - start.length, start.length)}`;
+}

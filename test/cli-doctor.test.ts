@@ -1,8 +1,11 @@
 // stele doctor: each thing that can be wrong with a set-up is named, with what to do.
 import assert from 'node:assert/strict';
-import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { systemClock } from '../system/index.js';
+import { formatVkey } from '../tlog/index.js';
+import { initFolder, startWitness } from '../witness/index.js';
 import { introduceLab, startWorld, type Answer, type Person, type World } from './cli/world.js';
 
 let world: World;
@@ -28,6 +31,29 @@ test('a set-up that works is found to work, and nothing is changed by looking', 
   assert.match(found(answer, 'identity', 'pass'), /registrar office/);
   assert.match(found(answer, 'records', 'pass'), /none yet|0 signed/);
   assert.equal(world.log.published()?.size, size);
+});
+
+/** Every file below a folder, and what is in it. */
+const contents = (folder: string): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((each) => each.isFile())
+      .map(({ parentPath, name }) => [join(parentPath, name), readFileSync(join(parentPath, name), 'hex')]),
+  );
+
+test('it changes nothing: neither what is remembered of the log, nor where nothing is remembered yet', async () => {
+  assert.equal((await lab.run('search')).status, 0);
+  const home = dirname(lab.folder);
+  const before = contents(home);
+  assert.ok(Object.keys(before).some((path) => path.includes('.local/state')));
+  // The log has grown: there would be something new to remember.
+  await introduceLab(world, 'newcomer');
+  assert.equal((await lab.run('doctor')).status, 0);
+  assert.deepEqual(contents(home), before);
+  const fresh = world.person('fresh');
+  cpSync(lab.folder, fresh.folder, { recursive: true });
+  assert.equal((await fresh.run('doctor')).status, 0);
+  assert.ok(!existsSync(join(dirname(fresh.folder), '.local')));
 });
 
 test('without any settings it says what to set, and that nothing was looked at', async () => {
@@ -57,7 +83,7 @@ test('what is signed and was never logged', async () => {
   assert.equal(answer.status, 1);
   assert.match(
     found(answer, 'records', 'fail'),
-    /1 of 1 signed and not logged: stele submit .*forgotten\.intent\.dsse\.json/,
+    /1 signed records, found none beside 1: stele submit .*forgotten\.intent\.dsse\.json/,
   );
   assert.equal((await lab.run('submit', 'records/forgotten.intent.dsse.json')).status, 0);
   assert.match(found(await lab.run('doctor', '--json'), 'records', 'pass'), /^1 signed/);
@@ -79,11 +105,11 @@ test('a key that others may read, that the log does not know, that is another pa
   assert.equal(unknown.status, 1);
   assert.match(
     found(unknown, 'identity', 'fail'),
-    /has no key [0-9a-f]{64} for stranger: give participant-request/,
+    /key [0-9a-f]{64}, found that it has no such key for stranger: give participant-request/,
   );
 
   const other = await lab.run('doctor', '--json', '--participant', 'office');
-  assert.match(found(other, 'identity', 'fail'), /has no key|acme's in this log/);
+  assert.match(found(other, 'identity', 'fail'), /no such key|acme's in this log/);
 });
 
 test('a log that is not there, a policy of another log, one that asks for nothing', async () => {
@@ -123,5 +149,112 @@ test('a records folder that is none', async () => {
   lab.write('no-folder', '');
   const answer = await lab.run('doctor', '--json', '--records', 'no-folder');
   assert.equal(answer.status, 1);
-  assert.match(found(answer, 'records', 'fail'), /expected a folder to write to, found (ENOTDIR|EACCES)/);
+  assert.match(found(answer, 'records', 'fail'), /to be a folder to write to, found (ENOTDIR|EACCES)/);
+});
+
+test('an old key that lies beside its recovery key, and a folder of keys that others may write to', async () => {
+  const answer = await lab.run('doctor', '--json');
+  assert.match(found(answer, 'recovery key', 'not-checkable'), /keep it elsewhere/);
+  const keys = join(lab.folder, 'keys');
+  chmodSync(keys, 0o777);
+  const shared = await lab.run('doctor', '--json');
+  assert.equal(shared.status, 1);
+  assert.match(found(shared, 'mode', 'fail'), /writable by its owner alone, found mode 0777: chmod go-w/);
+  chmodSync(keys, 0o700);
+});
+
+test('a state folder that cannot be: its parent is a file', async () => {
+  lab.write('not-a-folder', '');
+  const env = { HOME: dirname(lab.folder), XDG_STATE_HOME: join(lab.folder, 'not-a-folder') };
+  const answer = await lab.runWith({ env }, 'doctor', '--json');
+  assert.equal(answer.status, 1);
+  assert.match(found(answer, 'state', 'fail'), /found ENOTDIR at .*not-a-folder: .*XDG_STATE_HOME/);
+});
+
+test('each witness is asked: one that is well, one that knows no such log, one with another key, one that is away', async () => {
+  const well = await lab.run('doctor', '--json');
+  assert.equal(well.status, 0, JSON.stringify(well.json.checks));
+  assert.equal(found(well, 'witness', 'pass').split('\n').length, 4);
+  assert.match(found(well, 'witness', 'pass'), /^north \(http.*: cosigned size \d+, \d+ seconds ago/m);
+  assert.match(found(well, 'quorum', 'pass'), /are enough/);
+  assert.match(found(well, 'clocks', 'pass'), /agrees with .*north/);
+  assert.match(found(well, 'ready', 'pass'), /takes entries/);
+
+  // A witness that nobody told of the log: strangers are asked for what it takes.
+  const folder = join(world.root, 'stranger-witness');
+  const [vkey] = await initFolder(folder, 'witness.example/stranger', {
+    ed25519: new Uint8Array(32).fill(8),
+  });
+  assert.ok(vkey !== undefined);
+  const stranger = await startWitness({ folder, listen: { host: '127.0.0.1', port: 0 } });
+  const north = /^witness north .*$/m;
+  lab.write('strange', world.policy.replace(north, `witness north ${formatVkey(vkey)} ${stranger.url}`));
+  const unknown = await lab.run('doctor', '--json', '--policy', 'strange');
+  assert.equal(unknown.status, 1);
+  assert.match(
+    found(unknown, 'witness', 'fail'),
+    /north .*to know log\.example\/test, found that it does not: .*stele-witness add-log log\.example\/test\+/,
+  );
+  assert.match(found(unknown, 'quorum', 'pass'), /enough/);
+  // Its address beside another's key.
+  const { url } = world.witnesses[0] ?? { url: '' };
+  lab.write('mixed', world.policy.replace(north, `witness north ${formatVkey(vkey)} ${url}`));
+  const mixed = await lab.run('doctor', '--json', '--policy', 'mixed');
+  assert.match(
+    found(mixed, 'witness', 'fail'),
+    /to have the key [0-9a-f]{8} that the policy names, found witness\.example\/north/,
+  );
+
+  await stranger.close();
+  const away = await lab.run('doctor', '--json', '--policy', 'strange');
+  assert.equal(away.status, 3, JSON.stringify(away.json.checks));
+  assert.match(found(away, 'witness', 'fail'), /^north .*no answer.*tell its operator$/);
+  const two = (text: string): string =>
+    text.replace(/^(witness (?:north|east) \S+) .*$/gm, `$1 ${stranger.url}`);
+  lab.write('two-away', two(world.policy));
+  const few = await lab.run('doctor', '--json', '--policy', 'two-away');
+  assert.match(found(few, 'quorum', 'fail'), /found south, west/);
+});
+
+test('a witness that signs nothing since its clock leapt, whose clock is not ours; a log that takes nothing', async () => {
+  const folder = join(world.root, 'leaping-witness');
+  const [vkey] = await initFolder(folder, 'witness.example/leaping', { ed25519: new Uint8Array(32).fill(9) });
+  assert.ok(vkey !== undefined);
+  let lead = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + lead };
+  const leaping = await startWitness({ folder, listen: { host: '127.0.0.1', port: 0 }, clock });
+  lead = 7_200_000;
+  lab.write(
+    'leaping',
+    world.policy.replace(/^witness north .*$/m, `witness north ${formatVkey(vkey)} ${leaping.url}`),
+  );
+  const answer = await lab.run('doctor', '--json', '--policy', 'leaping');
+  assert.equal(answer.status, 1);
+  assert.match(
+    found(answer, 'witness', 'fail'),
+    /to sign, found that it says it signs nothing \(the clock leapt/,
+  );
+  assert.match(
+    found(answer, 'clocks', 'fail'),
+    /clock of north .* found that it is 2 hours ahead: tell its operator/,
+  );
+  await leaping.close();
+
+  const waiting = Response.json(
+    { ready: false, message: 'waiting for witnesses', awaited: ['north'] },
+    { status: 503 },
+  );
+  const closed = await lab.runWith(
+    { fetch: (url, init) => (url.endsWith('/readyz') ? Promise.resolve(waiting.clone()) : fetch(url, init)) },
+    ...['doctor', '--json'],
+  );
+  assert.match(found(closed, 'ready', 'fail'), /found that it says: waiting for witnesses, north/);
+});
+
+test('this machine’s clock is the wrong one where all others say so', async () => {
+  const ahead = await lab.runWith({ now: () => Date.now() + 600_000 }, 'doctor', '--json');
+  assert.match(
+    found(ahead, 'clocks', 'fail'),
+    /^expected this machine's clock .* found that it is 10 minutes ahead/,
+  );
 });

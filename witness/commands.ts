@@ -1,6 +1,7 @@
-// stele-witness: init | add-log | remove-key | add-peer | serve | upgrade | confirm-clock. Results on stdout, everything else on stderr.
+// stele-witness: init | add-log | remove-key | add-peer | serve | upgrade | confirm-clock | doctor. Results on stdout, everything else on stderr.
 import { randomBytes } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import {
   asInput,
@@ -21,7 +22,7 @@ import {
 } from '../system/index.js';
 import { formatVkey, parseVkey } from '../tlog/index.js';
 import { leapFile } from './clock-guard.js';
-import { addLog, checkFormat, initFolder, layout, removeKey } from './folder.js';
+import { addLog, checkFormat, checkUrl, initFolder, layout, removeKey } from './folder.js';
 import { startWitness, upgradeStopped } from './index.js';
 import { addPeer } from './peers.js';
 import { jsonLogger, type Level } from './log.js';
@@ -157,6 +158,37 @@ export function buildProgram(end: (status: ExitStatus) => void, streams: Streams
     confirmClock(folder, yes === true),
   );
 
+  const doctor = program
+    .command('doctor')
+    .description(
+      'say what is wrong with the folder, its server, logs or peers, and what to do; changes nothing',
+    )
+    .addOption(folderOption())
+    .addOption(
+      new Option('--url <url>', 'where its server answers')
+        .env('STELE_WITNESS_URL')
+        .default('http://127.0.0.1:7380'),
+    )
+    .option('--timeout <seconds>', 'for each answer', wholeSeconds, 10);
+  replying<{ folder: string; url: string; timeout: number }>(
+    doctor,
+    replies,
+    async ({ folder, url, timeout }) => {
+      const { examineWitness } = await import('./doctor.js');
+      const { replyOfDoctor } = await import('../system/doctor/index.js');
+      const asking = { url: asInput('--url', () => checkUrl(url)), timeoutMs: 1000 * timeout };
+      const now = (): number => systemClock.now();
+      return replyOfDoctor(
+        await examineWitness({
+          folder: resolve(folder),
+          ...asking,
+          now,
+          fetch: (to, init) => fetch(to, init),
+        }),
+      );
+    },
+  );
+
   replying(completionCommand(program), replies, (_flags, args) =>
     Promise.resolve(completionReply(program, args)),
   );
@@ -243,6 +275,11 @@ function parseListen(text: string): { host: string; port: number } {
     throw new InvalidArgumentError('expected host:port, for example 127.0.0.1:7380 or [::1]:7380');
   }
   return { host, port };
+}
+
+function wholeSeconds(text: string): number {
+  if (!/^[1-9][0-9]{0,4}$/.test(text)) throw new InvalidArgumentError('expected a whole number of seconds.');
+  return Number(text);
 }
 
 function count(keys: number): string {

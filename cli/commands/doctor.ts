@@ -1,32 +1,49 @@
-// stele doctor: what is wrong with a set-up, and what to do about it. It changes nothing of the set-up.
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+// stele doctor: what is wrong with a set-up, and what to do about it. It changes nothing: no file is made, and what a
+// log shows is held against what was seen before, but not remembered.
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseEnvelope } from '../../attestation/index.js';
-import { makeFolderSync } from '../../system/index.js';
-import { SteleError, type Policy, type SigningKey } from '../../tlog/index.js';
+import {
+  age,
+  ask,
+  checkClocks,
+  checkNode,
+  checkNotShared,
+  checkWitnesses,
+  Examination,
+  readyzIn,
+  STALE,
+  summary,
+  type Asking,
+  type TimeShown,
+} from '../../system/doctor/index.js';
+import { lyingInWords, strengthOf } from '../../system/policy-words.js';
+import { formatVkey, type Policy, type SigningKey } from '../../tlog/index.js';
 import { define, type Invocation, type Register } from '../command.js';
-import { CliError, statusOf, EXIT, type ExitStatus } from '../errors.js';
+import type { ExitStatus } from '../errors.js';
 import { codeOf } from '../files.js';
 import { buildDirectory } from '../identity.js';
 import { publicInfo, readKey } from '../keys.js';
 import { loadPolicy, openLog, type OpenLog } from '../log.js';
 import { bundlePath } from '../names.js';
-import { lyingInWords, strengthOf } from '../policy-words.js';
-import type { Report } from '../report.js';
 import { loadSettings, stateFolder, type Settings } from '../settings.js';
 
 /** Seconds by which this clock and the newest cosignature may differ before it is worth a word. */
 const CLOCK_DOUBT = 300;
 
-/** Seconds after which the newest cosignature is old: a log that runs logs an anchor every ten minutes. */
-const STALE = 3000;
+const AFTER_HELP = `
+Exit status: 0 nothing wrong was found; 3 somebody does not answer, or 4 too few witnesses have cosigned, and
+nothing else is wrong; 1 something is; 5 the log is proven to have lied, and the evidence is written down.`;
 
 /** Registers the command. */
 export const registerDoctor: Register = (program, context, outcome) => {
   define(
     program
       .command('doctor')
-      .description('say what is wrong with a set-up, and what to do; changes nothing of the set-up'),
+      .description(
+        'say what is wrong with a set-up, its log or its witnesses, and what to do; changes nothing',
+      )
+      .addHelpText('after', AFTER_HELP),
     context,
     outcome,
     ['log', 'policy', 'key', 'participant', 'records', 'timeout'],
@@ -34,156 +51,182 @@ export const registerDoctor: Register = (program, context, outcome) => {
   );
 };
 
-async function examine(invocation: Invocation): Promise<ExitStatus | undefined> {
-  const { report, settings } = invocation;
+/** What every check is given. */
+interface Looking extends Invocation {
+  readonly exam: Examination;
+}
+
+async function examine(invocation: Invocation): Promise<ExitStatus> {
+  const { report, settings, context } = invocation;
+  const exam = new Examination(({ name, status, detail }) => report.check(name, status, detail));
+  const looking = { ...invocation, exam };
   report.say(
-    'Looks at the settings, the policy, the key, the log and the records. It sends no record and signs nothing.',
+    'Looks at the settings, the policy, the key and the records, and asks the log and its witnesses. It sends no record and changes nothing.',
   );
-  checkNode(report);
-  checkSettings(invocation);
-  checkState(invocation);
-  const policy = attempt(report, 'policy', () => checkPolicy(report, settings));
-  const key = attempt(report, 'key', () => checkKey(report, settings));
-  let worst: ExitStatus | undefined;
-  let log: OpenLog | undefined;
-  try {
-    log = policy && settings.log !== undefined ? await checkLog(invocation) : undefined;
-    if (log && key) await checkIdentity(invocation, log, key);
-  } catch (error) {
-    worst = blame(report, 'log', error);
-  }
-  if (settings.log === undefined || policy === undefined)
-    report.check(
-      'log',
-      'not-checkable',
-      'without a log and a policy there is nothing to read, and nothing to judge it by',
-    );
-  checkRecords(report, settings);
-  return report.passed ? undefined : (worst ?? EXIT.failed);
+  checkNode(exam);
+  checkSettings(looking);
+  checkState(looking);
+  const policy = await exam.attempt('policy', () => checkPolicy(exam, settings));
+  const key = await exam.attempt('key', () => checkKey(exam, settings));
+  if (settings.log !== undefined && policy !== undefined) {
+    const asking = { fetch: context.fetch, timeoutMs: 1000 * (settings.timeout ?? 60), now: context.now };
+    const times: TimeShown[] = [];
+    await checkReady(exam, settings.log, asking, times);
+    const log = await exam.attempt('log', () => checkLog(looking));
+    if (log && key) await exam.attempt('identity', () => checkIdentity(looking, log, key));
+    await askWitnesses(exam, policy, log, asking, times);
+    checkClocks(exam, times);
+  } else
+    exam.unknown('log', 'without a log and a policy there is nothing to read, and nothing to judge it by');
+  checkRecords(exam, settings);
+  report.line(summary(exam));
+  return exam.status;
 }
 
-/** Runs one check; what it throws is its finding. */
-function attempt<T>(report: Report, name: string, check: () => T | undefined): T | undefined {
-  try {
-    return check();
-  } catch (error) {
-    blame(report, name, error);
-    return undefined;
-  }
-}
-
-function blame(report: Report, name: string, error: unknown): ExitStatus {
-  // Proven misbehaviour is no fault of the set-up: the command ends as every other would.
-  if (!(error instanceof SteleError) || (error instanceof CliError && error.status === EXIT.misbehaviour))
-    throw error;
-  report.check(name, 'fail', advice(error));
-  return statusOf(error);
-}
-
-function advice({ message, hint }: SteleError): string {
-  return hint === '' ? message : `${message}: ${hint}`;
-}
-
-function checkNode(report: Report): void {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const fine = major > 20 || (major === 20 && minor >= 19);
-  report.check(
-    'node',
-    fine ? 'pass' : 'fail',
-    fine ? process.version : `expected Node 20.19 or newer, found ${process.version}: install one`,
-  );
-}
-
-function checkSettings({ context, report, settings }: Invocation): void {
-  // Flags are in `settings` already; where the others come from is worth saying.
-  const { from } = loadSettings(context, {});
+function checkSettings({ context, exam, settings }: Looking): void {
+  const { settings: unflagged, from } = loadSettings(context, {});
   const names = ['log', 'policy', 'key', 'participant', 'records'] as const;
   for (const name of names) {
     const value = settings[name];
-    if (value !== undefined)
-      report.check('settings', 'pass', `${name}: ${value} (${from[name] ?? `--${name}`})`);
+    if (value === undefined) continue;
+    const source = unflagged[name] === value ? from[name] : undefined;
+    exam.pass('settings', `${name}: ${value} (${source ?? `--${name}`})`);
   }
   const missing = names.filter((name) => settings[name] === undefined);
   if (missing.length === 0) return;
-  report.check(
+  exam.unknown(
     'settings',
-    'not-checkable',
     `nothing says ${missing.join(', ')}: "stele init" writes them all into stele.toml; who only verifies needs log and policy`,
   );
 }
 
-function checkState({ context, report }: Invocation): void {
+/** The folder is made by the first command that has something to remember: here it is only seen that it can be. */
+function checkState({ context, exam }: Looking): void {
   const folder = stateFolder(context);
+  let there = folder;
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
   try {
-    makeFolderSync(folder);
-    accessSync(folder, constants.W_OK | constants.X_OK);
-    report.check('state', 'pass', `${folder}: what logs have shown is remembered here`);
-  } catch (error) {
-    report.check(
+    if (!statSync(there).isDirectory()) throw Object.assign(new Error(there), { code: 'ENOTDIR' });
+    accessSync(there, constants.W_OK | constants.X_OK);
+    exam.pass(
       'state',
-      'fail',
-      `${folder}: expected a folder to write to, found ${codeOf(error) ?? 'an error'}: without it no log can be caught going back; set XDG_STATE_HOME or mend the permissions`,
+      there === folder
+        ? `${folder}: what logs have shown is remembered here`
+        : `${folder}: what logs will show is remembered here; nothing is yet`,
     );
+  } catch (error) {
+    exam.fail('state', {
+      expected: `${folder} to be a folder to write to`,
+      found: `${codeOf(error) ?? 'an error'} at ${there}`,
+      todo: 'without it no log can be caught going back; set XDG_STATE_HOME or mend the permissions',
+    });
   }
 }
 
-function checkPolicy(report: Report, settings: Settings): Policy | undefined {
+function checkPolicy(exam: Examination, settings: Settings): Policy | undefined {
   if (settings.policy === undefined) return undefined;
   const policy = loadPolicy(settings);
   if (policy.logs.length === 0) {
-    report.check(
-      'policy',
-      'fail',
-      `${settings.policy}: it names no log: add the line "log VKEY" that the log's operator gives out`,
-    );
+    exam.fail('policy', {
+      expected: `${settings.policy} to name a log`,
+      found: 'none',
+      todo: 'add the line "log VKEY" that the log\'s operator gives out',
+    });
     return undefined;
   }
   const strength = strengthOf(policy);
   const words = lyingInWords(policy, strength);
-  report.check('policy', strength.faults >= 0 && policy.quorum !== undefined ? 'pass' : 'fail', words);
+  if (strength.faults >= 0 && policy.quorum !== undefined) exam.pass('policy', words);
+  else
+    exam.fail('policy', {
+      expected: 'any two quorums to share a witness',
+      found: words,
+      todo: 'ask the operator for a policy with more witnesses, or choose your own: stele policy lint',
+    });
   return policy;
 }
 
-function checkKey(report: Report, settings: Settings): SigningKey | undefined {
+function checkKey(exam: Examination, settings: Settings): SigningKey | undefined {
   if (settings.key === undefined) return undefined;
   const key = readKey(settings.key);
-  report.check('key', 'pass', `${settings.key}: an Ed25519 key that only its owner may read`);
+  exam.pass('key', `${settings.key}: an Ed25519 key that only its owner may read`);
+  const folder = dirname(settings.key);
+  checkNotShared(exam, folder);
+  const recovery = join(folder, 'recovery.key');
+  if (existsSync(recovery)) {
+    readKey(recovery);
+    exam.unknown(
+      'recovery key',
+      `${recovery}: lies beside the key that it is to replace: who takes the one takes both; keep it elsewhere`,
+    );
+  }
   return key;
 }
 
-async function checkLog({ context, report, settings }: Invocation): Promise<OpenLog> {
-  const log = await openLog(context, settings);
+/** What the log says of itself. That it is not there is said by the next check. */
+async function checkReady(exam: Examination, url: string, asking: Asking, times: TimeShown[]): Promise<void> {
+  const answer = await ask(url, 'readyz', asking, times).catch(() => undefined);
+  if (answer === undefined) return;
+  const readiness = readyzIn(answer.body);
+  if (readiness === undefined) exam.unknown('ready', `${url}: it does not say whether it takes entries`);
+  else if (readiness.ready) exam.pass('ready', `${url}: says that it takes entries`);
+  else
+    exam.fail('ready', {
+      expected: `${url} to take entries`,
+      found: `that it says: ${[readiness.message, ...readiness.awaited].join(', ')}`,
+      todo: 'what you submit waits on your disk; if it stays so, ask its operator',
+    });
+}
+
+async function checkLog({ context, exam, settings }: Looking): Promise<OpenLog> {
+  const log = await openLog(context, settings, { remember: false });
   const { origin, size, evaluation } = log.checkpoint;
   const names = evaluation.cosignatures.map(({ witness }) => witness.name);
-  report.check(
+  exam.pass(
     'log',
-    'pass',
     `${origin}: ${size} entries, cosigned by ${names.join(', ') || 'nobody'}; it continues what was seen before`,
   );
-  const times = evaluation.cosignatures.map(({ timestamp }) => timestamp);
+  const times = evaluation.cosignatures.map(({ timestamp }) => timestamp).filter((time) => time > 0);
   if (times.length === 0) {
-    report.check('clock', 'not-checkable', 'no cosignature says what time it is');
+    exam.unknown('clock', 'no cosignature says what time it is');
     return log;
   }
-  const newest = Math.max(...times);
-  const seconds = Math.round(context.now() / 1000) - newest;
+  const seconds = Math.round(context.now() / 1000) - Math.max(...times);
   if (seconds < -CLOCK_DOUBT)
-    report.check(
-      'clock',
-      'fail',
-      `a witness signed ${-seconds} seconds from now: this machine's clock is behind, or the witness's ahead`,
-    );
+    exam.fail('clock', {
+      expected: 'cosignatures of the past',
+      found: `one made ${age(-seconds)} from now`,
+      todo: "this machine's clock is behind, or the witness's ahead: compare it with one that you trust",
+    });
   else if (seconds > STALE)
-    report.check(
-      'clock',
-      'fail',
-      `the newest cosignature is ${age(seconds)} old: this machine's clock is ahead, or the log or its witnesses have stopped; compare the clock, then ask "stele witness status"`,
-    );
-  else report.check('clock', 'pass', `the newest cosignature is ${age(seconds)} old`);
+    exam.fail('clock', {
+      expected: `a cosignature of the last ${age(STALE)}`,
+      found: `that the newest is ${age(seconds)} old`,
+      todo: "this machine's clock is ahead, or the log or its witnesses have stopped: see what they say below",
+    });
+  else exam.pass('clock', `the newest cosignature is ${age(seconds)} old`);
   return log;
 }
 
-async function checkIdentity({ report, settings }: Invocation, log: OpenLog, key: SigningKey): Promise<void> {
+async function askWitnesses(
+  exam: Examination,
+  policy: Policy,
+  log: OpenLog | undefined,
+  asking: Asking,
+  times: TimeShown[],
+): Promise<void> {
+  const origin = log?.checkpoint.origin ?? policy.logs[0]?.vkey.name ?? '';
+  const vkeys = policy.logs.filter(({ vkey }) => vkey.name === origin).map(({ vkey }) => formatVkey(vkey));
+  await checkWitnesses(
+    exam,
+    policy,
+    { origin, size: log?.checkpoint.size, runs: true, vkeys },
+    asking,
+    times,
+  );
+}
+
+async function checkIdentity({ exam, settings }: Looking, log: OpenLog, key: SigningKey): Promise<void> {
   const id = publicInfo(key).keyId;
   await log.index.update(log.reader, log.checkpoint.size);
   const { participant } = settings;
@@ -195,72 +238,75 @@ async function checkIdentity({ report, settings }: Invocation, log: OpenLog, key
   for (const index of [...indexes].sort((a, b) => a - b))
     entries.push({ index, envelope: parseEnvelope(await log.reader.entry(index)) });
   if (entries.length === 0) {
-    report.check(
-      'identity',
-      'not-checkable',
-      'the log has no charter: it takes any bytes, and says of nobody who he is',
-    );
+    exam.unknown('identity', 'the log has no charter: it takes any bytes, and says of nobody who he is');
     return;
   }
   const known = buildDirectory(log.checkpoint.origin, entries).keys.get(id);
   if (known === undefined) {
     const who = participant ?? 'anybody';
-    report.check(
-      'identity',
-      'fail',
-      `the log has no key ${id} for ${who}: give participant-request.json to a registrar of the log, who introduces you; until then it refuses what you sign`,
-    );
+    exam.fail('identity', {
+      expected: `the log to know the key ${id}`,
+      found: `that it has no such key for ${who}`,
+      todo: 'give participant-request.json to a registrar of the log, who introduces you; until then it refuses what you sign',
+    });
   } else if (participant !== undefined && known.participant !== participant)
-    report.check(
-      'identity',
-      'fail',
-      `the key is ${known.participant}'s in this log, and participant is set to ${participant}: mend one of the two`,
-    );
+    exam.fail('identity', {
+      expected: `the key to be ${participant}'s, as participant is set`,
+      found: `that it is ${known.participant}'s in this log`,
+      todo: 'mend one of the two settings',
+    });
   else if (known.until !== undefined)
-    report.check('identity', 'fail', `the key was taken out by entry ${known.until}: use its successor`);
+    exam.fail('identity', {
+      expected: 'a key that is in force',
+      found: `that entry ${known.until} took it out`,
+      todo: 'set key to its successor',
+    });
   else
-    report.check(
+    exam.pass(
       'identity',
-      'pass',
       `the log knows the key as ${known.name}'s (${known.uses.join(', ')}), by ${known.by}`,
     );
 }
 
-function checkRecords(report: Report, settings: Settings): void {
-  if (settings.records === undefined) return;
-  if (!existsSync(settings.records)) {
-    const parent = dirname(settings.records);
-    report.check('records', existsSync(parent) ? 'pass' : 'fail', `${settings.records}: none yet`);
+function checkRecords(exam: Examination, settings: Settings): void {
+  const { records } = settings;
+  if (records === undefined) return;
+  if (!existsSync(records)) {
+    if (existsSync(dirname(records))) exam.pass('records', `${records}: none yet`);
+    else
+      exam.fail('records', {
+        expected: `a folder in which ${records} can be made`,
+        found: 'none',
+        todo: 'mend the setting records, or make the folder',
+      });
     return;
   }
   try {
-    accessSync(settings.records, constants.R_OK | constants.W_OK | constants.X_OK);
+    if (!statSync(records).isDirectory()) throw Object.assign(new Error(records), { code: 'ENOTDIR' });
+    accessSync(records, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    report.check(
-      'records',
-      'fail',
-      `${settings.records}: expected a folder to write to, found ${codeOf(error) ?? 'an error'}: what is signed could not be kept; mend its owner or mode, or set records`,
-    );
+    exam.fail('records', {
+      expected: `${records} to be a folder to write to`,
+      found: codeOf(error) ?? 'an error',
+      todo: 'what is signed could not be kept: mend its owner or mode, or set records',
+    });
     return;
   }
-  const names = readdirSync(settings.records);
+  const names = readdirSync(records);
   const signed = names.filter((name) => name.endsWith('.dsse.json'));
   const waiting = signed.filter((name) => !names.includes(bundlePath(name)));
+  const paths = waiting.slice(0, 3).map((name) => join(records, name));
   if (waiting.length === 0)
-    report.check('records', 'pass', `${signed.length} signed, each with the proof that it is logged`);
-  else
-    report.check(
+    exam.pass(
       'records',
-      'fail',
-      `${waiting.length} of ${signed.length} signed and not logged: stele submit ${waiting
-        .slice(0, 3)
-        .map((name) => join(settings.records ?? '', name))
-        .join(' ')}${waiting.length > 3 ? ' …' : ''}`,
+      signed.length === 0
+        ? `${records}: none yet`
+        : `${signed.length} signed, each with the proof that it is logged`,
     );
-}
-
-function age(seconds: number): string {
-  if (seconds < 120) return `${Math.max(0, seconds)} seconds`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} minutes`;
-  return seconds < 172_800 ? `${Math.round(seconds / 3600)} hours` : `${Math.round(seconds / 86_400)} days`;
+  else
+    exam.fail('records', {
+      expected: `a proof that it is logged beside each of the ${signed.length} signed records`,
+      found: `none beside ${waiting.length}`,
+      todo: `stele submit ${paths.join(' ')}${waiting.length > 3 ? ' …' : ''}`,
+    });
 }

@@ -26,7 +26,7 @@ import {
   strengthOf,
   unusedWitnesses,
   type Strength,
-} from '../policy-words.js';
+} from '../../system/policy-words.js';
 import { required } from '../settings.js';
 import type { Report } from '../report.js';
 

@@ -1,6 +1,6 @@
 // stele witness: what witnesses say of themselves, and what they show.
 import { join } from 'node:path';
-import { ClientError, joinUrl } from '../../client/index.js';
+import { ClientError, joinUrl, look, readClaim, type Look, type WitnessClaim } from '../../client/index.js';
 import { verifyEvidence } from '../../evidence/index.js';
 import { SteleError, type Policy } from '../../tlog/index.js';
 import { define, type Invocation, type Register } from '../command.js';
@@ -9,7 +9,6 @@ import { inWords, writeFound } from '../evidence.js';
 import { loadPolicy } from '../log.js';
 import { stateFolder } from '../settings.js';
 import { fetchEvidence } from '../witness-evidence.js';
-import { look, readClaim, type Claim, type Look } from '../witness-status.js';
 
 const AFTER_HELP = `
 Exit status: 5 evidence that a witness keeps convicts by your policy; 1 a witness says that something is
@@ -52,7 +51,7 @@ interface Held {
 
 interface Found {
   url: string;
-  claim: Claim | null;
+  claim: WitnessClaim | null;
   looks: Look[];
   proofs: Held[];
   error: { code: string; message: string } | null;
@@ -108,7 +107,7 @@ async function status(invocation: Invocation, given: readonly string[]): Promise
 async function judge(
   { context }: Invocation,
   url: string,
-  claim: Claim | null,
+  claim: WitnessClaim | null,
   policy: Policy | undefined,
   asking: { fetch: Invocation['context']['fetch']; timeoutMs: number },
 ): Promise<Held[]> {
@@ -193,8 +192,8 @@ function show({ context, report }: Invocation, found: Found, policy: Policy | un
 }
 
 /** What the witness says of its logs, those with something to look at first; and of silent peers. */
-function table({ logs, peers }: Claim): string[] {
-  const weight = (log: Claim['logs'][number]): number =>
+function table({ logs, peers }: WitnessClaim): string[] {
+  const weight = (log: WitnessClaim['logs'][number]): number =>
     2 * log.evidence.length + log.alarms.length + Math.sign(log.lag);
   const rows = [...logs]
     .sort((a, b) => weight(b) - weight(a))

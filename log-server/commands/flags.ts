@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Option } from 'commander';
 import type { Fetch } from '../../client/index.js';
 import { LogError } from '../errors.js';
-import { setting } from '../options.js';
+import { setting, wholeNumber } from '../options.js';
 
 /** Node loads its own only when it is first named, which takes a while. */
 export const fetch: Fetch = (url, init) => globalThis.fetch(url, init);
@@ -21,6 +21,19 @@ export const admissionOption = (): Option =>
 /** Of an operator who logs something himself. */
 export const operatorKeyOption = (): Option =>
   setting('--operator-key <file>', "the operator's signing key; the folder's where nothing is said");
+
+/** Of a command that speaks to the log's server. */
+export const urlOption = (): Option =>
+  setting('--url <url>', 'of the running log').default('http://127.0.0.1:7381');
+
+export const witnessTimeoutOption = (): Option =>
+  setting('--witness-timeout <ms>', 'for one exchange with a witness').argParser(wholeNumber(1));
+
+export const reserveOption = (): Option =>
+  setting(
+    '--reserve <MiB>',
+    'free space without which nothing is admitted; 64 where nothing is said',
+  ).argParser(wholeNumber(0));
 
 /** An option that may come from the environment or a file too. Throws LogError `missing_option`. */
 export function needed<T>(value: T | undefined, flag: string): T {

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { replying, systemClock } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
 import { setting } from '../options.js';
-import { fetch, folderOption, needed, operatorKeyOption } from './flags.js';
+import { fetch, folderOption, needed, operatorKeyOption, urlOption } from './flags.js';
 
 interface FreezeFlags {
   folder?: string;
@@ -19,7 +19,7 @@ export function addFreeze(program: Command, replies: Replies): void {
     .command('freeze')
     .description('end a running log: log its freeze entry and one last anchor, after which it only serves')
     .addOption(folderOption())
-    .addOption(setting('--url <url>', 'of the running log').default('http://127.0.0.1:7381'))
+    .addOption(urlOption())
     .addOption(operatorKeyOption())
     .addOption(
       setting('--reason <code>', 'why')

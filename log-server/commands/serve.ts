@@ -4,7 +4,14 @@ import { EXIT, replying } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
 import { hostAndPort, repeated, setting, wholeNumber } from '../options.js';
 import type { ServeOptions } from '../serve.js';
-import { admissionOption, folderOption, needed, readInput } from './flags.js';
+import {
+  admissionOption,
+  folderOption,
+  needed,
+  readInput,
+  reserveOption,
+  witnessTimeoutOption,
+} from './flags.js';
 
 interface ServeFlags extends Omit<ServeOptions, 'folder' | 'policy' | 'onListening'> {
   folder?: string;
@@ -52,7 +59,7 @@ export function addServe(program: Command, replies: Replies): void {
     .addOption(
       setting('--collection-timeout <ms>', 'how long a head waits for its quorum').argParser(wholeNumber(1)),
     )
-    .addOption(setting('--witness-timeout <ms>', 'for one exchange with a witness').argParser(wholeNumber(1)))
+    .addOption(witnessTimeoutOption())
     .addOption(
       setting('--backlog <entries>', 'unpublished entries above which nothing is admitted').argParser(
         wholeNumber(1),
@@ -64,12 +71,7 @@ export function addServe(program: Command, replies: Replies): void {
         'per second of one participant, ten times as many at once; 0: no limit',
       ).argParser(wholeNumber(0)),
     )
-    .addOption(
-      setting(
-        '--reserve <MiB>',
-        'free space without which nothing is admitted; 64 where nothing is said',
-      ).argParser(wholeNumber(0)),
-    )
+    .addOption(reserveOption())
     .addOption(
       setting('--log-level <level>', 'least level of the JSON lines on stderr')
         .choices(['debug', 'info', 'warn', 'error', 'alarm'])

@@ -36,7 +36,8 @@ export const PUBLIC = 'public';
 /** Roots of the sizes committed last that are remembered: of those that may be signed next. */
 const ROOTS_KEPT = 64;
 
-const RESERVE_BYTES = 64 * 1024 * 1024;
+/** Bytes that must be free for a commit to be begun, where nothing is said. */
+export const RESERVE_BYTES: number = 64 * 1024 * 1024;
 
 /** What `open` has put together and checked. */
 export type Parts = Beneath & Found;

@@ -120,13 +120,15 @@ export async function checkStart(beneath: Beneath): Promise<Found> {
   };
 }
 
-interface FoundNote {
+/** A note file that fits its checksum, signed by the log's keys whose turn it was. */
+export interface FoundNote {
   readonly name: 'signed' | 'published';
   readonly file: NoteFile;
   readonly checkpoint: OpenedCheckpoint['checkpoint'];
 }
 
-async function readNote(
+/** Reads one of the log's two notes; undefined where there is none. Throws StorageError "state_damaged". */
+export async function readNote(
   disk: Disk,
   name: 'signed' | 'published',
   options: LogStorageOptions,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { parsePage } from '../../cli/commands/search.js';
 import { parseTrainerState } from '../../cli/record/trainer-state.js';
-import { readClaim } from '../../cli/witness-status.js';
-import type { Fetch } from '../../client/index.js';
+import { readClaim, type Fetch } from '../../client/index.js';
 import { concatBytes, decodeUtf8, encodeHex, encodeUtf8, sha256, SteleError } from '../../tlog/index.js';
 import { openHead, readNote, treeKey, type Head } from '../../witness/gossip/head.js';
 import { httpNetwork } from '../../witness/gossip/http-network.js';

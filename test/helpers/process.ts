@@ -7,7 +7,8 @@ export interface Child {
   firstLine: Promise<string>;
   /** Exit status, or the name of the signal that ended it. */
   ended: Promise<number | string>;
-  /** What it wrote to stderr so far. */
+  /** What it wrote so far. */
+  stdout(): string;
   stderr(): string;
 }
 
@@ -19,9 +20,16 @@ process.once('SIGTERM', () => {
 });
 
 /** Runs a built script of this repository, by its source path without `.ts`: `witness/main`. */
-export function startScript(script: string, args: readonly string[]): Child {
+export function startScript(
+  script: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Child {
   const file = fileURLToPath(new URL(`../../${script}.js`, import.meta.url));
-  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [file, ...args], {
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   running.add(child);
   child.once('close', () => running.delete(child));
   let out = '';
@@ -40,5 +48,5 @@ export function startScript(script: string, args: readonly string[]): Child {
   const ended = new Promise<number | string>((resolve) => {
     child.once('close', (code, signal) => resolve(code ?? signal ?? 'unknown'));
   });
-  return { process: child, firstLine, ended, stderr: () => err };
+  return { process: child, firstLine, ended, stdout: () => out, stderr: () => err };
 }

@@ -36,8 +36,8 @@ export const cliMutants: readonly Mutant[] = [
   {
     desc: 'the last seen checkpoint is remembered between commands',
     file: 'cli/log.ts',
-    find: 'lastSeen: lastSeenStore(context),',
-    replace: '',
+    find: '{ lastSeen: { load, save: remember ? save : forget } }',
+    replace: '{}',
     ...typed('contradicts what it showed'),
   },
   {

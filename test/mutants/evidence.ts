@@ -173,7 +173,7 @@ export const evidenceMutants: readonly Mutant[] = [
   },
   {
     desc: 'the lines that a note can hold, in policy lint',
-    file: 'cli/policy-words.ts',
+    file: 'system/policy-words.ts',
     find: 'lines <= MAX_NOTE_SIGNATURES',
     replace: 'lines > 0',
     test: 'test/cli-evidence.test.ts',

@@ -255,9 +255,9 @@ export const logServerMutants: readonly Mutant[] = [
   },
   {
     desc: "the charter's policy in force",
-    file: 'log-server/index.ts',
-    find: 'if (!equalBytes(configured, encodeUtf8(terms.policy))) {',
-    replace: 'if (configured.length === 0) {',
+    file: 'log-server/charter-check.ts',
+    find: 'if (!equalBytes(policy, encodeUtf8(terms.policy))) {',
+    replace: 'if (policy.length === 0) {',
     ...start('refusals at start'),
   },
   {
@@ -362,14 +362,14 @@ export const logServerMutants: readonly Mutant[] = [
   },
   {
     desc: 'the refusal to start without a key that readers were told of',
-    file: 'log-server/index.ts',
+    file: 'log-server/charter-check.ts',
     find: 'if (missing === undefined) return;',
     replace: 'if (missing !== undefined || missing === undefined) return;',
     ...keys('keeps a log from starting'),
   },
   {
     desc: 'the refusal of a key that the charter does not name',
-    file: 'log-server/index.ts',
+    file: 'log-server/charter-check.ts',
     find: 'if (other === undefined) return;',
     replace: 'if (other !== undefined || other === undefined) return;',
     ...keys('keeps a log from starting'),

@@ -1,6 +1,6 @@
 // What a witness says of itself, and what its cosignatures show. The first is a claim, and said to be one; the
 // second is verified by the keys of a policy.
-import { exchange, joinUrl, systemTimer, type Fetch } from '../client/index.js';
+import { exchange, joinUrl, systemTimer, type Fetch } from './http.js';
 import {
   decodeUtf8,
   encodeHex,
@@ -30,8 +30,12 @@ export interface ClaimedLog {
 }
 
 /** The part of /status.json that is shown. */
-export interface Claim {
+export interface WitnessClaim {
   name: string;
+  /** What its clock shows, RFC 3339. */
+  time: string | null;
+  /** Its verifier keys. */
+  keys: string[];
   ok: boolean;
   reason: string | null;
   logs: ClaimedLog[];
@@ -55,16 +59,19 @@ export type Look =
   /** An answer that does not verify. */
   | { kind: 'bad'; origin: string; error: SteleError };
 
-interface Asking {
+/** How a witness is asked. */
+export interface WitnessAsking {
   fetch: Fetch;
   timeoutMs: number;
+  /** Told what its clock shows, milliseconds since 1970, where an answer says so. */
+  onDate?: (date: number) => void;
 }
 
 /**
  * `GET <url>/status.json`; undefined where there is none such, as at witnesses that are not ours. Throws
  * ClientError where nobody answers.
  */
-export async function readClaim(url: string, asking: Asking): Promise<Claim | undefined> {
+export async function readClaim(url: string, asking: WitnessAsking): Promise<WitnessClaim | undefined> {
   const answer = await get(joinUrl(url, 'status.json'), MAX_STATUS, asking);
   if (answer.status !== 200) return undefined;
   try {
@@ -75,7 +82,7 @@ export async function readClaim(url: string, asking: Asking): Promise<Claim | un
 }
 
 /** C2SP tlog-witness, monitoring: the last checkpoint of each log of the policy, by the policy's keys. */
-export async function look(url: string, policy: Policy, asking: Asking): Promise<Look[]> {
+export async function look(url: string, policy: Policy, asking: WitnessAsking): Promise<Look[]> {
   const origins = [...new Set(policy.logs.map(({ vkey }) => vkey.name))];
   const keys = policy.logs.map(({ vkey }) => vkey);
   const witnesses = policy.witnesses.map(({ vkey }) => vkey);
@@ -109,19 +116,23 @@ export async function look(url: string, policy: Policy, asking: Asking): Promise
 async function get(
   url: string,
   maxBody: number,
-  { fetch, timeoutMs }: Asking,
+  { fetch, timeoutMs, onDate }: WitnessAsking,
 ): Promise<{ status: number; body: Uint8Array }> {
-  return exchange(url, { fetch, timer: systemTimer, timeoutMs, maxBody });
+  const answer = await exchange(url, { fetch, timer: systemTimer, timeoutMs, maxBody });
+  if (answer.date !== undefined) onDate?.(answer.date);
+  return answer;
 }
 
 /** Undefined for what is not of our schema. */
-function parseClaim(value: unknown): Claim | undefined {
+function parseClaim(value: unknown): WitnessClaim | undefined {
   const status = record(value);
   if (status?.['schema'] !== SCHEMA) return undefined;
-  const { name, ok, reason, logs, peers } = status;
+  const { name, time, keys, ok, reason, logs, peers } = status;
   if (typeof name !== 'string' || typeof ok !== 'boolean') return undefined;
   return {
     name,
+    time: typeof time === 'string' && Number.isFinite(Date.parse(time)) ? time : null,
+    keys: Array.isArray(keys) ? keys.filter((key) => typeof key === 'string') : [],
     ok,
     reason: typeof reason === 'string' ? reason : null,
     logs: list(logs).flatMap((log) =>

@@ -4,27 +4,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { processContext } from '../cli/context.js';
-import { buildProgram as buildStele, run as runStele } from '../cli/program.js';
-import { buildProgram as buildLog, runCommand as runLog } from '../log-server/commands.js';
+import { run as runStele } from '../cli/program.js';
+import { runCommand as runLog } from '../log-server/commands.js';
 import { ANSWER_SCHEMA } from '../system/index.js';
-import { buildProgram as buildWitness, runCommand as runWitness } from '../witness/commands.js';
+import { runCommand as runWitness } from '../witness/commands.js';
+import { ANSWERS } from './cli/answer-schema.js';
+import { COMMANDS, PROGRAMS } from './helpers/commands.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-const PROGRAMS = [
-  buildStele(processContext(), { status: 0 }),
-  buildLog(() => undefined),
-  buildWitness(() => undefined),
-];
-
-/** Every command that can be run: `stele policy lint`. */
-function commandsOf(command: Command, path = command.name()): [string, Command][] {
-  return command.commands.length === 0
-    ? [[path, command]]
-    : command.commands.flatMap((child) => commandsOf(child, `${path} ${child.name()}`));
-}
-const COMMANDS = PROGRAMS.flatMap((program) => commandsOf(program));
 
 interface Ran {
   status: number;
@@ -57,20 +45,35 @@ function answerOf({ status, stdout, stderr }: Ran, line: string, ok: boolean): R
 test('every command takes --json, and docs/json.md says what each answers', () => {
   assert.ok(COMMANDS.length > 25);
   const doc = readFileSync(join(repository, 'docs/json.md'), 'utf8');
-  const rows = [...doc.matchAll(/^\| `(stele[^`]*|… completion)` \|/gm)].map(([, name = '']) => name);
+  const texts = new Map(
+    [...doc.matchAll(/^\| `(stele[^`]*|… completion)` \| (.*) \|$/gm)].map(([, name = '', text = '']) => [
+      name,
+      text,
+    ]),
+  );
+  const rows = [...texts.keys()];
   for (const [path, command] of COMMANDS) {
     assert.ok(
       command.options.some(({ long }) => long === '--json'),
       `${path} has no --json`,
     );
-    const known = rows.some(
-      (row) =>
-        row === path ||
-        (row.endsWith(' …') && path.startsWith(row.slice(0, -1))) ||
-        path.endsWith(row.slice(1)),
+    const row = rows.find(
+      (each) =>
+        each === path ||
+        (each.endsWith(' …') && path.startsWith(each.slice(0, -1))) ||
+        path.endsWith(each.slice(1)),
     );
-    assert.ok(known, `docs/json.md has no row for ${path}`);
+    assert.ok(row !== undefined, `docs/json.md has no row for ${path}`);
+    const text = texts.get(row) ?? '';
+    for (const field of fieldsOf(path))
+      assert.ok(
+        text.includes(`\`${field}\``) || text.startsWith('as of'),
+        `${row}: says nothing of ${field}`,
+      );
   }
+  const commands = COMMANDS.map(([path]) => path);
+  const described = Object.keys(ANSWERS.$defs).filter((name) => /^stele[ -]/.test(name));
+  assert.deepEqual(described.sort(), commands.sort(), 'spec/cli.schema.json has $defs of all commands');
   for (const row of rows) {
     const prefix = row.replace(/ ?…/, '');
     assert.ok(
@@ -79,6 +82,14 @@ test('every command takes --json, and docs/json.md says what each answers', () =
     );
   }
 });
+
+/** The fields of `result` of a command, as its schema names them; `policy` is the same for all that have it. */
+function fieldsOf(path: string): string[] {
+  const own = ANSWERS.$defs[path];
+  const name = String(own?.['$ref']).replace('#/$defs/', '');
+  const { properties = {} } = (ANSWERS.$defs[name] ?? own ?? {}) as { properties?: object };
+  return Object.keys(properties).filter((field) => field !== 'policy');
+}
 
 /** Runs one command line in this process. */
 async function runHere(line: string): Promise<Ran> {

@@ -51,15 +51,17 @@ export async function openLog(
   const timeoutMs = 1000 * (settings.timeout ?? 60);
   const report = settings.report ?? [];
   const source = httpSource(url, { fetch: context.fetch, timeoutMs });
-  const { load, save } = lastSeenStore(context);
-  const forget = (): Promise<void> => Promise.resolve();
-  const reader = new LogReader(source, policy, { lastSeen: { load, save: remember ? save : forget } });
+  const store = lastSeenStore(context);
+  const lastSeen = remember ? store : { ...store, save: () => Promise.resolve() };
+  const reader = new LogReader(source, policy, { lastSeen });
   try {
     const checkpoint = await withEvidence(context, { policy, source, report }, async () => {
       const current = await reader.checkpoint();
       const log = { checkpoint: current, policy, source };
       if (remember)
-        await checkAhead(log, logFolder(context, current.origin), ({ origin, note }) => save(origin, note));
+        await checkAhead(log, logFolder(context, current.origin), ({ origin, note }) =>
+          store.save(origin, note),
+        );
       return current;
     });
     const index = LogIndex.load(logFolder(context, checkpoint.origin), remember);

@@ -171,7 +171,7 @@ test('a state folder that cannot be: its parent is a file', async () => {
   assert.match(found(answer, 'state', 'fail'), /found ENOTDIR at .*not-a-folder: .*XDG_STATE_HOME/);
 });
 
-test('each witness is asked: one that is well, one that knows no such log, one with another key, one that is away', async () => {
+test('each witness is asked: one that is well, one that knows no such log, one with another key, one that is away', async (t) => {
   const well = await lab.run('doctor', '--json');
   assert.equal(well.status, 0, JSON.stringify(well.json.checks));
   assert.equal(found(well, 'witness', 'pass').split('\n').length, 4);
@@ -187,6 +187,7 @@ test('each witness is asked: one that is well, one that knows no such log, one w
   });
   assert.ok(vkey !== undefined);
   const stranger = await startWitness({ folder, listen: { host: '127.0.0.1', port: 0 } });
+  t.after(() => stranger.close());
   const north = /^witness north .*$/m;
   lab.write('strange', world.policy.replace(north, `witness north ${formatVkey(vkey)} ${stranger.url}`));
   const unknown = await lab.run('doctor', '--json', '--policy', 'strange');
@@ -208,21 +209,26 @@ test('each witness is asked: one that is well, one that knows no such log, one w
   await stranger.close();
   const away = await lab.run('doctor', '--json', '--policy', 'strange');
   assert.equal(away.status, 3, JSON.stringify(away.json.checks));
-  assert.match(found(away, 'witness', 'fail'), /^north .*no answer.*tell its operator$/);
+  assert.match(
+    found(away, 'witness', 'fail'),
+    /^expected north .* to answer, found no answer: .*tell its operator$/,
+  );
   const two = (text: string): string =>
     text.replace(/^(witness (?:north|east) \S+) .*$/gm, `$1 ${stranger.url}`);
   lab.write('two-away', two(world.policy));
   const few = await lab.run('doctor', '--json', '--policy', 'two-away');
   assert.match(found(few, 'quorum', 'fail'), /found south, west/);
+  assert.equal(few.status, 4);
 });
 
-test('a witness that signs nothing since its clock leapt, whose clock is not ours; a log that takes nothing', async () => {
+test('a witness that signs nothing since its clock leapt, whose clock is not ours; a log that takes nothing', async (t) => {
   const folder = join(world.root, 'leaping-witness');
   const [vkey] = await initFolder(folder, 'witness.example/leaping', { ed25519: new Uint8Array(32).fill(9) });
   assert.ok(vkey !== undefined);
   let lead = 0;
   const clock = { ...systemClock, now: () => systemClock.now() + lead };
   const leaping = await startWitness({ folder, listen: { host: '127.0.0.1', port: 0 }, clock });
+  t.after(() => leaping.close());
   lead = 7_200_000;
   lab.write(
     'leaping',
@@ -238,7 +244,6 @@ test('a witness that signs nothing since its clock leapt, whose clock is not our
     found(answer, 'clocks', 'fail'),
     /clock of north .* found that it is 2 hours ahead: tell its operator/,
   );
-  await leaping.close();
 
   const waiting = Response.json(
     { ready: false, message: 'waiting for witnesses', awaited: ['north'] },

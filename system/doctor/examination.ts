@@ -34,8 +34,8 @@ export class Examination {
     this.#add({ name, status: 'not-checkable', detail });
   }
 
-  fail(name: string, { expected, found, todo }: Fault): void {
-    this.#fail(name, `expected ${expected}, found ${found}: ${todo}`, EXIT.failed);
+  fail(name: string, { expected, found, todo }: Fault, status: ExitStatus = EXIT.failed): void {
+    this.#fail(name, `expected ${expected}, found ${found}: ${todo}`, status);
   }
 
   /** What an error says, which has its own words for all three. A bug of ours is thrown again, and so is proven misbehaviour. */
@@ -63,11 +63,11 @@ export class Examination {
     for (const check of other.checks) this.#add(check);
   }
 
-  /** 0 if nothing is wrong; 3 or 4 where nothing else is; otherwise 1. */
+  /** 0 if nothing is wrong; 3 or 4, the larger, where nothing else is; otherwise 1. */
   get status(): ExitStatus {
-    const [first, ...others] = this.#statuses;
-    if (first === undefined) return EXIT.ok;
-    return others.length === 0 ? first : EXIT.failed;
+    if (this.#statuses.has(EXIT.failed)) return EXIT.failed;
+    if (this.#statuses.has(EXIT.quorum)) return EXIT.quorum;
+    return this.#statuses.has(EXIT.network) ? EXIT.network : EXIT.ok;
   }
 
   #fail(name: string, detail: string, status: ExitStatus): void {

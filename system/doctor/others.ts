@@ -20,7 +20,7 @@ import {
   type Policy,
   type PolicyWitness,
 } from '../../tlog/index.js';
-import { EXIT } from '../exit.js';
+import { EXIT, statusOf } from '../exit.js';
 import { age, Examination } from './examination.js';
 
 /** How questions are sent. */
@@ -166,11 +166,15 @@ export async function checkWitnesses(
   if (quorumMet(policy, well))
     exam.pass('quorum', 'those that are well, and those that could not be asked, are enough');
   else
-    exam.fail('quorum', {
-      expected: 'enough witnesses to be well for the quorum',
-      found: `${[...well].join(', ') || 'none'}`,
-      todo: 'see what is wrong with the others, above: without them nothing new is published',
-    });
+    exam.fail(
+      'quorum',
+      {
+        expected: 'a quorum of witnesses that are well',
+        found: [...well].join(', ') || 'none',
+        todo: 'see what is wrong with the others, above: without them nothing new is published',
+      },
+      EXIT.quorum,
+    );
 }
 
 interface Question {
@@ -206,14 +210,19 @@ async function checkWitness(exam: Examination, question: Question): Promise<void
     else checkCosigned(exam, who, question, seen.shown);
   } catch (error) {
     if (!(error instanceof SteleError)) throw error;
-    const away = error instanceof ClientError;
-    exam.blame(
+    if (!(error instanceof ClientError)) {
+      exam.blame('witness', new SteleError(error.code, `${who}: ${error.message}`, error.hint));
+      return;
+    }
+    exam.fail(
       'witness',
-      new SteleError(
-        error.code,
-        `${who}: ${error.message}`,
-        away ? 'see that its address is right, and tell its operator' : error.hint,
-      ),
+      {
+        expected: `${who} to answer`,
+        // Which of its addresses was asked does not matter.
+        found: error.message.replace(/^https?:\S+: /, ''),
+        todo: 'see that its address is right, and tell its operator',
+      },
+      statusOf(error),
     );
   }
 }

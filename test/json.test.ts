@@ -4,24 +4,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { processContext } from '../cli/context.js';
-import { run as runStele } from '../cli/program.js';
-import { runCommand as runLog } from '../log-server/commands.js';
 import { ANSWER_SCHEMA } from '../system/index.js';
-import { runCommand as runWitness } from '../witness/commands.js';
 import { ANSWERS } from './cli/answer-schema.js';
 import { COMMANDS, PROGRAMS } from './helpers/commands.js';
+import { runHere, type RanHere } from './helpers/run-here.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
-interface Ran {
-  status: number;
-  stdout: string;
-  stderr: string;
-}
-
 /** The one object on stdout, its shape checked. */
-function answerOf({ status, stdout, stderr }: Ran, line: string, ok: boolean): Record<string, unknown> {
+function answerOf({ status, stdout, stderr }: RanHere, line: string, ok: boolean): Record<string, unknown> {
   assert.match(stdout, /^\{.*\}\n$/, `${line}: ${stdout}${stderr}`);
   const answer = JSON.parse(stdout) as Record<string, unknown>;
   assert.deepEqual(Object.keys(answer), ['schema', 'ok', 'checks', 'result', 'error'], line);
@@ -91,29 +82,13 @@ function fieldsOf(path: string): string[] {
   return Object.keys(properties).filter((field) => field !== 'policy');
 }
 
-/** Runs one command line in this process. */
-async function runHere(line: string): Promise<Ran> {
-  const [program = '', ...words] = line.split(' ');
-  let stdout = '';
-  let stderr = '';
-  const streams = {
-    stdout: (text: string | Uint8Array) => void (stdout += Buffer.from(text).toString()),
-    stderr: (text: string) => void (stderr += text),
-  };
-  const status =
-    program === 'stele'
-      ? await runStele(words, { ...processContext(), ...streams })
-      : await (program === 'stele-log' ? runLog : runWitness)(words, streams);
-  return { status, stdout, stderr };
-}
-
 test('a wrong command line is one object too, for every command', async () => {
   for (const line of [
     ...PROGRAMS.map((program) => program.name()),
     ...PROGRAMS.map((program) => `${program.name()} dance`),
     ...COMMANDS.map(([path]) => `${path} --no-such-option`),
   ]) {
-    const ran = await runHere(`${line} --json`);
+    const ran = await runHere([...line.split(' '), '--json']);
     assert.equal(ran.stderr, '', line);
     const { error } = answerOf(ran, line, false);
     assert.equal((error as { code: string }).code, 'usage', line);

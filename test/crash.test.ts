@@ -37,9 +37,18 @@ for (const admission of ['none', 'charter'] as const) {
     const run = await CrashRun.make(admission);
     t.after(() => run.remove());
     while (run.kills < 10) {
-      const started = run.start();
-      const killing = pause(50 + random.below(1200)).then(() => run.kill());
-      if ((await started) && (await run.ready())) await run.load(10_000);
+      const pauseMs = 50 + random.below(800);
+      // Half of them fall into the start, the others into the work, however slow the machine is.
+      const atWork = random.chance(0.5);
+      const begin = async (): Promise<boolean> => {
+        const ready = (await run.start()) && (await run.ready());
+        if (ready && atWork) await run.load(1);
+        return ready;
+      };
+      const begun = begin();
+      const from = atWork ? begun : Promise.resolve();
+      const killing = from.then(() => pause(pauseMs)).then(() => run.kill());
+      if (await begun) await run.load(10_000);
       await killing;
       await run.died();
     }

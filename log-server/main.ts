@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { runCommand } from './commands.js';
-
+const [command, ...args] = process.argv.slice(2);
+// A full check has the other cores from the beginning, while this one loads the program.
+if (command === 'fsck') (await import('./offline/threads.js')).beginCheck(args);
+const { runCommand } = await import('./commands.js');
 process.exitCode = await runCommand(process.argv.slice(2));

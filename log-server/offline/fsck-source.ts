@@ -3,6 +3,7 @@ import type { Fetch, TileSource } from '../../client/index.js';
 import { asInput } from '../../system/index.js';
 import {
   type OpenedCheckpoint,
+  TILE_WIDTH,
   type Vkey,
   encodeBase64,
   equalBytes,
@@ -15,6 +16,7 @@ import { keysMissing } from '../storage/note-check.js';
 import { reason } from '../storage/error.js';
 import { checkPartials } from './fsck-files.js';
 import type { FsckReport } from './report.js';
+import { type FullRoots, fullRoots } from './threads.js';
 import { type Problem, walkTree } from './tree-check.js';
 
 /** Any C2SP tlog-tiles log, as `stele-log fsck` is told of it. */
@@ -36,10 +38,17 @@ export async function checkSource({ source, vkeys, origin, fetch }: SourceOption
   return fsckSource(tiles, { logKeys, ...(origin !== undefined && { origin }) });
 }
 
-/** The checkpoint and who is to have signed it, then everything beneath it. */
+/** How a folder's full tiles are looked at. */
+type Quickly = (folder: string, bundles: number) => FullRoots;
+
+/**
+ * The checkpoint and who is to have signed it, then everything beneath it. `quickly` is for tests: null where everything
+ * is to be read the slow way.
+ */
 export async function fsckSource(
   source: TileSource,
   options: { logKeys: readonly Vkey[]; origin?: string },
+  quickly: Quickly | null = fullRoots,
 ): Promise<FsckReport> {
   const problems: Problem[] = [];
   const report = (problem: Problem): void => void problems.push(problem);
@@ -56,17 +65,18 @@ export async function fsckSource(
     report({ file: 'checkpoint', expected: 'a checkpoint signed by the log', found: reason(cause) });
   }
   const size = opened?.size ?? 0;
+  const folder = source instanceof FolderSource ? source : undefined;
   const walk = await walkTree(source, {
     size,
     rootHash: opened?.rootHash,
     rootsAt: [size],
     report,
+    ...(folder && quickly && { fullRoots: quickly(folder.folder, Math.floor(size / TILE_WIDTH)) }),
   });
   const root = walk.roots.get(size);
   if (opened && root && !equalBytes(root, opened.rootHash)) {
     report({ file: 'tree', expected: signedRoot('checkpoint', opened), found: encodeBase64(root) });
   }
-  const folder = source instanceof FolderSource ? source : undefined;
   const partials = folder ? await checkPartials(folder, source, size, report) : 0;
   const { entries, bundles, tiles } = walk;
   return {

@@ -16,6 +16,7 @@ import {
   tileWidth,
 } from '../../tlog/index.js';
 import { reason } from '../storage/error.js';
+import type { FullRoots } from './threads.js';
 
 /** Something that is not as it has to be. */
 export interface Problem {
@@ -47,6 +48,8 @@ export interface WalkOptions {
   readonly report: (problem: Problem) => void;
   /** Called with each bundle's entries in order, as long as none is missing; perhaps twice for the first ones. */
   readonly onEntries?: (first: number, entries: readonly Uint8Array[]) => Promise<void>;
+  /** What is said of full tiles is believed; they are not read here, and their entries not shown. */
+  readonly fullRoots?: FullRoots;
 }
 
 /** How many bundles are read ahead. */
@@ -283,16 +286,50 @@ async function walkOnce(
     });
   }
 
+  /** The root of a full tile that is as its bundle says, where that is all that is wanted of it. */
+  function quickRoot(index: number): Uint8Array | undefined {
+    const [first, end] = [index * TILE_WIDTH, (index + 1) * TILE_WIDTH];
+    if (!options.fullRoots || options.onEntries || end > sealedTo) return undefined;
+    for (const at of wanted) if (at > first && at <= end) return undefined;
+    return options.fullRoots(index);
+  }
+
+  /** A root of a full tile of level 0 goes into the tree, and what lies above is compared as soon as it is complete. */
+  async function grow(root: Uint8Array): Promise<void> {
+    range.appendVisiting(root, (above, position, hash) => {
+      // A root of a tile of level 0 is a leaf here and a hash of level 1 of tiles.
+      if (above % 8 !== 0) return;
+      if (above === 0) tileRoots.push(hash);
+      const row = (rows[above / 8 + 1] ??= { first: position, hashes: [] });
+      row.hashes.push(hash);
+    });
+    for (const [level, row] of rows.entries()) {
+      // The row of level 0 is a hole: bundles and their tiles were compared above.
+      if (level === 0 || row.hashes.length < TILE_WIDTH) continue;
+      await compareRow(level, row.first, row.hashes);
+      rows[level] = { first: row.first + TILE_WIDTH, hashes: [] };
+    }
+  }
+
   const last = Math.ceil(size / TILE_WIDTH);
-  const ahead: Promise<Pair>[] = [];
+  const ahead: Promise<Uint8Array | Pair>[] = [];
   let next = 0;
   for (let index = 0; index < last; index++) {
     while (next < last && ahead.length < AHEAD) {
-      const pair = readPair(next++);
+      const root = quickRoot(next);
+      const pair = root ? Promise.resolve(root) : readPair(next);
       pair.catch(() => undefined);
       ahead.push(pair);
+      next++;
     }
     const pair = await ahead.shift();
+    if (pair instanceof Uint8Array) {
+      counts.entries += TILE_WIDTH;
+      counts.bundles++;
+      counts.tiles++;
+      await grow(pair);
+      continue;
+    }
     const leaves = pair && (await judge(index, pair));
     if (!pair || !leaves) {
       await Promise.allSettled(ahead);
@@ -311,19 +348,7 @@ async function walkOnce(
       rest = leaves;
       continue;
     }
-    range.appendVisiting(tileRoot(leaves), (above, position, hash) => {
-      // A root of a tile of level 0 is a leaf here and a hash of level 1 of tiles.
-      if (above % 8 !== 0) return;
-      if (above === 0) tileRoots.push(hash);
-      const row = (rows[above / 8 + 1] ??= { first: position, hashes: [] });
-      row.hashes.push(hash);
-    });
-    for (const [level, row] of rows.entries()) {
-      // The row of level 0 is a hole: bundles and their tiles were compared above.
-      if (level === 0 || row.hashes.length < TILE_WIDTH) continue;
-      await compareRow(level, row.first, row.hashes);
-      rows[level] = { first: row.first + TILE_WIDTH, hashes: [] };
-    }
+    await grow(tileRoot(leaves));
   }
   for (const [level, row] of rows.entries()) {
     if (level > 0 && row.hashes.length > 0) await compareRow(level, row.first, row.hashes);

@@ -573,4 +573,12 @@ export const logServerMutants: readonly Mutant[] = [
     test: 'log-server/search/query-index.test.ts',
     name: 'no value of the index is empty',
   },
+  {
+    desc: 'the comparison of a bundle with its tile, the quick way',
+    file: 'log-server/offline/full-tiles.ts',
+    find: 'tile !== WIDTH * HASH || !this.#hashes.equals(this.#tile.subarray(0, tile))',
+    replace: 'tile !== WIDTH * HASH',
+    test: 'test/storage/damage.test.ts',
+    name: 'fsck of a plain C2SP folder',
+  },
 ];

@@ -1,0 +1,170 @@
+// The quick way through a folder whose every full bundle is as its tile says: what `walkTree` would find out of it,
+// without an object for anything. It judges nothing: where anything at all is out of the way it says so, and the
+// walk looks for itself. Only Node's own modules, so that a second thread has it soon.
+import { hash } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+
+const WIDTH = 256;
+const HASH = 32;
+/** Bytes of the largest bundle: 256 entries of 65,535, each behind its length. */
+const LARGEST = WIDTH * (2 + 65_535);
+/** Bytes of a bundle for which there is room at first. */
+const ROOM = 512 * 1024;
+
+/** Where a bundle is. */
+const FREE = 0;
+const TAKEN = 1;
+const GOOD = 2;
+const OTHER = 3;
+
+/** What the threads of one check write into: for each full bundle where it is, and the root of its tile. */
+export interface Board {
+  readonly states: Int32Array;
+  readonly roots: Uint8Array;
+}
+
+/** What a thread is given. */
+export interface Job {
+  /** Of `tile/…`. */
+  readonly folder: string;
+  readonly board: Board;
+}
+
+/** A board for so many full bundles, in memory that threads share. */
+export function newBoard(bundles: number): Board {
+  return {
+    states: new Int32Array(new SharedArrayBuffer(4 * bundles)),
+    roots: new Uint8Array(new SharedArrayBuffer(HASH * bundles)),
+  };
+}
+
+/** Takes bundle `index`; false where another has taken it. Whoever takes it must {@link settle} it. */
+export function take({ states }: Board, index: number): boolean {
+  return Atomics.compareExchange(states, index, FREE, TAKEN) === FREE;
+}
+
+/** Says what came out: a root, or that somebody has to look. */
+export function settle({ states, roots }: Board, index: number, root: Uint8Array | undefined): void {
+  if (root) roots.set(root, index * HASH);
+  Atomics.store(states, index, root ? GOOD : OTHER);
+  Atomics.notify(states, index);
+}
+
+/** What came out of a bundle that another thread took, which is waited for so long; undefined: somebody has to look. */
+export function settled({ states, roots }: Board, index: number, patienceMs: number): Uint8Array | undefined {
+  Atomics.wait(states, index, TAKEN, patienceMs);
+  return Atomics.load(states, index) === GOOD ? roots.slice(index * HASH, (index + 1) * HASH) : undefined;
+}
+
+/** Takes and reads what is left, from the end on: whoever began at the beginning meets it somewhere. */
+export function fromTheEnd({ folder, board }: Job): void {
+  const reader = new FullTiles(folder);
+  for (let index = board.states.length - 1; index >= 0; index--) {
+    if (take(board, index)) settle(board, index, reader.root(index));
+  }
+}
+
+/** Reads full bundles and the tiles over them, into the same memory each time. */
+export class FullTiles {
+  readonly #folder: string;
+  readonly #hashes = Buffer.alloc(WIDTH * HASH);
+  /** A node as it is hashed (RFC 6962 §2.1): 0x01 and two hashes. */
+  readonly #pair = new Uint8Array(1 + 2 * HASH).fill(1, 0, 1);
+  readonly #tile = Buffer.alloc(WIDTH * HASH + 1);
+  #bundle = Buffer.allocUnsafe(ROOM);
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * Root of tile `index` of level 0, if its bundle holds 256 entries and nothing else, and they hash to the tile;
+   * undefined otherwise, and where a file cannot be read.
+   */
+  root(index: number): Uint8Array | undefined {
+    const path = pathOf(index);
+    try {
+      const length = this.#readBundle(`${this.#folder}/tile/entries/${path}`);
+      if (!this.#hashEntries(length)) return undefined;
+      const tile = read(`${this.#folder}/tile/0/${path}`, this.#tile);
+      if (tile !== WIDTH * HASH || !this.#hashes.equals(this.#tile.subarray(0, tile))) return undefined;
+    } catch {
+      return undefined;
+    }
+    return this.#fold();
+  }
+
+  /** Bytes of a bundle, which then lies at the beginning of `#bundle`. */
+  #readBundle(file: string): number {
+    let length = read(file, this.#bundle);
+    while (length === this.#bundle.length && length <= LARGEST) {
+      const larger = Buffer.allocUnsafe(Math.min(2 * length, LARGEST + 1));
+      this.#bundle = larger;
+      length = read(file, larger);
+    }
+    return length;
+  }
+
+  /** Whether `#bundle` is a full one; `#hashes` are then its leaf hashes. */
+  #hashEntries(length: number): boolean {
+    const bundle = this.#bundle;
+    let at = 0;
+    for (let i = 0; i < WIDTH; i++) {
+      if (at + 2 > length) return false;
+      const end = at + 2 + bundle.readUInt16BE(at);
+      if (end > length) return false;
+      // A leaf is 0x00 and the entry (RFC 6962 §2.1): the second byte of its length, which has been read, becomes that.
+      bundle[at + 1] = 0;
+      digestInto(
+        new Uint8Array(bundle.buffer, bundle.byteOffset + at + 1, end - at - 1),
+        this.#hashes,
+        i * HASH,
+      );
+      at = end;
+    }
+    return at === length;
+  }
+
+  /** Root of `#hashes`, which are written over from the beginning, behind the pair that is read. */
+  #fold(): Uint8Array {
+    const [hashes, pair] = [this.#hashes, this.#pair];
+    for (let pairs = WIDTH / 2; pairs >= 1; pairs /= 2) {
+      for (let i = 0; i < pairs; i++) {
+        const at = 2 * i * HASH;
+        for (let j = 0; j < 2 * HASH; j++) pair[1 + j] = hashes[at + j] ?? 0;
+        digestInto(pair, hashes, i * HASH);
+      }
+    }
+    return Uint8Array.from(hashes.subarray(0, HASH));
+  }
+}
+
+/** As `sha256Into` of tlog's platform, which would bring all curves with it. */
+function digestInto(data: Uint8Array, out: Uint8Array, at: number): void {
+  const digest = hash('sha256', data, 'binary');
+  for (let i = 0; i < HASH; i++) out[at + i] = digest.charCodeAt(i);
+}
+
+/** Bytes read of a file; all that there is room for where the file is larger. */
+function read(file: string, into: Buffer): number {
+  const fd = openSync(file, 'r');
+  try {
+    let at = 0;
+    for (;;) {
+      const bytes = readSync(fd, into, at, into.length - at, null);
+      at += bytes;
+      if (bytes === 0 || at === into.length) return at;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** C2SP tlog-tiles: an index as groups of three digits, all but the last behind an "x". */
+export function pathOf(index: number): string {
+  const group = String(index % 1000).padStart(3, '0');
+  let path = group;
+  for (let rest = Math.floor(index / 1000); rest > 0; rest = Math.floor(rest / 1000))
+    path = `x${String(rest % 1000).padStart(3, '0')}/${path}`;
+  return path;
+}

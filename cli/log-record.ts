@@ -1,6 +1,7 @@
 // Brings one signed envelope to the log and leaves, beside it, what proves that it is there.
 import { httpSource, RefusedCheckpointError } from '../client/index.js';
 import {
+  equalBytes,
   parseTlogProof,
   TlogError,
   verifyTlogProof,
@@ -10,12 +11,14 @@ import {
 import type { Envelope } from '../attestation/index.js';
 import { formatBundle, leafHashOf, type Bundle } from './bundle.js';
 import type { Invocation } from './command.js';
+import { CliError, EXIT } from './errors.js';
 import { writeDurably } from './files.js';
 import { checkSameHistory, openLog, withEvidence } from './log.js';
 import { bundlePath, proofPath } from './names.js';
 import { gatherRelated } from './related.js';
 import { required } from './settings.js';
 import { sendEnvelope } from './submission.js';
+import { signedBySigner } from './verification.js';
 
 /** Where an entry is, and who has cosigned that. */
 export interface Logged {
@@ -32,7 +35,8 @@ export interface Logged {
  * Sends the envelope that lies at `path` until it is logged, verifies the proof by the policy and writes
  * it; then the bundle, which also says who signed and for which the log is held to what it showed before.
  * Sending again after a crash gives the same entry. `onProven` is told as soon as the proof is on disk.
- * Throws as `sendEnvelope`, `verifyTlogProof` and `openLog` do.
+ * Throws as `sendEnvelope`, `verifyTlogProof` and `openLog` do, and CliError `bad_signature` where the log holds the
+ * statement under another signature than the sent one, and that is not the signer's.
  */
 export async function logRecord(
   { context, settings }: Pick<Invocation, 'context' | 'settings'>,
@@ -44,6 +48,19 @@ export async function logRecord(
 ): Promise<Logged> {
   const { envelope, proof } = await sendEnvelope(context, settings, sent, onWait);
   const { index, evaluation } = await verifyAnswer({ context, settings }, policy, envelope, proof);
+  if (!equalBytes(envelope.signature, sent.signature)) {
+    // The statement may have been logged before, signed in other bytes. A signature that nobody made would spoil
+    // the record: what was sent stays unlogged, and is sent again.
+    const log = await openLog(context, settings);
+    const related = await gatherRelated(log, envelope, index);
+    if (!signedBySigner({ envelope, proof, related }, policy))
+      throw new CliError(
+        EXIT.failed,
+        'bad_signature',
+        `entry ${index} holds this statement under a signature that was not sent: expected one by key ${sent.keyid}, found one that does not verify as that`,
+        'this log did not log what it was given: keep the envelope, and ask its operator',
+      );
+  }
   writeDurably(proofPath(path), proof);
   const logged: Logged = {
     envelope,

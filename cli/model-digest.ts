@@ -119,14 +119,6 @@ export async function identifyModel(
   return { weights: found.weights, folder: found.folder };
 }
 
-/** The weight files of a folder that may hold links beside them, as the recorder identifies them. */
-export async function identifyWeights(folder: string): Promise<ModelIdentity> {
-  const { paths, others } = await listFiles(folder);
-  const wanted = (path: string): boolean => notInCheckpoint(path) && isWeightFile(path);
-  refuse(folder, others.filter(wanted));
-  return identityOf(folder, await digestFiles(folder, paths.filter(wanted)));
-}
-
 /** What a folder comes to that need not be a model. */
 export interface FolderIdentity {
   /** Undefined where there are no weight files, or where one is a link. */
@@ -150,6 +142,16 @@ export async function identifyFolder(folder: string, digester?: Digester): Promi
     folder: files.length === 0 || others.length > 0 ? undefined : identityOf(folder, files),
     others,
   };
+}
+
+/** The same of a model: `bad_model` where there are no weight files, or one of them is a link. */
+export async function identifyWeights(
+  folder: string,
+): Promise<FolderIdentity & { readonly weights: ModelIdentity }> {
+  const found = await identifyFolder(folder);
+  refuse(folder, found.others.filter(isWeightFile));
+  if (found.weights === undefined) throw bad(folder, 'expected files of a model, found none');
+  return { ...found, weights: found.weights };
 }
 
 /** SHA-256 of a file, streamed. Throws CliError `bad_model`, `model_changed`. */

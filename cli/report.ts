@@ -36,8 +36,13 @@ export class Report {
     this.#lines.push(`${formatCheck({ name, status, detail }, this.#context.columns)}\n`);
   }
 
-  /** A line of the result, on stdout unless --json. May hold text from elsewhere: it is escaped. */
+  /** A line of the result, on stdout unless --json. May hold text from elsewhere: it is escaped and stays one line. */
   line(text: string): void {
+    this.text(text.replaceAll('\n', ' '));
+  }
+
+  /** The same of several lines, for text that is shown for its own sake. */
+  text(text: string): void {
     this.#lines.push(`${text}\n`);
   }
 

@@ -31,6 +31,10 @@ import {
 import { leafHashOf, type ProvenEntry } from './bundle.js';
 import { buildDirectory, type Directory, type KnownKey, type PlacedEntry } from './identity.js';
 import type { Report } from './report.js';
+import type { CheckStatus } from '../system/index.js';
+
+/** Where checks are told. */
+type Checks = Pick<Report, 'check'>;
 
 /** What is to be checked: a record, as much of its proof as there is, and the entries that came with it. */
 export interface Evidence {
@@ -52,7 +56,7 @@ export function showTime(seconds: number): string {
 }
 
 /** Makes every check and reports it; never throws for what the evidence says. */
-export function verifyEvidence(report: Report, evidence: Evidence, policy: Policy): Verified {
+export function verifyEvidence(report: Checks, evidence: Evidence, policy: Policy): Verified {
   const { envelope } = evidence;
   const leaf = formatEnvelope(envelope);
   report.check(
@@ -69,7 +73,17 @@ export function verifyEvidence(report: Report, evidence: Evidence, policy: Polic
   return { ...(statement && { statement }), ...(place && { index: place.index }) };
 }
 
-function attempt<T>(report: Report, name: string, work: () => T): T | undefined {
+/**
+ * Whether the signature on an envelope is its signer's, as far as the log itself says whose key it is. False also
+ * where that cannot be told.
+ */
+export function signedBySigner(evidence: Evidence, policy: Policy): boolean {
+  const found = new Map<string, CheckStatus>();
+  verifyEvidence({ check: (name, status) => void found.set(name, status) }, evidence, policy);
+  return found.get('signature') === 'pass';
+}
+
+function attempt<T>(report: Checks, name: string, work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
@@ -80,7 +94,7 @@ function attempt<T>(report: Report, name: string, work: () => T): T | undefined 
 }
 
 /** False where the statement is not as its schema says. */
-function checkKnownStatement(report: Report, statement: AnyStatement): boolean {
+function checkKnownStatement(report: Checks, statement: AnyStatement): boolean {
   const type = knownType(statement.predicateType);
   if (type === undefined) {
     report.check(
@@ -109,7 +123,7 @@ interface Place {
   readonly evaluation: PolicyEvaluation;
 }
 
-function checkPlace(report: Report, { envelope, proof: bytes }: Evidence, policy: Policy): Place | undefined {
+function checkPlace(report: Checks, { envelope, proof: bytes }: Evidence, policy: Policy): Place | undefined {
   if (bytes === undefined) {
     for (const name of ['inclusion', 'log signature', 'quorum']) {
       report.check(
@@ -163,7 +177,7 @@ function checkPlace(report: Report, { envelope, proof: bytes }: Evidence, policy
 
 /** What the entries that came with the record say about keys; undefined, and why, where one does not hold. */
 function readRelated(
-  report: Report,
+  report: Checks,
   { envelope, related }: Evidence,
   statement: AnyStatement,
   { index, evaluation }: Place,
@@ -197,7 +211,7 @@ function place({ envelope, proof }: ProvenEntry, origin: string, policy: Policy)
 }
 
 function checkSigner(
-  report: Report,
+  report: Checks,
   evidence: Evidence,
   statement: AnyStatement | undefined,
   placed: Place | undefined,
@@ -235,7 +249,7 @@ function checkSigner(
   }
 }
 
-function checkBinding(report: Report, statement: AnyStatement, key: KnownKey, index: number): void {
+function checkBinding(report: Checks, statement: AnyStatement, key: KnownKey, index: number): void {
   const { participant } = statement.predicate;
   const type = knownType(statement.predicateType);
   const uses = usesThatSign(type);
@@ -274,7 +288,7 @@ function checkBinding(report: Report, statement: AnyStatement, key: KnownKey, in
 }
 
 function checkTime(
-  report: Report,
+  report: Checks,
   statement: AnyStatement | undefined,
   place: Place | undefined,
   related: readonly ProvenEntry[],

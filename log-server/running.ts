@@ -11,7 +11,7 @@ import type { Readiness } from './readiness.js';
 import { silentLogger } from './logger.js';
 import { freeBytes, measureLog } from './metrics.js';
 import type { QueryIndex } from './search/query-index.js';
-import { deferred } from './signal.js';
+import { News } from './signal.js';
 import { Publisher } from './publisher.js';
 import { Sequencer } from './sequencer.js';
 import type { Receipt } from './sequencer.js';
@@ -123,14 +123,13 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     () => {
       metrics.published();
       search?.ring();
-      news.resolve(undefined);
-      news = deferred();
+      news.tell();
       onPublished();
     },
   );
 
   const search = opened.search?.(() => publisher.published?.size ?? 0);
-  let news = deferred<undefined>();
+  const news = new News();
 
   const readiness = (): Readiness => {
     const common = {
@@ -172,7 +171,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     readiness,
     metrics,
     search,
-    news: () => news.promise,
+    news: (until) => news.next(until),
     clock,
     signal,
     nextRequestId: () => `${prefix}-${(requests++).toString(36)}`,

@@ -50,3 +50,34 @@ export class Turnstile {
     return next;
   }
 }
+
+/** News for any number of listeners, of whom nothing is kept once they have stopped waiting. */
+export class News {
+  readonly #waiting = new Set<() => void>();
+
+  /** Those who wait now. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  tell(): void {
+    for (const told of [...this.#waiting]) told();
+  }
+
+  /** Resolves when there is news, or when `until` is aborted. */
+  next(until: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#waiting.delete(done);
+        until.removeEventListener('abort', done);
+        resolve();
+      };
+      if (until.aborted) {
+        resolve();
+        return;
+      }
+      this.#waiting.add(done);
+      until.addEventListener('abort', done);
+    });
+  }
+}

@@ -1,11 +1,11 @@
 // Proofs that a log gave to different people, held against each other: `stele verify` offline, `stele submit`
 // when the answer comes.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { parseEnvelope } from '../attestation/index.js';
+import { formatEnvelope, parseEnvelope } from '../attestation/index.js';
 import { formatBundle } from '../cli/bundle.js';
 import { decodeUtf8, formatTlogProof, proveInclusion, tileHashReader, tilePath } from '../tlog/index.js';
 import { Person, type Answer } from './cli/world.js';
@@ -161,4 +161,39 @@ test('submit: an answer that has no quorum and contradicts what was seen is evid
   const honest = person();
   honest.write('x.dsse.json', statement('beta', 'run-4'));
   assert.equal((await honest.runWith(show(second, proof), 'submit', 'x.dsse.json', ...words)).status, 4);
+});
+
+test('submit: a log that logs the statement under a signature that nobody made has not logged what was sent', async () => {
+  const spoiled = (index: number): Uint8Array =>
+    formatEnvelope({ ...parseEnvelope(statement('alpha', `run-${index}`)), signature: new Uint8Array(64) });
+  const history = new History((index) => (index === 4 ? spoiled(4) : statement('alpha', `run-${index}`)));
+  const who = person();
+  who.write('x.dsse.json', statement('alpha', 'run-4'));
+  const proof = decodeUtf8(await proofOf(history, 4, 10));
+  const world = {
+    fetch: async (url: string): Promise<Response> => {
+      const path = url.slice(LOG_URL.length + 1);
+      if (path === 'add')
+        return Response.json({ index: 4, envelope: JSON.parse(decodeUtf8(spoiled(4))) as unknown, proof });
+      const bytes = path === 'checkpoint' ? await cosigned(history, 10, TIME) : history.file(path, 10);
+      return new Response(bytes === undefined ? null : new Uint8Array(bytes), { status: bytes ? 200 : 404 });
+    },
+  };
+  const answer = await who.runWith(
+    world,
+    'submit',
+    'x.dsse.json',
+    '--log',
+    LOG_URL,
+    '--policy',
+    'policy',
+    '--json',
+  );
+  assert.equal(answer.json.error?.code, 'bad_signature', answer.stdout);
+  assert.equal(answer.status, 1);
+  assert.deepEqual(
+    readdirSync(who.folder).sort(),
+    ['policy', 'x.dsse.json'],
+    'no proof, no bundle: it is sent again',
+  );
 });

@@ -401,6 +401,25 @@ test('progress and final statements follow one another without being told', asyn
   const wrong = await lab.run('verify', bundle, '--model', 'out/checkpoint-5', '--json');
   assert.equal(wrong.status, 1);
   assert.equal(statuses(wrong.json.checks)['weights'], 'fail');
+
+  const held = async (record: string, folder: string): Promise<[number, Record<string, string>]> => {
+    const answer = await lab.run('verify', `records/run-7.${record}.stele.json`, '--model', folder, '--json');
+    return [answer.status, statuses(answer.json.checks)];
+  };
+  // A window states the weights of its checkpoints.
+  const [right, checks] = await held('progress-0001', 'out/checkpoint-10');
+  assert.deepEqual([right, checks['weights'], checks['folder']], [0, 'pass', 'pass']);
+  const [other, checked] = await held('progress-0001', 'out/checkpoint-5');
+  assert.deepEqual([other, checked['weights']], [1, 'fail']);
+  // Who names a folder, and a record that says nothing of it, has not had it verified.
+  const [nothing, none] = await held('intent', 'out/checkpoint-10');
+  assert.deepEqual([nothing, none['weights']], [1, 'not-checkable']);
+  // The code that loads the weights lies beside them.
+  lab.write('out/checkpoint-10/modeling.py', 'import os');
+  for (const record of ['progress-0001', 'final']) {
+    const [status, more] = await held(record, 'out/checkpoint-10');
+    assert.deepEqual([status, more['weights'], more['folder']], [1, 'pass', 'fail'], record);
+  }
 });
 
 test('prove and get find an entry by index, digest and file, and say when there is none', async () => {

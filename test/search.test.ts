@@ -181,6 +181,12 @@ test('an index that names what does not fit, or leads in a circle, is not believ
   assert.equal(circle.status, 3);
   assert.match(circle.stderr, /bad_reply/);
   assert.ok(asked <= 3);
+  asked = 0;
+  lie = () => ({ entries: [], next: asked });
+  const nothing = await acme.run('search', '--by', 'acme', '--oldest', '--log', url);
+  assert.equal(nothing.status, 3);
+  assert.match(nothing.stderr, /nothing for very long \(bad_reply\)/);
+  assert.ok(asked <= 20, `${asked} pages`);
   const many = Array.from({ length: 30 }, () => ({ index: 0, loggedBy: null }));
   lie = () => ({ entries: many, next: null });
   assert.match((await acme.run('search', '--type', 'charter', '--log', url)).stderr, /at most 20 entries/);
@@ -206,6 +212,14 @@ test('news of entries come as they are published, and go on where a reader left 
   await reading;
   const ids = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
   assert.deepEqual(ids, [size - 1, size]);
+});
+
+test('who asks for the head of the news gets it, and takes no place', async () => {
+  for (let i = 0; i < 20; i++) {
+    const answer = await fetch(`${world.log.url}/api/v1/events`, { method: 'HEAD' });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('x-accel-buffering'), 'no');
+  }
 });
 
 test('one address has 16 readers of events, and leaves room for others', async () => {

@@ -40,9 +40,9 @@ export const registerGet: Register = (program, context, outcome) => {
       } else if (raw === true && !context.terminal && !report.json) {
         context.stdout(bytes);
       } else if (statement !== undefined && raw !== true) {
-        report.line(printableJson(statement));
+        report.text(printableJson(statement));
       } else {
-        report.line(text(bytes).replace(/\n$/, ''));
+        report.text(text(bytes).replace(/\n$/, ''));
       }
       const { origin, size, rootHash } = checkpoint;
       report.say(

@@ -40,7 +40,7 @@ export const registerProve: Register = (program, context, outcome) => {
         writeDurably(resolve(context.cwd, output), text);
         report.say(`Entry ${index} of ${size}: proof in ${output}.`);
       } else {
-        report.line(text.replace(/\n$/, ''));
+        report.text(text.replace(/\n$/, ''));
       }
       report.result({
         index,

@@ -105,9 +105,17 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
   const covered = options.all
     ? `All ${log.checkpoint.size} entries were read.`
     : `By the log's own index of ${indexed} of ${log.checkpoint.size} entries: what is shown was verified, what it leaves out cannot be seen. --all reads everything.`;
+  if ((options.since ?? options.until) !== undefined)
+    report.say(
+      'Entries that no anchor covers yet, commonly the newest ten minutes, have no time and were left out.',
+    );
   report.say(`${found.length} found${more ? ', and more behind them' : ''}. ${covered}`);
   return undefined;
 }
+
+/** Pages without an entry that an index may answer with: so many, and one for each so many entries of the log. */
+const EMPTY_PAGES = 16;
+const ENTRIES_OF_AN_EMPTY_PAGE = 1_000;
 
 /** Pages through the log's index; each entry it names is fetched with its proof and must fit. */
 async function askIndex(
@@ -118,6 +126,8 @@ async function askIndex(
   found: { index: number; facts: EntryFacts; loggedBy: number | null }[],
 ): Promise<{ indexed: number; more: boolean }> {
   const url = required(settings, 'log');
+  // An index may look at many entries and show none; one that does nothing else would be asked for ever.
+  let empty = EMPTY_PAGES + Math.ceil(log.checkpoint.size / ENTRIES_OF_AN_EMPTY_PAGE);
   let after: number | undefined;
   for (;;) {
     const address = new URL('api/v1/search', url.endsWith('/') ? url : `${url}/`);
@@ -161,11 +171,12 @@ async function askIndex(
     // A page may be short, never long; and pages go one way, or a lying index could lead in a circle.
     const { next } = page;
     const onward = next === null || after === undefined || (options.oldest ? next > after : next < after);
-    if (page.hints.length > wanted || !onward)
+    if (page.hints.length === 0 && next !== null) empty -= 1;
+    if (page.hints.length > wanted || !onward || empty < 0)
       throw new CliError(
         EXIT.network,
         'bad_reply',
-        `${url}: expected a page of at most ${wanted} entries and the next behind it, found others`,
+        `${url}: expected a page of at most ${wanted} entries and the next behind it, found others, or nothing for very long`,
         '--all does without the index',
       );
     for (const { index, loggedBy } of page.hints) {

@@ -60,14 +60,21 @@ export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
     const from = seen === undefined ? asked : readParameter('last-event-id', seen, EVENTS.after);
     const after = from ?? (log.published()?.size ?? 0) - 1;
     const { outgoing } = c.env;
-    readers.set(outgoing, address);
-    outgoing.on('close', () => readers.delete(outgoing));
-    outgoing.writeHead(200, {
+    const headers = {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
       'access-control-allow-origin': '*',
+      // A proxy that collects answers would keep news until there is enough of it.
+      'x-accel-buffering': 'no',
       'x-request-id': c.get('requestId'),
-    });
+    };
+    if (c.req.method === 'HEAD') {
+      outgoing.writeHead(200, headers).end();
+      return RESPONSE_ALREADY_SENT;
+    }
+    readers.set(outgoing, address);
+    outgoing.on('close', () => readers.delete(outgoing));
+    outgoing.writeHead(200, headers);
     outgoing.write(': entries as they are published; id is the index\n\n');
     void follow(log, outgoing, after + 1).catch(() => outgoing.destroy());
     return RESPONSE_ALREADY_SENT;
@@ -93,8 +100,8 @@ async function follow(log: LogView, outgoing: ServerResponse, next: number): Pro
   void beat(clock, outgoing, gone.signal);
   const ended = (): boolean => outgoing.destroyed || signal.aborted;
   for (let at = next; !ended();) {
-    // Taken before the look at the size, so that no publication falls between the two.
-    const news = log.news();
+    // Asked before the look at the size, so that no publication falls between the two.
+    const news = log.news(gone.signal);
     const size = log.published()?.size ?? 0;
     for (; at < size && !ended(); at++) {
       const entry = await log.storage.readEntry(at);

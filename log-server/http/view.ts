@@ -29,8 +29,8 @@ export interface LogView {
   readonly metrics: Pick<LogMetrics, 'text' | 'answered' | 'logged' | 'refused'>;
   /** Where entries are by what they say; none where any bytes are logged. */
   readonly search: Pick<QueryIndex, 'search'> | undefined;
-  /** Resolves at the next publication. */
-  news(): Promise<void>;
+  /** Resolves at the next publication, or when `until` is aborted: then nothing of who asked is kept. */
+  news(until: AbortSignal): Promise<void>;
   readonly clock: Clock;
   /** The log ends. */
   readonly signal: AbortSignal;

@@ -21,7 +21,7 @@ export class BuildCopy {
 
   constructor() {
     this.folder = mkdtempSync(join(tmpdir(), 'stele-mutants-'));
-    for (const name of ['dist', 'spec', 'package.json', 'tlog/platform.d.ts', 'test/fixtures']) {
+    for (const name of ['dist', 'spec', 'docs', 'package.json', 'tlog/platform.d.ts', 'test/fixtures']) {
       cpSync(join(root, name), join(this.folder, name), { recursive: true });
     }
     symlinkSync(join(root, 'node_modules'), join(this.folder, 'node_modules'));

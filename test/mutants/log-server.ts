@@ -480,6 +480,14 @@ export const logServerMutants: readonly Mutant[] = [
     ...keys('cannot be signed'),
   },
   {
+    desc: 'nothing is kept of a reader of events who has gone',
+    file: 'log-server/signal.ts',
+    find: "until.addEventListener('abort', done);",
+    replace: "until.addEventListener('abort', () => resolve());",
+    test: 'log-server/signal.test.ts',
+    name: 'who listens for news',
+  },
+  {
     desc: 'the bound on readers of events from one address',
     file: 'log-server/http/search.ts',
     find: 'if (held >= SUBSCRIBERS_PER_ADDRESS && ',

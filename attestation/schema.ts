@@ -77,6 +77,7 @@ const TYPES: Readonly<Record<string, (value: Json) => boolean>> = {
   boolean: (value) => typeof value === 'boolean',
   string: (value) => typeof value === 'string',
   integer: (value) => Number.isSafeInteger(value),
+  number: (value) => typeof value === 'number',
   array: (value) => Array.isArray(value),
   object: isObject,
 };

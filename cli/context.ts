@@ -25,6 +25,8 @@ export interface Context {
   readonly fetch: Fetch;
   /** Milliseconds since 1970-01-01T00:00:00Z. It dates statements and decides nothing. */
   readonly now: () => number;
+  /** Milliseconds since some moment, by a clock that nobody sets: for how long something took. */
+  readonly monotonic: () => number;
   /** Rejects when the signal aborts. */
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
   readonly random: (bytes: number) => Uint8Array;
@@ -50,6 +52,7 @@ export function processContext(): Context {
     progress: process.stderr.isTTY ? process.stderr : undefined,
     fetch: (url, init) => globalThis.fetch(url, init),
     now: () => Date.now(),
+    monotonic: () => performance.now(),
     sleep: (milliseconds, signal) => sleep(milliseconds, undefined, signal && { signal }),
     random: (bytes) => new Uint8Array(randomBytes(bytes)),
     onStop: (stop) => {

@@ -129,3 +129,20 @@ test('paths sort part by part and by code points', () => {
     '😀',
   ]);
 });
+
+test(
+  'a name that is not UTF-8 is refused, and read as no other name',
+  { skip: process.platform !== 'linux' },
+  async () => {
+    await withFolder({ 'w\ufffd.safetensors': 'of that name' }, async (folder) => {
+      const name = Buffer.concat([
+        Buffer.from(join(folder, 'w')),
+        Buffer.from([0xff]),
+        Buffer.from('.safetensors'),
+      ]);
+      writeFileSync(name, 'never read');
+      for (const identify of [digestModel, identifyModel, identifyFolder])
+        await assert.rejects(identify(folder), { code: 'bad_model', message: /found w\\xff\.safetensors$/ });
+    });
+  },
+);

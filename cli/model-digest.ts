@@ -198,7 +198,7 @@ async function listFiles(folder: string): Promise<{ paths: string[]; others: str
   const walk = async (prefix: string): Promise<void> => {
     let entries;
     try {
-      entries = await readdir(join(folder, prefix), { withFileTypes: true });
+      entries = await readdir(join(folder, prefix), { withFileTypes: true, encoding: 'buffer' });
     } catch (cause) {
       throw bad(
         join(folder, prefix),
@@ -207,14 +207,33 @@ async function listFiles(folder: string): Promise<{ paths: string[]; others: str
       );
     }
     for (const entry of entries) {
-      if (prefix === '' && IGNORED.has(entry.name)) continue;
-      const path = prefix + entry.name;
+      const name = textOf(entry.name, join(folder, prefix));
+      if (prefix === '' && IGNORED.has(name)) continue;
+      const path = prefix + name;
       if (entry.isDirectory()) await walk(`${path}/`);
       else (entry.isFile() ? paths : others).push(path);
     }
   };
   await walk('');
   return { paths, others };
+}
+
+/**
+ * A file's name as text. One that is not UTF-8 is refused: read as text it would be the name of another file, which
+ * would then be digested in its place.
+ */
+function textOf(name: Buffer, folder: string): string {
+  const text = name.toString('utf8');
+  if (Buffer.from(text).equals(name)) return text;
+  const shown = name
+    .toString('latin1')
+    .replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  throw new CliError(
+    EXIT.usage,
+    'bad_model',
+    `${folder}: expected names in UTF-8, found ${shown}`,
+    'rename it: the list of names and digests can hold no other name',
+  );
 }
 
 /** Part by part, each by code points: the order of Python's PurePosixPath, which the tools sort by. */

@@ -2,6 +2,7 @@
 import {
   describeError,
   escapeForTerminal,
+  escapeLine,
   formatAnswer,
   formatCheck,
   formatFailure,
@@ -51,11 +52,11 @@ export class Report {
     Object.assign(this.#result, fields);
   }
 
-  /** Prose for the person at the terminal, on stderr, at once. */
+  /** Prose for the person at the terminal, on stderr, at once: one line. */
   say(text: string): void {
     if (this.json) return;
     this.beforeSaying();
-    this.#context.stderr(`${escapeForTerminal(text)}\n`);
+    this.#context.stderr(`${escapeLine(text)}\n`);
   }
 
   /** Done once everything was printed and taken: not if whoever reads it went away before. */

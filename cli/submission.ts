@@ -35,11 +35,11 @@ export async function sendEnvelope(
   onWait: (reason: string) => void = () => undefined,
 ): Promise<Acknowledgement> {
   const url = new URL('add', withSlash(required(settings, 'log'))).href;
-  const deadline = context.now() + 1000 * (settings.timeout ?? 60);
+  const deadline = context.monotonic() + 1000 * (settings.timeout ?? 60);
   for (let attempt = 0; ; attempt++) {
     let failure: CliError;
     let pause = Math.min(1000 * 2 ** attempt, 10_000);
-    const left = Math.max(1000, deadline - context.now());
+    const left = Math.max(1000, deadline - context.monotonic());
     // Not AbortSignal.timeout: its timer does not keep the process alive, and a connection that is closed as
     // soon as it is made leaves fetch waiting with nothing else that does.
     const stop = new AbortController();
@@ -73,7 +73,7 @@ export async function sendEnvelope(
     } finally {
       clearTimeout(timer);
     }
-    if (failure.status !== EXIT.network || context.now() + pause >= deadline) throw failure;
+    if (failure.status !== EXIT.network || context.monotonic() + pause >= deadline) throw failure;
     onWait(`${failure.message}; trying again in ${Math.ceil(pause / 1000)} s`);
     await context.sleep(pause);
   }

@@ -2,7 +2,7 @@
 import { CommanderError, type Command } from 'commander';
 import { describeError, EXIT, statusOf, type ExitStatus, type Failure } from './exit.js';
 import { checkOwner } from './owner.js';
-import { escapeForTerminal, printableJson } from './terminal.js';
+import { escapeForTerminal, escapeLine, printableJson } from './terminal.js';
 
 /** What became of one check. `not-checkable` is neither good nor bad: the detail says what is missing. */
 export type CheckStatus = 'pass' | 'fail' | 'not-checkable';
@@ -29,9 +29,10 @@ export function formatAnswer({ ok, checks, result, error }: Answer): string {
   return `${printableJson({ schema: ANSWER_SCHEMA, ok, checks, result, error }, 0)}\n`;
 }
 
-/** An error for people. */
+/** An error for people: a line, one more for the hint, and of a bug all that is known. */
 export function formatFailure(program: string, { code, message, hint }: Failure): string {
-  return escapeForTerminal(`${program}: ${message} (${code})\n${hint === '' ? '' : `  ${hint}\n`}`);
+  const said = code === 'internal' ? escapeForTerminal(message) : escapeLine(message);
+  return `${program}: ${said} (${code})\n${hint === '' ? '' : `  ${escapeLine(hint)}\n`}`;
 }
 
 /** Where a program's words go. */

@@ -50,5 +50,5 @@ export {
   type SigningPoolStatus,
   type SigningRequest,
 } from './signing-pool.js';
-export { escapeForTerminal, formatCheck, printableJson, wrapText } from './terminal.js';
+export { escapeForTerminal, escapeLine, formatCheck, printableJson, wrapText } from './terminal.js';
 export { inTurn } from './turns.js';

@@ -9,6 +9,11 @@ export function escapeForTerminal(text: string): string {
   return text.replace(/[^\n\P{Cc}]|\p{Cf}|\p{Cs}|\p{Zl}|\p{Zp}/gu, escapeCharacter);
 }
 
+/** The same of text that is to stay on its line: a line feed, as in a file's name, begins none that looks like ours. */
+export function escapeLine(text: string): string {
+  return escapeForTerminal(text).replaceAll('\n', '\\u{a}');
+}
+
 /** JSON that is the same value to a parser and harmless on a terminal; indented unless told otherwise. */
 export function printableJson(value: unknown, indent = 2): string {
   return JSON.stringify(value, null, indent).replace(

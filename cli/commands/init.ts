@@ -129,8 +129,10 @@ function initParticipant(invocation: Invocation, options: Options, participant: 
   report.line('participant-request.json   give this to a registrar of the log; nothing in it is secret');
   report.line(`policy                     whom you believe about ${origin}`);
   report.line('stele.toml                 settings for the commands that you run here');
-  report.say(`Next: a registrar runs "stele attest participant --request participant-request.json" and submits
-what that signs. Then declare a run: "stele attest run-intent --help".`);
+  report.say(
+    'Next: a registrar runs "stele attest participant --request participant-request.json" and submits',
+  );
+  report.say('what that signs. Then declare a run: "stele attest run-intent --help".');
   report.result({
     participant,
     origin,

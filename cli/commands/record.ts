@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { AnchorRef, Json } from '../../attestation/index.js';
+import type { Json } from '../../attestation/index.js';
+import type { Fetch } from '../../client/index.js';
 import { lockFolder, type LockTrouble } from '../../system/index.js';
 import type { Policy } from '../../tlog/index.js';
 import { lastAnchorSeen, newestAnchor } from '../anchor.js';
@@ -16,10 +17,11 @@ import {
 } from '../attest/fields.js';
 import { flopFigures, specificationOf } from '../attest/run.js';
 import { define, type Invocation, type Register } from '../command.js';
-import { CliError, EXIT, statusOf } from '../errors.js';
+import { CliError, EXIT } from '../errors.js';
 import { checkCount, checkIdentifier } from '../identifiers.js';
 import { readKey } from '../keys.js';
 import { loadPolicy } from '../log.js';
+import { Anchors } from '../record/anchors.js';
 import { DigestBar } from '../record/bar.js';
 import { DigestPool } from '../record/digest-pool.js';
 import { checkCommit, COUNTING_RULES, type RunFacts } from '../record/drafts.js';
@@ -28,6 +30,7 @@ import { Watcher } from '../record/look.js';
 import { Outbox } from '../record/outbox.js';
 import { Recorder, type Pace } from '../record/recorder.js';
 import { readRun } from '../records.js';
+import type { Report } from '../report.js';
 import { required } from '../settings.js';
 
 interface RecordOptions {
@@ -47,10 +50,8 @@ interface RecordOptions {
 
 /** Milliseconds between two looks when nothing is followed: long enough to see a file being written. */
 const ONCE_EVERY = 1000;
-/** Seconds that a statement waits for the log's newest anchor. */
+/** Most seconds for one of the log's answers when it is asked for its newest anchor. */
 const ANCHOR_TIMEOUT = 10;
-/** Milliseconds in which a log that did not answer is not asked for one. */
-const ANCHOR_PAUSE = 60_000;
 
 /** Registers the command. */
 export const registerRecord: Register = (program, context, outcome) => {
@@ -109,6 +110,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
   const pool = new DigestPool(readJobs(options));
   pool.onRead = (bytes) => bar.advance(bytes);
   const outbox = new Outbox(invocation, policy, pace.follow);
+  const anchors = anchorsOf(invocation, policy, outbox);
   try {
     sweep(records, facts.run);
     const recorder = new Recorder(
@@ -121,7 +123,8 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
         watcher: new Watcher(folder),
         digester: pool,
         outbox,
-        anchor: anchors(invocation, policy, outbox),
+        anchor: () => anchors.take(),
+        asking: () => anchors.asking,
         onDigest: (label, bytes) => {
           bar.begin(label, bytes);
           return () => bar.end();
@@ -139,17 +142,29 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
         logged: outbox.sent.map(({ path, logged }) => ({ file: path, index: logged.index })),
         waiting: outbox.waiting.map(({ path }) => path),
       });
-      report.check(
-        'recorded',
-        'pass',
-        `${recorder.windows} ${recorder.windows === 1 ? 'checkpoint' : 'checkpoints'}${recorder.notSeen.length > 0 ? `, ${recorder.notSeen.length} of them not seen` : ''}; ${recorder.over ? 'the run is over' : 'nothing says that the run is over'}`,
-      );
+      tellEnd(report, recorder, outbox);
     }
   } finally {
     bar.end();
+    anchors.close();
     await pool.close();
     await unlock();
   }
+}
+
+/** Tells what is on record now, and what only waits for it. */
+export function tellEnd(
+  report: Pick<Report, 'check'>,
+  { notSeen, over, windows }: Pick<Recorder, 'notSeen' | 'over' | 'windows'>,
+  { sent, waiting }: Pick<Outbox, 'sent' | 'waiting'>,
+): void {
+  const checkpoints = `${windows} ${windows === 1 ? 'checkpoint' : 'checkpoints'}${notSeen.length > 0 ? `, ${notSeen.length} of them not seen` : ''}`;
+  const statements = `${sent.length} ${sent.length === 1 ? 'statement' : 'statements'} logged${waiting.length > 0 ? `, ${waiting.length} waiting` : ''}`;
+  report.check(
+    'recorded',
+    waiting.length > 0 ? 'fail' : 'pass',
+    `${checkpoints}; ${statements}; ${over ? 'the run is over' : 'nothing says that the run is over'}`,
+  );
 }
 
 async function readFacts(invocation: Invocation, options: RecordOptions, records: string): Promise<RunFacts> {
@@ -230,28 +245,23 @@ function readJobs({ jobs }: RecordOptions): number {
   throw new CliError(EXIT.usage, 'bad_number', `--jobs: expected 1 to 64, found ${given}`, 'for example 4');
 }
 
-/**
- * The anchor that statements name. A log that does not answer is asked again only after a while, since it
- * holds up the looking: until then the last anchor seen will do.
- */
-function anchors(invocation: Invocation, policy: Policy, outbox: Outbox): () => Promise<AnchorRef> {
-  const { context, settings } = invocation;
-  const quick = {
+/** The anchors that statements name. */
+function anchorsOf({ context, report, settings }: Invocation, policy: Policy, outbox: Outbox): Anchors {
+  const timeout = Math.min(settings.timeout ?? 60, ANCHOR_TIMEOUT);
+  return new Anchors({
     context,
-    settings: { ...settings, timeout: Math.min(settings.timeout ?? 60, ANCHOR_TIMEOUT) },
-  };
-  let askAt = 0;
-  return async () => {
-    const known = lastAnchorSeen(invocation, policy);
-    if (known !== undefined && (outbox.away || context.now() < askAt)) return known;
-    try {
-      return await newestAnchor(quick);
-    } catch (error) {
-      if (statusOf(error) !== EXIT.network || known === undefined) throw error;
-      askAt = context.now() + ANCHOR_PAUSE;
-      return known;
-    }
-  };
+    report,
+    ask: (signal) => {
+      const fetch: Fetch = (url, init) =>
+        context.fetch(url, {
+          ...init,
+          signal: init.signal ? AbortSignal.any([init.signal, signal]) : signal,
+        });
+      return newestAnchor({ context: { ...context, fetch }, settings: { ...settings, timeout } });
+    },
+    lastSeen: () => lastAnchorSeen({ context }, policy),
+    away: () => outbox.away,
+  });
 }
 
 /** What a recorder that was killed had begun to write. Nobody else writes these while the lock is held. */

@@ -10,6 +10,8 @@ import { printOf, type FolderLook, type Look } from './look.js';
 
 /** Bytes from which a digest takes long enough to be told of where no bar shows it. */
 const LARGE = 1_000_000_000;
+/** Milliseconds by which a timer may end before a finer clock says so. */
+const EARLY = 20;
 /** Milliseconds before a folder that could not be digested is tried again, while the run is followed. */
 const TRY_AGAIN = 60_000;
 /** Attempts at a folder that does not change, before it is recorded without digests. */
@@ -21,7 +23,7 @@ const NAMED = 3;
 
 /** What digesting takes. */
 export interface DigestingParts {
-  readonly context: Pick<Context, 'now'>;
+  readonly context: Pick<Context, 'monotonic'>;
   readonly report: Pick<Report, 'say'>;
   readonly counting: Counting;
   readonly digester: Digester;
@@ -65,7 +67,7 @@ export class Digesting {
 
   /** Sees what has changed since the look before. */
   watch({ checkpoints, top }: Look): void {
-    const now = this.#parts.context.now();
+    const now = this.#parts.context.monotonic();
     for (const { path, print } of [...checkpoints, top])
       if (this.#rest.get(path)?.print !== print) this.#rest.set(path, { print, since: now });
   }
@@ -81,9 +83,11 @@ export class Digesting {
 
   /** Milliseconds for which a folder has been at rest; undefined while that is not long enough. */
   rest({ path }: FolderLook): number | undefined {
-    const now = this.#parts.context.now();
+    const now = this.#parts.context.monotonic();
     const rest = now - (this.#rest.get(path)?.since ?? now);
-    return rest >= this.#parts.every && (this.#failed.get(path)?.until ?? 0) <= now ? rest : undefined;
+    return rest >= this.#parts.every - EARLY && (this.#failed.get(path)?.until ?? 0) <= now
+      ? rest
+      : undefined;
   }
 
   /** Why a folder, as it lies there, is given up until somebody mends it. */
@@ -171,7 +175,7 @@ export class Digesting {
     const attempts = 1 + (before?.print === print ? before.attempts : 0);
     const last = attempts >= (follow ? ATTEMPTS : ATTEMPTS_ONCE);
     const settled = last && (follow || outcome !== undefined);
-    const now = context.now();
+    const now = context.monotonic();
     const until = settled || (!last && !follow) ? now : last ? Infinity : now + TRY_AGAIN;
     this.#failed.set(path, { print, attempts, until, error });
     if (settled) report.say(`${error.message}. It is recorded without digests.`);

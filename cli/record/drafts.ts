@@ -38,6 +38,9 @@ export interface Named {
   readonly draft: Draft;
 }
 
+/** 9999-12-31T23:59:59Z: the last `time` of spec/schema/common.json. */
+const MAX_TIME = 253_402_300_799;
+
 const NOT_RECORDED: Json = { unknown: 'not-recorded' };
 const NOT_MEASURED: Json = { unknown: 'not-measured' };
 
@@ -73,17 +76,19 @@ export interface Place {
 
 /** The window that ends with a checkpoint. */
 export function draftProgress(facts: RunFacts, counted: Counted, place: Place): Draft {
-  const { digests, end, flop, step } = counted;
+  const { digests, flop, step } = counted;
+  const start = statable(place.start);
+  const end = statable(counted.end);
   const weights = digests === undefined || digests === 'gone' ? null : digests.weights;
   const folder = digests === undefined || digests === 'gone' ? null : digests.folder;
   return settle(facts, RUN_PROGRESS, {
     window: place.window,
     retrospective: counted.retrospective,
-    start: place.start ?? NOT_RECORDED,
+    start: start ?? NOT_RECORDED,
     end: end ?? NOT_RECORDED,
     firstStep: place.firstStep,
     lastStep: step,
-    chipSeconds: chipSeconds(facts, place.start, end),
+    chipSeconds: chipSeconds(facts, start, end),
     flopToDate: flop ?? NOT_MEASURED,
     checkpoints: weights === null ? NOT_RECORDED : [{ step, weights, folder: folder ?? NOT_RECORDED }],
     transcript: NOT_RECORDED,
@@ -94,7 +99,8 @@ export function draftProgress(facts: RunFacts, counted: Counted, place: Place): 
 
 /** The end of the run, with the weights at the top of its folder. */
 export function draftFinal(facts: RunFacts, ended: Ended, previous: string | undefined): Draft {
-  const { digests, end, flop, tokens } = ended;
+  const { digests, flop, tokens } = ended;
+  const end = statable(ended.end);
   const seen = digests === undefined || digests === 'gone' ? undefined : digests;
   const further = facts.further('run-final');
   const start = further['start'];
@@ -124,6 +130,11 @@ export function draftFinal(facts: RunFacts, ended: Ended, previous: string | und
     ...(previous !== undefined && { previous }),
     ...further,
   });
+}
+
+/** A file's time, where a statement can name it: files may be dated before 1970, or in the year 10000. */
+function statable(time: number | undefined): number | undefined {
+  return time !== undefined && time >= 0 && time <= MAX_TIME ? time : undefined;
 }
 
 function chipSeconds({ chips }: RunFacts, start: number | undefined, end: number | undefined): Json {

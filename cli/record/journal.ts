@@ -1,6 +1,7 @@
 // What the recorder has seen and not yet signed, beside the records. What was signed stands in the
 // envelopes; this file says what is still owed, so that a recorder that is killed goes on where it was.
 import { join } from 'node:path';
+import { compileSchema, type Json } from '../../attestation/index.js';
 import type { ModelIdentity } from '../model-digest.js';
 import { CliError, EXIT } from '../errors.js';
 import { readIfThere, writeDurably } from '../files.js';
@@ -58,6 +59,62 @@ export interface JournalFile {
   final?: Ended;
 }
 
+const DIGEST = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+const COUNT = { type: 'integer', minimum: 0 };
+const AMOUNT = { type: 'string', pattern: '^[1-9][0-9]{0,59}$' };
+const IDENTITY = {
+  anyOf: [
+    { type: 'null' },
+    {
+      type: 'object',
+      properties: { root: DIGEST, manifestDigest: DIGEST, files: COUNT },
+      required: ['root', 'manifestDigest', 'files'],
+    },
+  ],
+};
+const TOLD = {
+  print: { type: 'string' },
+  // Of files, which may be dated as nothing can be.
+  written: { type: 'number' },
+  end: { type: 'number' },
+  flop: AMOUNT,
+  tokens: AMOUNT,
+  retrospective: { type: 'boolean' },
+  digests: {
+    anyOf: [
+      { const: 'gone' },
+      {
+        type: 'object',
+        properties: { weights: IDENTITY, folder: IDENTITY },
+        required: ['weights', 'folder'],
+      },
+    ],
+  },
+  signed: { const: true },
+};
+
+/** The first thing in a journal that its types do not allow. Fields that they do not name are let be. */
+const checkShape = compileSchema({
+  type: 'object',
+  properties: {
+    found: { type: 'string', enum: ['nothing', 'begun', 'over'] },
+    checkpoints: {
+      type: 'array',
+      items: {
+        type: 'object',
+        properties: { ...TOLD, step: COUNT, window: COUNT },
+        required: ['step', 'print', 'retrospective'],
+      },
+    },
+    final: {
+      type: 'object',
+      properties: { ...TOLD, outcome: { type: 'string', enum: ['completed', 'aborted', 'failed'] } },
+      required: ['outcome', 'print', 'retrospective'],
+    },
+  },
+  required: ['found', 'checkpoints'],
+});
+
 /** The journal of one run. Every change is on disk, fsynced, before it is acted upon. */
 export class Journal {
   readonly #path: string;
@@ -67,18 +124,21 @@ export class Journal {
     this.#path = join(records, `${run}.recorder.json`);
     const bytes = readIfThere(this.#path);
     if (bytes === undefined) return;
-    let file: Partial<Record<keyof JournalFile, unknown>>;
+    let file: Partial<Record<keyof JournalFile, Json>> | null;
     try {
       file = JSON.parse(new TextDecoder().decode(bytes)) as typeof file;
     } catch (cause) {
       throw this.#bad('expected JSON, found something else', cause);
     }
-    if (file.schema !== JOURNAL_SCHEMA) throw this.#bad(`expected schema ${JOURNAL_SCHEMA}, found another`);
+    if (file?.schema !== JOURNAL_SCHEMA) throw this.#bad(`expected schema ${JOURNAL_SCHEMA}, found another`);
     if (file.participant !== participant || file.run !== run) {
       throw this.#bad(
-        `expected ${run} of ${participant}, found ${String(file.run)} of ${String(file.participant)}`,
+        `expected ${run} of ${participant}, found ${JSON.stringify(file.run)} of ${JSON.stringify(file.participant)}`,
       );
     }
+    const problem = checkShape(file);
+    if (problem !== undefined)
+      throw this.#bad(`${problem.path}: expected ${problem.expected}, found ${problem.found}`);
     this.#file = file as unknown as JournalFile;
   }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { CliError, EXIT } from '../errors.js';
 import { codeOf } from '../files.js';
 import { isWeightFile } from '../model-digest.js';
+import { StateLimitError } from './state-scanner.js';
 import { readTrainerState, type TrainerState } from './trainer-state.js';
 import { systemError } from './troubles.js';
 
@@ -43,7 +44,7 @@ export interface Look {
 /** Looks again and again at one folder; reads a state file only when it has changed. */
 export class Watcher {
   readonly folder: string;
-  readonly #states = new Map<string, { print: string; state: TrainerState | undefined }>();
+  readonly #states = new Map<string, Pick<FolderLook, 'print' | 'state' | 'trouble'>>();
 
   constructor(folder: string) {
     this.folder = folder;
@@ -88,16 +89,15 @@ export class Watcher {
 
   /** Undefined for a link to what is no folder. */
   #lookAt(path: string, top: boolean): FolderLook | undefined {
-    let state: TrainerState | undefined;
     try {
       // A link to a checkpoint on another disk: that it leads nowhere does not mean that the checkpoint is gone.
       if (!top && !statSync(path).isDirectory()) return undefined;
       const known = this.#states.get(path);
       const { print, bytes } = printOf(path, top);
-      if (known?.print === print) return { path, print, bytes, state: known.state };
-      state = readTrainerState(path);
-      this.#states.set(path, { print, state });
-      return { path, print, bytes, state };
+      if (known?.print === print) return { path, bytes, ...known };
+      const found = { print, ...readOrTrouble(path) };
+      this.#states.set(path, found);
+      return { path, bytes, ...found };
     } catch (error) {
       const trouble = systemError(error);
       if (trouble === undefined) throw error;
@@ -105,6 +105,16 @@ export class Watcher {
       if (isGone(error) && lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
       return { ...emptyLook(path), trouble };
     }
+  }
+}
+
+/** A state that is more than is read is one that nobody should wait for in silence. */
+function readOrTrouble(path: string): Pick<FolderLook, 'state' | 'trouble'> {
+  try {
+    return { state: readTrainerState(path) };
+  } catch (error) {
+    if (!(error instanceof StateLimitError)) throw error;
+    return { state: undefined, trouble: `its trainer_state.json has ${error.message}` };
   }
 }
 

@@ -15,13 +15,16 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
 import { parseEnvelope, parseStatement } from '../../attestation/index.js';
+import { formatFailure } from '../../system/index.js';
 import { newSigningKey, NOTE_ED25519, parsePolicy } from '../../tlog/index.js';
+import { tellEnd } from '../commands/record.js';
 import { processContext } from '../context.js';
 import { CliError, EXIT } from '../errors.js';
 import { digestFile, fileUnreadable, type Digester } from '../model-digest.js';
 import { Report } from '../report.js';
+import { AnchorPending } from './anchors.js';
 import { DigestBar } from './bar.js';
-import type { RunFacts } from './drafts.js';
+import { draftFinal, draftProgress, type RunFacts } from './drafts.js';
 import { Journal } from './journal.js';
 import { Watcher } from './look.js';
 import { Outbox } from './outbox.js';
@@ -46,6 +49,8 @@ interface Ways extends Partial<Pick<Pace, 'follow' | 'outcome'>> {
   readonly between?: (looks: number) => void;
   /** Whether the log has an anchor to name. */
   readonly hasAnchor?: () => boolean;
+  /** Whether the log is still being asked for one. */
+  readonly isSlow?: () => boolean;
 }
 
 /** A folder with one checkpoint, and one recorder after another that never reaches a log. */
@@ -54,6 +59,8 @@ class Bench {
   readonly folder: string = join(this.root, 'run');
   readonly records: string = join(this.root, 'records');
   now = 1_000_000;
+  /** By the clock that nobody sets. */
+  elapsed = 0;
   /** What the last recorder said. */
   said = '';
 
@@ -73,7 +80,7 @@ class Bench {
   }
 
   async record(digester: Partial<Digester> = {}, ways: Ways = {}): Promise<void> {
-    const { follow = false, outcome, between, hasAnchor = () => true } = ways;
+    const { follow = false, outcome, between, hasAnchor = () => true, isSlow = () => false } = ways;
     let digesting = false;
     let looks = 0;
     this.said = '';
@@ -83,8 +90,10 @@ class Bench {
         this.said += text;
       },
       now: () => this.now,
+      monotonic: () => this.elapsed,
       sleep: async (ms: number) => {
         this.now += ms;
+        this.elapsed += ms;
         between?.(++looks);
         if (looks > 1000) throw new Error(`expected an end within 1000 looks, found none: ${this.said}`);
         // No look falls into a digest: what changes meanwhile is found by the digest alone.
@@ -122,10 +131,12 @@ class Bench {
             digesting = false;
           };
         },
-        anchor: () =>
-          hasAnchor()
+        anchor: () => {
+          if (isSlow()) return Promise.reject(new AnchorPending());
+          return hasAnchor()
             ? Promise.resolve({ index: 1, leafHash: '00'.repeat(32) })
-            : Promise.reject(new CliError(EXIT.network, 'unreachable', 'no anchor', 'wait')),
+            : Promise.reject(new CliError(EXIT.network, 'unreachable', 'no anchor', 'wait'));
+        },
       },
       { follow, every: 1000, outcome },
     );
@@ -479,4 +490,117 @@ test('a bar knows no time while nothing was read', () => {
   bar.begin('checkpoint-5', 1000);
   bar.end();
   assert.match(drawn, /0% of 1\.0 kB, … left/);
+});
+
+test('checkpoints that come and go while a slow log is asked for its anchor are on record', async () => {
+  await withBench(async (bench) => {
+    let slow = true;
+    const between = (looks: number): void => {
+      if (looks === 2) {
+        bench.write('checkpoint-6/model.safetensors', 'more weights');
+        bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
+      }
+      if (looks === 8) rmSync(join(bench.folder, 'checkpoint-6'), { recursive: true });
+      if (looks === 10) slow = false;
+      if (looks === 12) writeEnd(bench, 6);
+    };
+    await bench.record({}, { follow: true, between, isSlow: () => slow });
+    for (const window of [0, 1]) assert.ok(Array.isArray(bench.window(window)['checkpoints']), bench.said);
+  });
+});
+
+test('a clock that is set back keeps nothing from being at rest', async () => {
+  await withBench(async (bench) => {
+    const between = (looks: number): void => {
+      if (looks === 1) bench.now -= 900_000;
+    };
+    await bench.record({}, { between });
+    assert.ok(Array.isArray(bench.window(0)['checkpoints']));
+  });
+});
+
+test('a time that no statement can name is not recorded, and ends nothing', async () => {
+  await withBench(async (bench) => {
+    rmSync(bench.folder, { recursive: true });
+    const between = (looks: number): void => {
+      if (looks !== 1) return;
+      bench.write('checkpoint-5/model.safetensors', 'weights');
+      bench.write('checkpoint-5/trainer_state.json', '{"global_step": 5}');
+      const before1970 = new Date(-300_000_000_000);
+      utimesSync(join(bench.folder, 'checkpoint-5/trainer_state.json'), before1970, before1970);
+      writeEnd(bench, 5);
+    };
+    await bench.record({}, { follow: true, between });
+    assert.deepEqual(bench.window(0)['end'], { unknown: 'not-recorded' });
+  });
+  const facts = { ...FACTS, chips: 8 };
+  const place = { window: 1, firstStep: 5, start: -1, previous: undefined };
+  for (const [end, stated] of [
+    [253_402_300_799, true],
+    [253_402_300_800, false],
+    [9.2e18, false],
+  ] as const) {
+    const told = { print: '', retrospective: false, end };
+    for (const { predicate } of [
+      draftProgress(facts, { ...told, step: 6 }, place),
+      draftFinal(facts, { ...told, outcome: 'completed' }, undefined),
+    ])
+      assert.deepEqual(predicate['end'], stated ? end : { unknown: 'not-recorded' });
+    const { predicate } = draftProgress(facts, { ...told, step: 6 }, place);
+    assert.deepEqual(predicate['start'], { unknown: 'not-recorded' });
+    assert.deepEqual(predicate['chipSeconds'], { unknown: 'not-measured' });
+  }
+});
+
+test('a journal that is not as it is written is refused, whatever is wrong in it', async () => {
+  await withBench(async (bench) => {
+    await bench.record();
+    const path = join(bench.records, 'run-1.recorder.json');
+    const text = readFileSync(path, 'utf8');
+    const load = (): Journal => new Journal(bench.records, 'acme', 'run-1');
+    // As an older recorder wrote it of a file with an odd time.
+    writeFileSync(path, text.replace(/"written":[0-9]+/, '"written":9.2e18,"end":-1'));
+    assert.ok(load().file);
+    const broken = [
+      'null',
+      '[]',
+      text.replace('"checkpoints":', '"other":'),
+      text.replace('"checkpoints":[', '"checkpoints":[null,'),
+      text.replace(/"found":"[a-z]+"/, '"found":"all"'),
+      text.replace('"step":5', '"step":"5"'),
+      text.replace(/"root":"[0-9a-f]+"/, '"root":1'),
+      text.replace(/"folder":\{[^}]*\}/, '"folder":"x"'),
+      text.replace('"signed":true', '"signed":false'),
+      text.replace(/\}\s*$/, ',"final":{}}'),
+    ];
+    for (const each of broken) {
+      assert.notEqual(each, text);
+      writeFileSync(path, each);
+      assert.throws(load, { code: 'bad_journal', status: 2 }, each);
+    }
+  });
+});
+
+test('what only waits for the log is not said to be logged', () => {
+  const said: string[] = [];
+  const report = { check: (...words: string[]) => void said.push(words.join(' ')) };
+  const recorder = { notSeen: [], over: true, windows: 1 };
+  const waiting = [{ path: 'a', label: 'a' }];
+  tellEnd(report, recorder, { sent: [], waiting });
+  tellEnd(report, recorder, { sent: [], waiting: [] });
+  assert.deepEqual(said, [
+    'recorded fail 1 checkpoint; 0 statements logged, 1 waiting; the run is over',
+    'recorded pass 1 checkpoint; 0 statements logged; the run is over',
+  ]);
+});
+
+test('what is said of a file stays on its line, whatever its name', () => {
+  let said = '';
+  const report = new Report({ ...processContext(), stderr: (text) => void (said += text) }, false);
+  report.say('x\nrun-final: entry 4711: expected a file');
+  assert.equal(said, 'x\\u{a}run-final: entry 4711: expected a file\n');
+  assert.equal(
+    formatFailure('stele', { code: 'bad_model', message: 'x\ny', hint: 'z\nz' }),
+    'stele: x\\u{a}y (bad_model)\n  z\\u{a}z\n',
+  );
 });

@@ -5,6 +5,7 @@ import type { SigningKey } from '../../tlog/index.js';
 import type { Invocation } from '../command.js';
 import { CliError, EXIT, statusOf } from '../errors.js';
 import type { Digester } from '../model-digest.js';
+import { AnchorPending } from './anchors.js';
 import { Counting, told } from './counting.js';
 import { Digesting } from './digesting.js';
 import type { RunFacts } from './drafts.js';
@@ -25,6 +26,8 @@ export interface RecorderParts {
   readonly digester: Digester;
   readonly outbox: Outbox;
   readonly anchor: () => Promise<AnchorRef>;
+  /** Resolves when the log has answered what `anchor` waits for; undefined where it waits for nothing. */
+  readonly asking?: () => Promise<void> | undefined;
   /** Told what is about to be digested, and that it has been. */
   readonly onDigest?: (label: string, bytes: number) => () => void;
 }
@@ -107,6 +110,8 @@ export class Recorder {
       this.#troubles.end(ROUND, 'That is over: it goes on.');
       return done;
     } catch (error) {
+      // The looking goes on meanwhile.
+      if (error instanceof AnchorPending) return false;
       const status = statusOf(error);
       const passing = status === EXIT.network || status === EXIT.quorum || systemError(error) !== undefined;
       if (!this.#pace.follow || !passing || status === EXIT.misbehaviour) throw error;
@@ -184,6 +189,8 @@ export class Recorder {
     const events: Promise<unknown>[] = [invocation.context.sleep(this.#pace.every)];
     const { running } = this.#digesting;
     if (running !== undefined) events.push(running);
+    const asking = this.#parts.asking?.();
+    if (asking !== undefined) events.push(asking);
     if (this.#pace.follow) events.push(outbox.stopped());
     await Promise.race(events);
   }

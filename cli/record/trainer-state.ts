@@ -1,7 +1,8 @@
 // trainer_state.json, as Hugging Face's Trainer writes it: last of all that a checkpoint's folder holds.
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from '../files.js';
+import { StateLimitError, StateScanner } from './state-scanner.js';
 
 /** What a trainer says about its run at one step. Numbers that may be large are exact decimals. */
 export interface TrainerState {
@@ -17,12 +18,18 @@ export interface TrainerState {
   readonly writtenAt: number;
 }
 
-/** Longest state read, in bytes: a million lines of history. */
+/** Longest state read, in bytes: millions of lines of history. */
 const MAX_STATE_BYTES = 256 * 1024 * 1024;
+
+const WANTED = {
+  numbers: ['global_step', 'total_flos', 'num_input_tokens_seen'],
+  list: 'log_history',
+  inList: 'train_runtime',
+};
 
 /**
  * The state in a folder; undefined where there is none, or none that is whole yet. Throws the system's error where
- * there is one that cannot be read.
+ * there is one that cannot be read, StateLimitError where it is more than is read.
  */
 export function readTrainerState(folder: string): TrainerState | undefined {
   const path = join(folder, 'trainer_state.json');
@@ -30,40 +37,54 @@ export function readTrainerState(folder: string): TrainerState | undefined {
     const stat = statSync(path);
     const { size, mtimeMs } = stat;
     // Of a pipe or a device there is no end to be read.
-    if (!stat.isFile() || size > MAX_STATE_BYTES) return undefined;
-    return parseTrainerState(readFileSync(path, 'utf8'), Math.floor(mtimeMs / 1000));
+    if (!stat.isFile()) return undefined;
+    if (size > MAX_STATE_BYTES) throw tooLarge();
+    return parseTrainerState(read(path), Math.floor(mtimeMs / 1000));
   } catch (error) {
-    // RangeError: text that is more than the expression below, or a string, can hold.
-    if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
+    if (error instanceof SyntaxError) return undefined;
     const code = codeOf(error);
-    // Of Node's own, such as a text that is longer than a string can be, there is no mending.
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code?.startsWith('ERR_') === true) return undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
 }
 
-/** Reads a state's text. Throws SyntaxError for what is no JSON object with a `global_step`. */
-export function parseTrainerState(text: string, writtenAt: number): TrainerState {
-  // Python writes NaN and Infinity, which JSON has not, and compute beyond 2^53, which JSON.parse rounds: so
-  // every number is read as the text that it is. Strings are walked through, not matched whole: millions of escapes
-  // in one would exhaust the stack, and each quote of one that does not end would be looked at as another's.
-  let quoted = false;
-  const numbersAsText = text.replace(/\\.|"|-?(?:NaN|Infinity|\d[\d.eE+-]*)/g, (token) => {
-    if (token === '"') quoted = !quoted;
-    return quoted || token === '"' || token.startsWith('\\') ? token : `"${token}"`;
-  });
-  const state = JSON.parse(numbersAsText) as Record<string, unknown> | null;
-  const written = state?.['global_step'];
-  const step = typeof written === 'string' && /^\d[\d.eE+-]*$/.test(written) ? Number(written) : NaN;
-  if (!state || !Number.isSafeInteger(step)) throw new SyntaxError('expected global_step');
-  const history = Array.isArray(state['log_history']) ? (state['log_history'] as unknown[]) : [];
+/** Reads a state, piece by piece. Throws SyntaxError for what is no JSON object with a `global_step`. */
+export function parseTrainerState(pieces: Iterable<Uint8Array>, writtenAt: number): TrainerState {
+  const scanner = new StateScanner(WANTED);
+  for (const piece of pieces) scanner.push(piece);
+  const { numbers, inList } = scanner.end();
+  // Compute is beyond 2^53, which JSON.parse would round: numbers are kept as they are written.
+  const written = numbers.get('global_step') ?? '-';
+  const step = Number(written);
+  if (written.startsWith('-') || !Number.isSafeInteger(step)) throw new SyntaxError('expected global_step');
   return {
     step,
-    flop: exactDecimal(state['total_flos']),
-    tokens: exactDecimal(state['num_input_tokens_seen']),
-    ended: history.some((line) => typeof line === 'object' && line !== null && 'train_runtime' in line),
+    flop: exactDecimal(numbers.get('total_flos')),
+    tokens: exactDecimal(numbers.get('num_input_tokens_seen')),
+    ended: inList,
     writtenAt,
   };
+}
+
+/** A file's bytes, a buffer at a time, which is used again. Throws StateLimitError for a file that goes on and on. */
+function* read(path: string): Generator<Uint8Array> {
+  const file = openSync(path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(1 << 20);
+    for (let total = 0; ;) {
+      const count = readSync(file, buffer, 0, buffer.length, null);
+      if (count === 0) return;
+      total += count;
+      if (total > MAX_STATE_BYTES) throw tooLarge();
+      yield buffer.subarray(0, count);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function tooLarge(): StateLimitError {
+  return new StateLimitError(`more than ${MAX_STATE_BYTES >> 20} MiB`);
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { parsePage } from '../../cli/commands/search.js';
+import { StateLimitError } from '../../cli/record/state-scanner.js';
 import { parseTrainerState } from '../../cli/record/trainer-state.js';
 import { readClaim, type Fetch } from '../../client/index.js';
 import { concatBytes, decodeUtf8, encodeHex, encodeUtf8, sha256, SteleError } from '../../tlog/index.js';
@@ -294,13 +295,12 @@ const trainer: FuzzTarget = {
     '{"global_step": 5, "total_flos": 12.5e1, "num_input_tokens_seen": 9007199254740993}',
   ].map((text) => encodeUtf8(text)),
   run(bytes) {
-    const text = Buffer.from(bytes).toString('utf8');
     let state: ReturnType<typeof parseTrainerState>;
     try {
-      state = parseTrainerState(text, 0);
+      state = parseTrainerState([bytes], 0);
     } catch (error) {
-      // Not whole yet, to the recorder.
-      if (error instanceof SyntaxError) return refuse('no_state');
+      // Not whole yet, to the recorder, or too much.
+      if (error instanceof SyntaxError || error instanceof StateLimitError) return refuse('no_state');
       throw error;
     }
     const { step, flop, tokens } = state;
@@ -308,7 +308,7 @@ const trainer: FuzzTarget = {
     for (const number of [flop, tokens]) if (number !== undefined) assert.match(number, /^[1-9][0-9]{0,59}$/);
     let plain: { global_step?: unknown };
     try {
-      plain = JSON.parse(text) as typeof plain;
+      plain = JSON.parse(Buffer.from(bytes).toString('utf8')) as typeof plain;
     } catch {
       return;
     }

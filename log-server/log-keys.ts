@@ -18,8 +18,9 @@ import {
 } from '../tlog/index.js';
 import type { SigningKey, Vkey } from '../tlog/index.js';
 import { LogError } from './errors.js';
-import { FILES } from './folder.js';
+import { FILES, isThere } from './folder.js';
 import { FolderDisk } from './storage/index.js';
+import { StorageError } from './storage/error.js';
 import { checkCurrent, readFormat } from './storage/open.js';
 import type { KeySpan, LogStorageOptions } from './storage/types.js';
 
@@ -45,8 +46,8 @@ export type KeyLives = readonly [KeyLife, ...KeyLife[]];
 export const NO_TIME = 0;
 
 /**
- * Reads which keys the log has and had. Throws LogError "no_log_keys", "bad_log_keys", StorageError "unknown_format",
- * "old_format" for a folder of which another program knows more.
+ * Reads which keys the log has and had. Throws LogError "no_log_keys", "bad_log_keys", StorageError "no_log_here" where
+ * there is no folder, "unknown_format", "old_format" for a folder of which another program knows more.
  */
 export async function readKeyLives(folder: string): Promise<KeyLives> {
   const found = await readFormat(new FolderDisk(join(folder, FILES.data)));
@@ -63,10 +64,18 @@ export async function readListedKeys(folder: string): Promise<KeyLives> {
   } catch (cause) {
     // Of any other reason the system's own words say what to do.
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    if (!(await isThere(folder))) {
+      throw new StorageError(
+        'no_log_here',
+        `expected the folder of a log at ${folder}, found none`,
+        'check --folder, and that its disk is mounted; a new log is made with: stele-log init',
+        { cause },
+      );
+    }
     throw new LogError(
       'no_log_keys',
       `expected the list of the log's keys at ${path}, found none`,
-      'check the folder; restore the file from its backup; a log of before there was one gets it by: stele-log upgrade',
+      "is this a log's folder? Restore the file from its backup; a log of before there was one gets it by: stele-log upgrade",
       { cause },
     );
   }

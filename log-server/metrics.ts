@@ -43,7 +43,8 @@ export function measureLog(measured: Measured): LogMetrics {
   const readiness = (): Readiness => measured.readiness();
   const metrics = new Metrics();
   const seconds = (): number => clock.now() / 1000;
-  let publishedAt: number | undefined;
+  // A process that never publishes is silent since its start: an alert compares with a number, not with none.
+  let publishedAt = seconds();
   const cosignedAt = new Map<string, number>();
 
   metrics.gauge('stele_log_ready', 'Whether entries are taken: 1 or 0.', () => (readiness().ready ? 1 : 0));
@@ -58,7 +59,7 @@ export function measureLog(measured: Measured): LogMetrics {
   );
   metrics.gauge(
     'stele_log_published_timestamp_seconds',
-    'When a checkpoint was last published by this process, since 1970.',
+    'When a checkpoint was last published by this process, since 1970; before the first, when it started.',
     () => publishedAt,
   );
   metrics.gauge('stele_log_witnesses_set_aside', 'Witnesses that are asked no more.', () => {

@@ -1,6 +1,9 @@
 // Each rule of docs/prometheus/stele.rules.yml fires when its fault is made, and is silent before.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { WitnessClient } from '../client/index.js';
@@ -8,6 +11,7 @@ import { measureLog } from '../log-server/metrics.js';
 import { startScene } from '../log-server/testing/scene.js';
 import { COSIGNATURE_ED25519, encodeUtf8, newSigningKey } from '../tlog/index.js';
 import { addPeer } from '../witness/index.js';
+import { startScript } from './helpers/process.js';
 import { SigningLog } from './helpers/signing-log.js';
 import { startTestWitness, TestClock } from './helpers/witness.js';
 
@@ -21,24 +25,40 @@ const rules = new Map(
 );
 const tried = new Set<string>();
 
-/** Values of a metric's series in a scrape; a label that is asked for must be there. */
-function read(scrape: string, metric: string, label: string | undefined): number[] {
+type Labels = readonly string[];
+
+/** Values of a metric's series in a scrape; the labels that are asked for must be there. */
+function read(scrape: string, metric: string, labels: Labels = []): number[] {
   return scrape.split('\n').flatMap((line) => {
     const found = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
-    if (found?.[1] !== metric || (label !== undefined && found[2] !== label)) return [];
-    return [Number(found[3])];
+    if (found?.[1] !== metric) return [];
+    const has = [...(found[2] ?? '').matchAll(/\w+="[^"]*"/g)].map(([label]) => label);
+    return labels.every((label) => has.includes(label)) ? [Number(found[3])] : [];
   });
 }
 
-/** As much of PromQL as the rules use: `[time() -] metric op number`, and `increase(metric{label}[…]) > 0`. */
-function fires(expr: string, scrape: string, seconds: number, before: string): boolean {
-  const parts = /^(time\(\) - )?(?:increase\()?(\w+)(?:\{(.*?)\})?(?:\[\w+\]\))? (==|>|<) ([0-9.e]+)$/.exec(
-    expr,
-  );
+const EXPRESSION =
+  /^(time\(\) - )?(?:(increase|changes)\()?(\w+)(?:\{(.*?)\})?(?:\[\w+\]\))? (==|>|<) ([0-9.e]+)$/;
+
+/**
+ * As much of PromQL as the rules use: `[time() -] metric{labels} op number`, and `increase(…[…])` and `changes(…[…])` of
+ * what has one series. `before` are the earlier scrapes of the range.
+ */
+function fires(expr: string, scrape: string, seconds: number, before: readonly string[]): boolean {
+  const parts = EXPRESSION.exec(expr);
   assert.ok(parts, `expected an expression of the kind that is used here, found ${expr}`);
-  const [, since, metric = '', label, operator, limit] = parts;
-  const total = (text: string): number => read(text, metric, label).reduce((sum, value) => sum + value, 0);
-  const values = expr.startsWith('increase(') ? [total(scrape) - total(before)] : read(scrape, metric, label);
+  const [, since, over, metric = '', matcher, operator, limit] = parts;
+  const labels = matcher?.split(',') ?? [];
+  const range = [...before, scrape].flatMap((each) => {
+    const values = read(each, metric, labels);
+    return values.length === 0 ? [] : [values.reduce((sum, value) => sum + value, 0)];
+  });
+  const values =
+    over === undefined
+      ? read(scrape, metric, labels)
+      : over === 'increase'
+        ? [(range.at(-1) ?? 0) - (before.length === 0 ? 0 : (range[0] ?? 0))]
+        : [range.filter((value, i) => i > 0 && value !== range[i - 1]).length];
   return values.some((value) => {
     const compared = since === undefined ? value : seconds - value;
     if (operator === '==') return compared === Number(limit);
@@ -47,7 +67,7 @@ function fires(expr: string, scrape: string, seconds: number, before: string): b
 }
 
 /** Which rules fire. All that belong to the program must have found their metric somewhere. */
-function firing(scrape: string, milliseconds: number, before = ''): string[] {
+function firing(scrape: string, milliseconds: number, before: readonly string[] = []): string[] {
   return [...rules].flatMap(([name, expr]) =>
     fires(expr, scrape, milliseconds / 1000, before) ? [name] : [],
   );
@@ -65,14 +85,27 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
 
 const scrapeOf = async (url: string): Promise<string> => (await fetch(`${url}/metrics`)).text();
 
+/** As Prometheus keeps a scrape: every series with its job's name, and `up` for whether there was an answer. */
+async function scrapeAs(job: string, url: string): Promise<string> {
+  const label = `job="${job}"`;
+  try {
+    const text = (await scrapeOf(url)).replace(
+      /^(\w+)(?:\{(.*)\})? /gm,
+      (_, name: string, labels?: string) =>
+        labels === undefined ? `${name}{${label}} ` : `${name}{${labels},${label}} `,
+    );
+    return `${text}up{${label}} 1\n`;
+  } catch {
+    return `up{${label}} 0\n`;
+  }
+}
+
 test('a log: healthy, then nothing published for half an hour', async () => {
   const { log, clock, close } = await startScene();
   await until(() => log.readiness().ready);
   await log.submit(encodeUtf8('an entry'));
   await until(async () =>
-    read(await scrapeOf(log.url), 'stele_log_witness_cosigned_timestamp_seconds', undefined).every(
-      (at) => at > 0,
-    ),
+    read(await scrapeOf(log.url), 'stele_log_witness_cosigned_timestamp_seconds').every((at) => at > 0),
   );
   expectFiring(firing(await scrapeOf(log.url), clock.now()));
   clock.advance(1_801_000);
@@ -84,6 +117,49 @@ test('a log: healthy, then nothing published for half an hour', async () => {
   await close();
 });
 
+for (const [job, name] of [
+  ['stele-log', 'SteleLog'],
+  ['stele-witness', 'SteleWitness'],
+] as const) {
+  test(`${job}: the process is killed, and started again and again`, async (t) => {
+    const parent = await mkdtemp(join(tmpdir(), 'stele-alerts-'));
+    t.after(() => rm(parent, { recursive: true, force: true }));
+    const folder = join(parent, 'folder');
+    const [script, init] =
+      job === 'stele-log'
+        ? [
+            'log-server/main',
+            ['--admission', 'none', '--origin', 'log.example/alerts', '--policy', join(parent, 'none')],
+          ]
+        : ['witness/main', ['--name', 'witness.example/alerts']];
+    await writeFile(join(parent, 'none'), 'quorum none\n');
+    const made = startScript(script, ['init', '-f', folder, ...init]);
+    assert.equal(await made.ended, 0, made.stderr());
+    const admission = job === 'stele-log' ? ['--admission', 'none'] : [];
+    const scrapes: string[] = [];
+    const mine = (): string[] => {
+      const [now = '', ...before] = [...scrapes].reverse();
+      return firing(now, Date.now(), before.reverse()).filter((each) => /(?:Down|Restarts)$/.test(each));
+    };
+    for (let starts = 1; starts <= 5; starts++) {
+      expectFiring(mine());
+      const server = startScript(script, ['serve', '-f', folder, '-l', '127.0.0.1:0', ...admission]);
+      t.after(() => server.process.kill('SIGKILL'));
+      const url = await server.firstLine;
+      // Two of each process: what does not change is no start.
+      for (let i = 0; i < 2; i++) scrapes.push(await scrapeAs(job, url));
+      server.process.kill('SIGKILL');
+      await server.ended;
+      if (starts > 1) continue;
+      assert.deepEqual(mine(), []);
+      scrapes.push(await scrapeAs(job, url));
+      expectFiring(mine(), `${name}Down`);
+      scrapes.pop();
+    }
+    expectFiring(mine(), `${name}Restarts`);
+  });
+}
+
 test('a log: two witnesses of four are away, and the gate stays shut', async () => {
   const { log, clock, close } = await startScene({
     prepare: ([, , ...away]) => {
@@ -91,6 +167,9 @@ test('a log: two witnesses of four are away, and the gate stays shut', async () 
     },
   });
   expectFiring(firing(await scrapeOf(log.url), clock.now()), 'SteleLogNotReady', 'SteleLogWitnessQuiet');
+  // It has never published anything.
+  clock.advance(1_801_000);
+  assert.ok(firing(await scrapeOf(log.url), clock.now()).includes('SteleLogNothingPublished'));
   await close();
 });
 
@@ -159,7 +238,7 @@ test('a witness: a peer away, something unexplained, a proof, and a clock that l
   // Signed by the log, larger, and nobody serves the tiles.
   await fetch(`${witness.url}/gossip/checkpoint`, { method: 'POST', body: new Uint8Array(log.note(9)) });
   const shows = async (metric: string): Promise<boolean> =>
-    read(await scrape(), metric, undefined).some((count) => count > 0);
+    read(await scrape(), metric).some((count) => count > 0);
   await until(() => shows('stele_witness_log_alarms'));
   expectFiring(firing(await scrape(), clock.now()), 'SteleWitnessPeerQuiet', 'SteleWitnessAlarm');
 

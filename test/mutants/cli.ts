@@ -269,6 +269,14 @@ export const cliMutants: readonly Mutant[] = [
     ...recorder('a clock that is set back'),
   },
   {
+    desc: 'how long a log may take to answer is told by a clock that nobody sets',
+    file: 'cli/submission.ts',
+    find: 'context.monotonic() + pause >= deadline',
+    replace: 'context.now() + pause >= deadline + 1e9',
+    test: 'cli/submission.test.ts',
+    name: 'a clock that is set back',
+  },
+  {
     desc: 'a time that no statement can name ends no recorder',
     file: 'cli/record/drafts.ts',
     find: 'return time !== undefined && time >= 0 && time <= MAX_TIME ? time : undefined;',

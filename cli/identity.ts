@@ -47,8 +47,16 @@ export interface KnownKey {
   readonly restsOn?: number;
 }
 
+/** Terms, and the entry that put them in force. */
+export interface TermsAt {
+  readonly terms: Terms;
+  readonly index: number;
+}
+
 /** What the entries of a file say about keys. */
 export interface Directory {
+  /** The terms after the last of them; undefined without the charter. */
+  readonly inForce?: TermsAt | undefined;
   /** By key ID. Empty without the charter. */
   readonly keys: ReadonlyMap<string, KnownKey>;
   /** What does not hold, in the order of the log: an entry that its own signer did not sign, and the like. */
@@ -66,13 +74,17 @@ class Builder implements Directory {
   readonly keys = new Map<string, KnownKey>();
   readonly faults: string[] = [];
   readonly #origin: string;
-  #terms: Terms | undefined;
+  #inForce: TermsAt | undefined;
   #last: PlacedEntry | undefined;
   /** Registrars that consented to new terms, by the digest of those terms. */
   readonly #consents = new Map<string, Set<string>>();
 
   constructor(origin: string) {
     this.#origin = origin;
+  }
+
+  get inForce(): TermsAt | undefined {
+    return this.#inForce;
   }
 
   add(entry: PlacedEntry): void {
@@ -93,11 +105,11 @@ class Builder implements Directory {
         this.#fault(index, `is a charter of ${terms.origin}, not entry 0 of ${this.#origin}`);
         return;
       }
-      this.#terms = terms;
+      this.#inForce = { terms, index };
       this.#addOfficers(terms, 0);
     }
     // Without the charter nobody is introduced, and no signature can be checked.
-    if (this.#terms === undefined) return;
+    if (this.#inForce === undefined) return;
     const { signer, participant } = statement.predicate;
     const key = this.keys.get(signer);
     const uses = usesThatSign(type);
@@ -166,12 +178,12 @@ class Builder implements Directory {
 
   #amend(index: number, amendment: { amends: string; terms: Terms }, signer: KnownKey): void {
     const { terms } = amendment;
-    if (this.#terms === undefined) return;
-    if (amendment.amends !== termsDigest(this.#terms)) return; // consents to change terms that are gone
+    if (this.#inForce === undefined) return;
+    if (amendment.amends !== termsDigest(this.#inForce.terms)) return; // consents to change terms that are gone
     const consents = this.#consents.get(termsDigest(terms)) ?? new Set();
     this.#consents.set(termsDigest(terms), consents.add(signer.participant));
-    if (consents.size < this.#terms.registrars.threshold) return;
-    this.#terms = terms;
+    if (consents.size < this.#inForce.terms.registrars.threshold) return;
+    this.#inForce = { terms, index };
     this.#consents.clear();
     this.#addOfficers(terms, index);
   }

@@ -116,7 +116,7 @@ export const cliMutants: readonly Mutant[] = [
   {
     desc: 'new terms take different registrars',
     file: 'cli/identity.ts',
-    find: 'if (consents.size < this.#terms.registrars.threshold) return;',
+    find: 'if (consents.size < this.#inForce.terms.registrars.threshold) return;',
     replace: '',
     ...identity('new terms take the threshold'),
   },

@@ -24,6 +24,7 @@ import {
   sha256,
 } from '../tlog/index.js';
 import { buildDirectory, type Directory } from './identity.js';
+import { termsFrom } from './terms.js';
 
 const ORIGIN = 'log.example/identity';
 const seed = (name: string): Uint8Array => sha256(encodeUtf8(name));
@@ -312,4 +313,21 @@ test('new terms take the threshold of different registrars', () => {
     [7, introduction('reg-a')],
   );
   assert.equal(late.keys.has(id('lab-key')), false, 'a registrar whose term has ended introduces nobody');
+});
+
+test('the terms in force are those that the threshold agreed on, and nothing is made of an entry that does not fit', () => {
+  const next = terms('reg-a', 'reg-c');
+  const at = (...entries: [number, Envelope][]): { terms: Terms; index: number } =>
+    termsFrom(
+      ORIGIN,
+      entries.map(([index, envelope]) => ({ index, envelope })),
+    );
+  assert.deepEqual(at([0, CHARTER], [5, amendment('reg-a', TERMS, next)]), { terms: TERMS, index: 0 });
+  const agreed = at([0, CHARTER], [5, amendment('reg-a', TERMS, next)], [6, amendment('reg-b', TERMS, next)]);
+  assert.deepEqual([agreed.index, termsDigest(agreed.terms)], [6, termsDigest(next)]);
+  assert.throws(() => at([0, CHARTER], [5, amendment('stranger', TERMS, next)]), {
+    code: 'bad_terms',
+    status: 1,
+  });
+  assert.throws(() => at(), { code: 'no_terms', status: 1 });
 });

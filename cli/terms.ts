@@ -8,10 +8,7 @@ import { readInput } from './files.js';
 import { buildDirectory, type PlacedEntry, type TermsAt } from './identity.js';
 import { withEvidence, type OpenLog } from './log.js';
 
-/**
- * The terms in force by the log's own entries, each of them verified, and signed by whom the terms before it name.
- * Throws CliError "no_terms" for a log without a charter, "bad_terms" where an entry does not follow from it.
- */
+/** The terms in force by the log's own entries, each of them verified. Throws as termsFrom does. */
 export async function termsOf(context: Context, log: OpenLog): Promise<TermsAt> {
   const { reader, checkpoint, index } = log;
   // Officers' keys change by amendment alone: no other entry has a say.
@@ -21,20 +18,28 @@ export async function termsOf(context: Context, log: OpenLog): Promise<TermsAt> 
     for (const i of index.charter) found.push({ index: i, envelope: parseEnvelope(await reader.entry(i)) });
     return found;
   });
-  const { faults, inForce } = buildDirectory(checkpoint.origin, entries);
+  return termsFrom(checkpoint.origin, entries);
+}
+
+/**
+ * The terms that follow from a charter and all amendments, each signed by whom the terms before it name. Throws
+ * CliError "no_terms" where there is no charter, "bad_terms" where an entry does not follow from it.
+ */
+export function termsFrom(origin: string, entries: readonly PlacedEntry[]): TermsAt {
+  const { faults, inForce } = buildDirectory(origin, entries);
   const [fault] = faults;
   if (fault !== undefined)
     throw new CliError(
       EXIT.failed,
       'bad_terms',
-      `${checkpoint.origin}: ${fault}`,
+      `${origin}: ${fault}`,
       'the log has admitted what its own terms forbid: "stele monitor" checks all of it',
     );
   if (inForce === undefined)
     throw new CliError(
       EXIT.failed,
       'no_terms',
-      `${checkpoint.origin}: expected a charter as entry 0, found none`,
+      `${origin}: expected a charter as entry 0, found none`,
       'a log that takes any bytes has no terms',
     );
   return inForce;
@@ -64,6 +69,7 @@ export function changeTerms(context: Context, terms: Terms, changes: readonly st
         EXIT.usage,
         'usage',
         `--set: ${name}: expected a whole number, found ${quote(text)}`,
+        'it counts seconds or bytes: \"stele get terms\" shows what it is now',
       );
     next[name] = typeof before === 'number' ? Number(text) : text;
   }

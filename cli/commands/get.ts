@@ -37,7 +37,12 @@ export const registerGet: Register = (program, context, outcome) => {
     ['log', 'policy', 'timeout', 'report'],
     async ({ report, settings }, { output, raw, set }, [target = '']) => {
       if (set !== undefined && target !== 'terms')
-        throw new CliError(EXIT.usage, 'usage', `--set: expected the entry terms, found ${quote(target)}`);
+        throw new CliError(
+          EXIT.usage,
+          'usage',
+          `--set: expected the entry terms, found ${quote(target)}`,
+          'only terms can be had with a field changed: stele get terms --set …',
+        );
       const log = await openLog(context, settings);
       if (target === 'terms') {
         await getTerms(context, report, log, set ?? [], output);

@@ -121,6 +121,13 @@ export const cliMutants: readonly Mutant[] = [
     ...identity('new terms take the threshold'),
   },
   {
+    desc: 'no terms are shown where an amendment is signed by nobody who may',
+    file: 'cli/terms.ts',
+    find: 'if (fault !== undefined)',
+    replace: 'if (fault === origin)',
+    ...identity('the terms in force'),
+  },
+  {
     desc: 'a record that nothing proves to be logged is no success',
     file: 'cli/commands/verify.ts',
     find: "if (index === undefined && wrong.length === 0) failed.add('inclusion');",

@@ -69,7 +69,7 @@ export function changeTerms(context: Context, terms: Terms, changes: readonly st
         EXIT.usage,
         'usage',
         `--set: ${name}: expected a whole number, found ${quote(text)}`,
-        'it counts seconds or bytes: \"stele get terms\" shows what it is now',
+        'it counts seconds or bytes: "stele get terms" shows what it is now',
       );
     next[name] = typeof before === 'number' ? Number(text) : text;
   }

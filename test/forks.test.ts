@@ -92,9 +92,13 @@ test('two folders, one key: one history reaches the quorum, the other stops, and
   const { witnesses } = parsePolicy(await readFile(join(one.folder, 'policy')));
   for (const [i, { url = '' }] of witnesses.entries()) {
     const list = new URL('gossip/evidence', `${url}/`);
-    // A file for each key of the log that the witness knows, and until the last is kept the other key counts.
+    // A file for each key of the log that the witness knows, and until the last is kept the other key counts. There may
+    // be one more, of a note under each key: it depends on the order in which the witness heard of them.
     const files = KEYS_KNOWN[i] ?? 0;
-    await until(async () => (await (await fetch(list)).text()).match(/^[0-9a-f]{64}$/gm)?.length === files);
+    await until(async () => {
+      const kept = (await (await fetch(list)).text()).match(/^[0-9a-f]{64}$/gm) ?? [];
+      return kept.length >= files;
+    });
     const body = `old ${before + 1}\n\n${checkpoint}`;
     assert.equal((await fetch(`${url}/add-checkpoint`, { method: 'POST', body })).status, 403);
   }

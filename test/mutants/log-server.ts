@@ -164,6 +164,20 @@ export const logServerMutants: readonly Mutant[] = [
     ...gate('409 below what is remembered'),
   },
   {
+    desc: 'a look at what a witness holds that does not trust the key any more',
+    file: 'log-server/cosigning/witnesses.ts',
+    find: "if (verdict.untrusted === true && this.#gate.state === 'open') this.#lookForProof(link);",
+    replace: '',
+    ...witnesses('does not trust the key any more'),
+  },
+  {
+    desc: 'a look at what a witness holds that contradicts this log',
+    file: 'log-server/cosigning/witnesses.ts',
+    find: '      return;\n    }\n    this.#lookForProof(link);',
+    replace: '      return;\n    }',
+    ...witnesses('one witness that contradicts'),
+  },
+  {
     desc: 'the count of liars at run time',
     file: 'log-server/cosigning/witnesses.ts',
     find: 'if (this.#contradicting.size > faults) {',

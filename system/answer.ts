@@ -111,12 +111,18 @@ export function replying<Flags>(
   });
 }
 
+/** Of each usage error, the command that was to be run. */
+const askedOf = new WeakMap<CommanderError, Command>();
+
 /**
  * Makes usage errors alike: status 2, the program's name in front, the command whose --help helps below.
  * Subcommands inherit none of this, so each is told.
  */
 export function speakAlike(command: Command, json: boolean, streams: Streams = processStreams): void {
-  command.exitOverride();
+  command.exitOverride((error) => {
+    askedOf.set(error, command);
+    throw error;
+  });
   command.configureOutput({
     writeOut: (text) => streams.stdout(text),
     writeErr: (text) => {
@@ -124,7 +130,7 @@ export function speakAlike(command: Command, json: boolean, streams: Streams = p
     },
     outputError: (text, write) => write(`${programOf(command)}: ${text.replace(/^error: /, '')}`),
   });
-  command.showHelpAfterError(`  see ${pathOf(command)} --help`);
+  command.showHelpAfterError(`  ${usageHint(command)}`);
   for (const child of command.commands) speakAlike(child, json, streams);
 }
 
@@ -151,7 +157,7 @@ export async function runProgram(
     // commander's own status for a usage error is 1; help that was asked for is no error.
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     const usage = error instanceof CommanderError;
-    const failure = usage ? usageFailure(error, program.name()) : describeError(error);
+    const failure = usage ? usageFailure(error, program) : describeError(error);
     if (json) streams.stdout(formatAnswer({ ok: false, checks: [], result: {}, error: failure }));
     else if (!usage) streams.stderr(formatFailure(program.name(), failure));
     return usage ? EXIT.usage : statusOf(error);
@@ -172,10 +178,22 @@ export async function runBuilt(
   return runProgram(program, argv, () => status, streams);
 }
 
-function usageFailure({ message, code }: CommanderError, program: string): Failure {
+function usageFailure(error: CommanderError, program: Command): Failure {
+  const { message, code } = error;
   // A command of which only its own commands can be run; commander has no words for it.
   const said = code === 'commander.help' ? 'expected a command, found none' : message.replace(/^error: /, '');
-  return { code: 'usage', message: said, hint: `${program} --help` };
+  return { code: 'usage', message: said, hint: usageHint(askedOf.get(error) ?? program) };
+}
+
+/** What a command cannot do without, as it is typed, and where to read on. */
+function usageHint(command: Command): string {
+  const mandatory = command.options.flatMap(({ flags, mandatory }) =>
+    mandatory ? [flags.replace(/^-\w, /, '')] : [],
+  );
+  const path = pathOf(command);
+  if (mandatory.length === 0) return `see ${path} --help`;
+  const args = command.registeredArguments.flatMap((each) => (each.required ? [`<${each.name()}>`] : []));
+  return `such as ${[path, ...args, ...mandatory].join(' ')}; see ${path} --help`;
 }
 
 function programOf(command: Command): string {

@@ -297,6 +297,7 @@ test('a log that goes away between signing and answering gets the same bytes aga
   const envelope = 'records/run-6.intent.dsse.json';
   const bytes = lab.read(envelope);
   const sent: string[] = [];
+  const size = world.log.published()?.size ?? 0;
   // The log gets the entry; its answer is lost, as when the sender is killed.
   const lost = await lab.runWith(
     {
@@ -314,10 +315,9 @@ test('a log that goes away between signing and answering gets the same bytes aga
   );
   assert.equal(lost.status, 3, lost.stdout);
   assert.ok(!existsSync(join(lab.folder, 'records/run-6.intent.stele.json')));
-  const size = world.log.published()?.size;
   const again = await lab.run('submit', envelope, '--json');
   assert.equal(again.status, 0, again.stdout);
-  assert.equal(world.log.published()?.size, size, 'the entry is there once');
+  assert.equal(world.log.published()?.size, size + 1, 'the entry is there once');
   assert.deepEqual(new Set(sent), new Set([bytes]));
 });
 
@@ -528,7 +528,10 @@ test('bad input at every door ends with status 2 and a stable code', async () =>
     ['bad_digest', [...INTENT, '--run', 'r', '--code', 'missing-folder']],
     ['bad_statement', [...INTENT, '--run', 'r', '--otherwise', 'because']],
     ['not_stated', ['attest', 'run-intent', '--run', 'r', '--spec', 'spec.md']],
-    ['missing_specification', ['attest', 'run-intent', '--run', 'r', '--otherwise', 'withheld']],
+    [
+      'missing_specification',
+      ['attest', 'run-intent', '--run', 'r', '--band', '1-10', '--otherwise', 'withheld'],
+    ],
     ['bad_commit', [...INTENT, '--run', 'r', '--commit', 'seed']],
     ['bad_request', ['attest', 'participant', '--request', bundle]],
     ['bad_change', ['attest', 'participant-key']],
@@ -549,6 +552,53 @@ test('bad input at every door ends with status 2 and a stable code', async () =>
     assert.equal(answer.stderr, '');
   }
   assert.ok(existsSync(join(lab.folder, envelope)));
+});
+
+test('what an attest command cannot do without is named, with an example', async () => {
+  const otherwise = ['--spec', 'spec.md', '--otherwise', 'withheld'];
+  const cases: [argv: string[], code: string, message: RegExp, hint: RegExp][] = [
+    [['run-progress'], 'usage', /--run <id>/, /^such as stele attest run-progress --run <id>; see /],
+    [['participant'], 'usage', /--request <file>/, /such as stele attest participant --request <file>/],
+    [['charter-amendment'], 'usage', /--terms <file>/, / --terms <file> --amends <file>/],
+    [
+      ['run-progress', '--run', 'r', ...otherwise],
+      'missing_option',
+      /expected --last-step \(or a --checkpoint .*\), found none$/,
+      /^such as "stele attest run-progress --run r --last-step 500 --otherwise withheld"$/,
+    ],
+    [
+      ['run-progress', '--run', 'r', '--start', '2030-01-01T00:00:00Z'],
+      'not_stated',
+      /--last-step .*, --end, --chip-seconds, --flop-to-date, --checkpoint, transcript \(by --fields\), found none$/,
+      /run-progress --run r --spec run.md --last-step 500 --otherwise withheld"; --otherwise says of all/,
+    ],
+    [['run-intent', '--run', 'r', ...otherwise], 'missing_option', /--planned-flop or --band/, / --band 1/],
+    [['run-final', '--run', 'r', ...otherwise], 'missing_option', /--outcome/, / --outcome completed /],
+    [
+      ['run-final', '--run', 'r', '--outcome', 'failed'],
+      'not_stated',
+      /--tokens, --model, found/,
+      /withheld/,
+    ],
+    [
+      ['participant-key', '--rotate', 'x'],
+      'bad_change',
+      /found --rotate$/,
+      /--rotate KEY-ID --new-key new.key/,
+    ],
+    [
+      ['participant-key', '--revoke', 'x', '--object', 'y'],
+      'bad_change',
+      /found --revoke and --object$/,
+      /--revoke KEY-ID/,
+    ],
+  ];
+  for (const [argv, code, message, hint] of cases) {
+    const { status, json, stdout } = await lab.run('attest', ...argv, '--json');
+    assert.deepEqual([status, json.error?.code], [2, code], stdout);
+    assert.match(json.error?.message ?? '', message);
+    assert.match(json.error?.hint ?? '', hint);
+  }
 });
 
 test('a request to a registrar names a participant that can be one, and at least one key', async () => {

@@ -26,6 +26,8 @@ export interface TypeFlags {
   readonly flags: readonly FieldFlag[];
   /** Fields that must be stated, committed to, or said to be unknown. */
   readonly statable: readonly string[];
+  /** The field that must be stated and that nothing else tells, by which option, and an example of it. */
+  readonly needed: { readonly field: string; readonly option: string; readonly example: string };
 }
 
 const digest: FieldFlag['read'] = (text, flag, context) => digestOfInput(text, flag, context);
@@ -55,6 +57,11 @@ export const RUN_INTENT: TypeFlags = {
     'facilities',
     'parents',
   ],
+  needed: {
+    field: 'plannedFlopBand',
+    option: '--planned-flop or --band',
+    example: '--band 1000000000000000000-10000000000000000000',
+  },
   flags: [
     {
       flag: '--planned-flop <number>',
@@ -112,6 +119,11 @@ export const RUN_PROGRESS: TypeFlags = {
   type: 'run-progress',
   description: 'record a window of a run and the weights saved in it',
   statable: ['start', 'end', 'chipSeconds', 'flopToDate', 'checkpoints', 'transcript'],
+  needed: {
+    field: 'lastStep',
+    option: '--last-step (or a --checkpoint with trainer_state.json)',
+    example: '--last-step 500',
+  },
   flags: [
     {
       flag: '--window <number>',
@@ -147,6 +159,7 @@ export const RUN_FINAL: TypeFlags = {
   type: 'run-final',
   description: 'record the end of a run, its compute and its weights',
   statable: ['start', 'end', 'chipSeconds', 'parameters', 'tokens', 'weights', 'folder'],
+  needed: { field: 'outcome', option: '--outcome', example: '--outcome completed' },
   flags: [
     {
       flag: '--outcome <word>',
@@ -190,6 +203,22 @@ export async function readFieldFlags(
     if (typeof text === 'string') fields[field] = await read(text, name, context);
   }
   return fields;
+}
+
+/** Fields that files yield, and the option that names these. */
+const OF_FILES: Readonly<Record<string, string>> = {
+  checkpoints: '--checkpoint',
+  weights: '--model',
+  folder: '--model',
+};
+
+/** The options by which these fields are stated, each once. */
+export function optionsOf({ flags }: TypeFlags, fields: readonly string[]): string[] {
+  const options = fields.map((field) => {
+    const [flag] = flags.find((each) => each.field === field)?.flag.split(' ') ?? [];
+    return flag ?? OF_FILES[field] ?? `${field} (by --fields)`;
+  });
+  return [...new Set(options)];
 }
 
 /** The object in a --fields file. */

@@ -6,7 +6,15 @@ import { CliError, EXIT } from '../errors.js';
 import { checkDecimal, checkIdentifier } from '../identifiers.js';
 import { identifyModel } from '../model-digest.js';
 import { lastOf, readRun, type RunRecord } from '../records.js';
-import { bandOf, digestOfInput, readFieldFlags, readFieldsFile, readStep, type TypeFlags } from './fields.js';
+import {
+  bandOf,
+  digestOfInput,
+  optionsOf,
+  readFieldFlags,
+  readFieldsFile,
+  readStep,
+  type TypeFlags,
+} from './fields.js';
 import type { Draft } from './sign-once.js';
 
 /** What the command line says beyond the flags of fields. */
@@ -76,11 +84,11 @@ export async function draftRun(
     const previous = options.previous ?? lastOf(others)?.id;
     if (previous !== undefined) stated['previous'] = previous;
   }
-  const { clear, committed } = settle(type, stated, options);
   const spec =
     options.spec === undefined
       ? specificationOf(earlier)
       : await digestOfInput(options.spec, '--spec', context);
+  const { clear, committed } = settle(type, stated, options, spec === undefined);
   if (spec === undefined) {
     throw new CliError(
       EXIT.usage,
@@ -97,10 +105,12 @@ export async function draftRun(
 
 /** Splits what is stated into clear and committed; every field that must be stated is, or is unknown. */
 function settle(
-  { type, statable }: TypeFlags,
+  flags: TypeFlags,
   stated: Record<string, Json>,
   options: RunOptions,
+  withoutSpec: boolean,
 ): { clear: Record<string, Json>; committed: Record<string, Json> } {
+  const { type, statable, needed } = flags;
   const clear = { ...stated };
   const committed: Record<string, Json> = {};
   for (const field of options.commit ?? []) {
@@ -117,12 +127,23 @@ function settle(
     Reflect.deleteProperty(clear, field);
   }
   const missing = statable.filter((field) => clear[field] === undefined && committed[field] === undefined);
-  if (missing.length > 0 && options.otherwise === undefined) {
+  const unstated = options.otherwise === undefined ? missing : [];
+  const lacking = needed.field in stated ? [] : [needed.option];
+  if (unstated.length + lacking.length > 0) {
+    const example = [
+      `stele attest ${type} --run ${options.run}`,
+      ...(withoutSpec ? ['--spec run.md'] : []),
+      ...(lacking.length > 0 ? [needed.example] : []),
+      ...(missing.length > 0 ? [`--otherwise ${options.otherwise ?? 'withheld'}`] : []),
+    ].join(' ');
     throw new CliError(
       EXIT.usage,
-      'not_stated',
-      `${type}: expected ${missing.join(', ')}, found nothing`,
-      'give them by flags or --fields, or say why they are unknown: --otherwise withheld | not-measured | not-recorded | not-yet-known | external',
+      unstated.length > 0 ? 'not_stated' : 'missing_option',
+      `${type}: expected ${[...lacking, ...optionsOf(flags, unstated)].join(', ')}, found none`,
+      `such as "${example}"` +
+        (unstated.length > 0
+          ? '; --otherwise says of all fields not given why they are unknown: withheld, not-measured, not-recorded, not-yet-known or external'
+          : ''),
     );
   }
   for (const field of missing) clear[field] = { unknown: options.otherwise ?? '' };

@@ -178,11 +178,14 @@ function change(
     if (revoke !== undefined) return { action: 'revoke', oldKey: revoke };
     if (object !== undefined) return { action: 'object', request: object };
   }
+  const given = Object.entries({ rotate, revoke, object, 'new-key': newKey }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`],
+  );
   throw new CliError(
     EXIT.usage,
     'bad_change',
-    'expected --rotate with --new-key, or --revoke, or --object, found something else',
-    'see stele attest participant-key --help',
+    `expected --rotate with --new-key, or --revoke, or --object, found ${given.join(' and ') || 'none of them'}`,
+    'such as "stele attest participant-key --rotate KEY-ID --new-key new.key" or "stele attest participant-key --revoke KEY-ID --reason lost"',
   );
 }
 

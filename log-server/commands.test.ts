@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { formatVkey, newSigningKey } from '../tlog/index.js';
+import { runCommand } from './commands.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 
@@ -33,6 +34,29 @@ async function shell(t: TestContext): Promise<(args: string, env?: Record<string
   };
 }
 
+/** As `shell`, in this process: a command of its own takes half a second to start. */
+async function shellHere(t: TestContext): Promise<(args: string) => Promise<Ran>> {
+  const at = await mkdtemp(join(tmpdir(), 'stele-'));
+  const before = { cwd: process.cwd(), config: process.env['XDG_CONFIG_HOME'] };
+  process.chdir(at);
+  process.env['XDG_CONFIG_HOME'] = at;
+  t.after(async () => {
+    process.chdir(before.cwd);
+    if (before.config === undefined) Reflect.deleteProperty(process.env, 'XDG_CONFIG_HOME');
+    else process.env['XDG_CONFIG_HOME'] = before.config;
+    await rm(at, { recursive: true });
+  });
+  await writeFile('policy', 'quorum none\n');
+  return async (args) => {
+    let [stdout, stderr] = ['', ''];
+    const status = await runCommand(args.split(' '), {
+      stdout: (text) => void (stdout += text),
+      stderr: (text) => void (stderr += text),
+    });
+    return { status, stdout, stderr };
+  };
+}
+
 void test('init, fsck, recover: what they print, and their statuses', async (t) => {
   const run = await shell(t);
   const made = run('init -f log --origin log.example/x --policy policy');
@@ -54,8 +78,27 @@ void test('init, fsck, recover: what they print, and their statuses', async (t) 
   assert.equal(recovered.status, 0, recovered.stderr);
 });
 
+void test('what is no log is said to be none, by every command that needs one', async (t) => {
+  const run = await shellHere(t);
+  await mkdir('empty');
+  for (const command of ['serve', 'fsck', 'recover', 'upgrade', 'add-key', 'retire-key 00000000', 'freeze'])
+    for (const [folder, found] of [
+      ['missing', 'found none'],
+      ['policy', 'found a file'],
+      ['policy/below', 'found none'],
+      ['empty', 'found a folder that holds nothing of one'],
+    ] as const) {
+      const { status, stdout } = await run(`${command} --folder ${folder} --json`);
+      const { error } = JSON.parse(stdout) as { error: { code: string; message: string; hint: string } };
+      assert.deepEqual([status, error.code], [2, 'no_log_here'], command);
+      assert.ok(error.message.endsWith(found), error.message);
+      assert.match(error.hint, /^check --folder/);
+    }
+  assert.deepEqual(await readdir('.'), ['empty', 'policy']);
+});
+
 void test('usage errors end with 2, and say what was expected', async (t) => {
-  const run = await shell(t);
+  const run = await shellHere(t);
   for (const [args, expected] of [
     ['serve --bogus', /unknown option '--bogus'/],
     ['nonsense', /unknown command 'nonsense'/],
@@ -65,7 +108,7 @@ void test('usage errors end with 2, and say what was expected', async (t) => {
     ['serve -f x', /expected the folder of a log at .*x, found none \(no_log_here\)/],
     ['add-key -f x', /\(no_log_here\)/],
     ['retire-key -f x', /missing required argument 'key id'/],
-    ['upgrade -f x', /\(no_key\)/],
+    ['upgrade -f x', /\(no_log_here\)/],
     ['init -f x --policy policy', /expected --origin/],
     ['init -f x --origin o --policy missing', /expected a file at missing, found none/],
     ['init -f x --origin o --policy policy --anchor-interval 1.5', /whole number/],
@@ -80,19 +123,19 @@ void test('usage errors end with 2, and say what was expected', async (t) => {
     ['init -f x --origin o --policy policy --origin x+y', /\(bad_signing_key\)\n {2}use/],
     ['fsck', /expected --folder/],
     ['fsck http://127.0.0.1:1/', /expected the log’s key/],
-    ['freeze -f x', /\(no_charter\)/],
   ] as const) {
-    const { status, stderr, stdout } = run(args);
+    const { status, stderr, stdout } = await run(args);
     assert.deepEqual([status, stdout], [2, ''], args);
     assert.match(stderr, expected, args);
   }
-  assert.equal(run('--help').status, 0);
+  assert.equal((await run('--help')).status, 0);
   // A log that takes anything has no entry that could say which key signs from when on.
-  assert.equal(run('init -f any --origin any.example --policy policy --admission none').status, 0);
+  assert.equal((await run('init -f any --origin any.example --policy policy --admission none')).status, 0);
   for (const args of ['add-key -f any', 'retire-key 00000000 -f any']) {
-    const { status, stderr } = run(args);
+    const { status, stderr } = await run(args);
     assert.deepEqual([status, /--admission none.*\(no_charter\)/.test(stderr)], [2, true], stderr);
   }
+  assert.match((await run('freeze -f any')).stderr, /\(no_charter\)/);
 });
 
 void test('a flag, then the environment, then ./stele.toml, then the user’s configuration', async (t) => {

@@ -1,4 +1,4 @@
-import { lstat, readFile } from 'node:fs/promises';
+import { lstat, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LogError } from './errors.js';
 
@@ -21,6 +21,32 @@ export const FILES = {
   /** Derived from the data: may be deleted. */
   search: 'search',
 } as const;
+
+/**
+ * Throws LogError `no_log_here` for what is no folder, and for one in which nothing has a name of a log's: of a damaged
+ * one something is left.
+ */
+export async function checkFolder(folder: string): Promise<void> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw cause;
+    throw noLogHere(folder, (await isThere(folder)) ? 'a file' : 'none', cause);
+  }
+  const known: ReadonlySet<string> = new Set(Object.values(FILES));
+  if (!names.some((name) => known.has(name))) throw noLogHere(folder, 'a folder that holds nothing of one');
+}
+
+function noLogHere(folder: string, found: string, cause?: unknown): LogError {
+  return new LogError(
+    'no_log_here',
+    `expected the folder of a log at ${folder}, found ${found}`,
+    'check --folder, and that its disk is mounted; a new log is made with: stele-log init',
+    { cause },
+  );
+}
 
 /** Reads the policy of a log's folder. Throws LogError `no_policy`. */
 export async function readPolicyFile(folder: string): Promise<Uint8Array> {
@@ -53,7 +79,8 @@ export async function isThere(path: string): Promise<boolean> {
     await lstat(path);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
     throw error;
   }
 }

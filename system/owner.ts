@@ -10,7 +10,7 @@ import { CliError, EXIT } from './exit.js';
 export function checkOwner(
   folder: string,
   uid: number | undefined = process.geteuid?.(),
-  ownerOf: (folder: string) => number | undefined = (path) => statSync(path, { throwIfNoEntry: false })?.uid,
+  ownerOf: (folder: string) => number | undefined = uidOf,
 ): void {
   if (uid !== 0) return;
   const owner = ownerOf(folder);
@@ -21,4 +21,14 @@ export function checkOwner(
     `${folder}: expected to be run by the user that owns it, ${owner}, found root`,
     `what root makes there that user cannot use: run the same as "sudo -H -u '#${owner}' …"`,
   );
+}
+
+function uidOf(path: string): number | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.uid;
+  } catch (error) {
+    // Below a file there is none either: who uses the folder says what it expected there.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }

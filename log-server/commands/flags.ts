@@ -1,8 +1,10 @@
 // What several commands of stele-log take, and how what is missing or cannot be read is said.
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Option } from 'commander';
 import type { Fetch } from '../../client/index.js';
 import { LogError } from '../errors.js';
+import { checkFolder } from '../folder.js';
 import { setting, wholeNumber } from '../options.js';
 
 /** Node loads its own only when it is first named, which takes a while. */
@@ -43,6 +45,13 @@ export function needed<T>(value: T | undefined, flag: string): T {
     `expected ${flag}, found none`,
     `name it, or set it in the environment or in stele.toml`,
   );
+}
+
+/** The path of a log's folder. Throws LogError `missing_option`, `no_log_here`. */
+export async function neededFolder(folder: string | undefined): Promise<string> {
+  const path = resolve(needed(folder, '--folder'));
+  await checkFolder(path);
+  return path;
 }
 
 /** The bytes of a file that the user named. Throws LogError `unreadable`. */

@@ -1,9 +1,8 @@
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { replying, systemClock } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
 import { setting } from '../options.js';
-import { fetch, folderOption, needed, operatorKeyOption, urlOption } from './flags.js';
+import { fetch, folderOption, needed, neededFolder, operatorKeyOption, urlOption } from './flags.js';
 
 interface FreezeFlags {
   folder?: string;
@@ -31,7 +30,7 @@ export function addFreeze(program: Command, replies: Replies): void {
     const { url, operatorKey, reason, successor } = flags;
     const { freeze } = await import('../freeze.js');
     const index = await freeze({
-      folder: resolve(needed(flags.folder, '--folder')),
+      folder: await neededFolder(flags.folder),
       url: needed(url, '--url'),
       operatorKey,
       reason,

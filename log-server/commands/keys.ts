@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { replying, systemClock } from '../../system/index.js';
 import type { Replies, Reply } from '../../system/index.js';
 import { formatKeyId, formatVkey } from '../../tlog/index.js';
 import { setting } from '../options.js';
 import type { RotateOptions, Rotated } from '../rotation.js';
-import { folderOption, needed, operatorKeyOption, readInput } from './flags.js';
+import { folderOption, neededFolder, operatorKeyOption, readInput } from './flags.js';
 
 interface KeyFlags {
   folder?: string;
@@ -27,7 +26,7 @@ export function addKeys(program: Command, replies: Replies): void {
         ),
       );
   const optionsOf = async (flags: KeyFlags): Promise<RotateOptions> => ({
-    folder: resolve(needed(flags.folder, '--folder')),
+    folder: await neededFolder(flags.folder),
     clock: systemClock,
     operatorKey: flags.operatorKey,
     consent: flags.consent === undefined ? undefined : await readInput(flags.consent),

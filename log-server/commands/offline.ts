@@ -1,11 +1,10 @@
 // What is done to a log that does not run, or looks at one.
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { replying, systemClock } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
 import { replyOfCheck } from '../offline/report.js';
 import { repeated, setting } from '../options.js';
-import { fetch, folderOption, needed } from './flags.js';
+import { fetch, folderOption, neededFolder } from './flags.js';
 
 /** `upgrade`. */
 export function addUpgrade(program: Command, replies: Replies): void {
@@ -17,7 +16,7 @@ export function addUpgrade(program: Command, replies: Replies): void {
     .addOption(folderOption());
   replying<{ folder?: string }>(command, replies, async (flags) => {
     const { upgradeLog } = await import('../upgrade.js');
-    const { from, to, done } = await upgradeLog(resolve(needed(flags.folder, '--folder')));
+    const { from, to, done } = await upgradeLog(await neededFolder(flags.folder));
     const line =
       done.length === 0 ? `format ${to}: nothing to do` : `format ${from} is now ${to}: ${done.join('; ')}`;
     return { lines: [line], result: { from, to, done: [...done] } };
@@ -46,7 +45,7 @@ export function addFsck(program: Command, replies: Replies): void {
       return replyOfCheck(await checkSource({ source, vkeys, origin, fetch }));
     }
     const { check } = await import('../offline/check.js');
-    const own = folder === undefined ? undefined : resolve(folder);
+    const own = folder === undefined ? undefined : await neededFolder(folder);
     return replyOfCheck(await check({ folder: own, source, vkeys, origin, fetch }));
   });
 }
@@ -68,7 +67,7 @@ export function addRecover(program: Command, replies: Replies): void {
   replying<{ folder?: string; from?: string[] }>(command, replies, async ({ folder, from }) => {
     const { recoverFolder, replyOfRecovery } = await import('../offline/check.js');
     const done = await recoverFolder({
-      folder: resolve(needed(folder, '--folder')),
+      folder: await neededFolder(folder),
       from: from ?? [],
       now: new Date(systemClock.now()),
       fetch,

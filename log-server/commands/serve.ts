@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { EXIT, replying } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
@@ -7,7 +6,7 @@ import type { ServeOptions } from '../serve.js';
 import {
   admissionOption,
   folderOption,
-  needed,
+  neededFolder,
   readInput,
   reserveOption,
   witnessTimeoutOption,
@@ -82,7 +81,7 @@ export function addServe(program: Command, replies: Replies): void {
     const { serve } = await import('../serve.js');
     await serve({
       ...flags,
-      folder: resolve(needed(flags.folder, '--folder')),
+      folder: await neededFolder(flags.folder),
       policy: policy === undefined ? undefined : await readInput(policy),
       onListening: (url) => tell({ lines: [url], result: { url } }),
     });

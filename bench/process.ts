@@ -87,7 +87,10 @@ export async function runPinned(
 ): Promise<{ stdout: string; stderr: string; seconds: number }> {
   const [program, args] = pinned(core, command);
   const started = performance.now();
-  const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...process.env };
+  // Not the program's: with it Node reads a file of certificates whenever it starts, 0.03 to 0.04 s.
+  delete env['NODE_EXTRA_CA_CERTS'];
+  const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));

@@ -10,7 +10,7 @@
 //
 // Source: C2SP tlog-cosignature. ML-DSA signing is deterministic (FIPS 204 §3.4 allows it), so that
 // signing needs no randomness and a test can name the bytes.
-import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
+import { mldsa44 } from '#platform';
 import { parseCheckpoint } from './checkpoint.js';
 import { signEd25519, verifyEd25519 } from './ed25519.js';
 import { concatBytes, encodeUtf8, uintBytes } from './encoding.js';
@@ -181,7 +181,7 @@ export function signSubtree(key: SigningKey, subtree: Subtree, timestamp: number
     );
   }
   const message = mldsa44CosignedMessage(key.name, timestamp, subtree);
-  const signature = ml_dsa44.sign(message, mldsaKeys(key.secret).secretKey, { extraEntropy: false });
+  const signature = mldsa44().sign(message, mldsaKeys(key.secret).secretKey, { extraEntropy: false });
   return concatBytes(uintBytes(timestamp, 8), signature);
 }
 
@@ -207,7 +207,7 @@ function verifyMldsa(vkey: Vkey, timestamp: number, subtree: Subtree, signature:
     if (!(cause instanceof TlogError)) throw cause;
     throw badSignature(vkey, cause.message, cause);
   }
-  if (!ml_dsa44.verify(signature, message, vkey.publicKey)) throw doesNotVerify(vkey);
+  if (!mldsa44().verify(signature, message, vkey.publicKey)) throw doesNotVerify(vkey);
 }
 
 function checkpointOf(vkey: Vkey, text: string): Subtree {

@@ -1,6 +1,8 @@
 // The platform of browsers, and of any runtime that is not Node: @noble in plain JavaScript.
 import { Point, getPublicKey, hashes, sign } from '@noble/ed25519';
 import { sha256 as nobleSha256, sha512 as nobleSha512 } from '@noble/hashes/sha2.js';
+import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
+import type { MlDsa44 } from '#platform';
 
 hashes.sha512 = nobleSha512;
 
@@ -63,6 +65,10 @@ export function verifyPrechecked(signature: Uint8Array, message: Uint8Array, pub
   const k = littleEndian(nobleSha512(hashed)) % L;
   const computed = Point.BASE.multiply(s, false).subtract(a.multiply(k, false)).toBytes();
   return computed.every((byte, i) => byte === r[i]);
+}
+
+export function mldsa44(): MlDsa44 {
+  return ml_dsa44;
 }
 
 export function signEd25519(message: Uint8Array, seed: Uint8Array): Uint8Array {

@@ -1,8 +1,19 @@
 // The platform of servers and the command line. A project of its own (tsconfig.node.json), so that
 // Node's types stay out of what runs in a browser.
 import { createPrivateKey, createPublicKey, hash, sign, verify, type KeyObject } from 'node:crypto';
+import { createRequire } from 'node:module';
+import type { MlDsa44 } from '#platform';
 import { isSmallOrder } from './ed25519-bytes.js';
-import { verifyPrechecked as verifyFromPoints } from './platform-browser.js';
+
+const require = createRequire(import.meta.url);
+
+/**
+ * What Node has not, as in a browser. Loaded when it is first asked for, at once (Node from 20.19 on can): ML-DSA's tables and
+ * noble's dozen modules take as long as starting Node, and most commands never need them.
+ */
+function portable(): typeof import('./platform-browser.js') {
+  return require('./platform-browser.js') as typeof import('./platform-browser.js');
+}
 
 /** DER before a raw key: RFC 8410 §4 (SubjectPublicKeyInfo) and §7 (PKCS #8). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
@@ -67,8 +78,13 @@ export function sha512(data: Uint8Array): Uint8Array {
  * in a browser.
  */
 export function verifyPrechecked(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
-  if (isSmallOrder(signature.subarray(0, 32))) return verifyFromPoints(signature, message, publicKey);
+  if (isSmallOrder(signature.subarray(0, 32)))
+    return portable().verifyPrechecked(signature, message, publicKey);
   return verify(null, message, publicKeys.get(publicKey), signature);
+}
+
+export function mldsa44(): MlDsa44 {
+  return portable().mldsa44();
 }
 
 export function signEd25519(message: Uint8Array, seed: Uint8Array): Uint8Array {

@@ -18,6 +18,16 @@ export function sha512(data: Uint8Array): Uint8Array;
  */
 export function verifyPrechecked(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
 
+/** ML-DSA-44 (FIPS 204): public keys of 1,312 bytes, signatures of 2,420. */
+export interface MlDsa44 {
+  keygen(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array };
+  sign(message: Uint8Array, secretKey: Uint8Array, options: { extraEntropy: false }): Uint8Array;
+  verify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
+}
+
+/** It; in Node loaded when it is first asked for. */
+export function mldsa44(): MlDsa44;
+
 /** RFC 8032 §5.1.6. `seed` is 32 bytes; the signature is 64. */
 export function signEd25519(message: Uint8Array, seed: Uint8Array): Uint8Array;
 

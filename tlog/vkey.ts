@@ -10,7 +10,7 @@
 // The key ID says which key to try and nothing more: 32 bits collide, so nobody may be configured
 // with two keys of one name and ID.
 // Source: C2SP signed-note "Verifier keys", "Signatures"; C2SP tlog-cosignature "Format".
-import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
+import { mldsa44 } from '#platform';
 import { isAcceptableKey, publicKeyFromSeed } from './ed25519.js';
 import { concatBytes, decodeBase64, encodeBase64, encodeUtf8, equalBytes } from './encoding.js';
 import { TlogError, quote } from './errors.js';
@@ -226,7 +226,7 @@ const expanded = new WeakMap<Uint8Array, { publicKey: Uint8Array; secretKey: Uin
 export function mldsaKeys(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array } {
   let keys = expanded.get(seed);
   if (keys === undefined) {
-    keys = ml_dsa44.keygen(seed);
+    keys = mldsa44().keygen(seed);
     expanded.set(seed, keys);
   }
   return keys;

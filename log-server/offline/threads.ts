@@ -13,7 +13,7 @@ const LEAST = 100;
 const LARGEST = 2 ** 24;
 /** Milliseconds that a bundle another thread has taken is waited for, before it is read once more. */
 const PATIENCE_MS = 1000;
-/** Milliseconds for one bundle above which it was not in the system's memory: the walk asks for several at once. */
+/** Milliseconds for a bundle's files above which they were not in the system's memory: the walk asks for several at once. */
 const SLOW_MS = 5;
 /** Bundles left to the walk after such a one. */
 const LEFT = 64;
@@ -65,9 +65,8 @@ export function fullRoots(folder: string, bundles: number): FullRoots {
       left--;
       return undefined;
     }
-    const from = performance.now();
     const root = reader.root(index);
-    if (performance.now() - from > SLOW_MS) left = LEFT;
+    if (reader.waitedMs > SLOW_MS) left = LEFT;
     settle(board, index, root);
     return root;
   };

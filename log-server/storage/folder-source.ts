@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { ClientError, type TileSource } from '../../client/index.js';
 import { TILE_WIDTH, type TileId, entriesPath, tilePath } from '../../tlog/index.js';
 
-/** Milliseconds for one file above which it was not in memory. */
+/** Milliseconds above which a file was not in memory, or the program was not on a core: two in a row were not in memory. */
 const SLOW_MS = 0.5;
-/** Files read by other threads after such a one. */
+/** Files read by other threads after those. */
 const READ_ELSEWHERE = 64;
 
 /** A C2SP tlog-tiles log in a folder: `checkpoint` and `tile/…`, as a static web server would show them. */
@@ -14,6 +14,7 @@ export class FolderSource implements TileSource {
   readonly folder: string;
   /** Files left to be read by other threads before the disk is tried again. */
   #waiting = 0;
+  #slow = false;
 
   constructor(folder: string) {
     this.folder = folder;
@@ -33,7 +34,9 @@ export class FolderSource implements TileSource {
       } else {
         const begun = performance.now();
         bytes = readFileSync(file);
-        if (performance.now() - begun > SLOW_MS) this.#waiting = READ_ELSEWHERE;
+        const slow = performance.now() - begun > SLOW_MS;
+        if (slow && this.#slow) this.#waiting = READ_ELSEWHERE;
+        this.#slow = slow;
       }
       return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     } catch (cause) {

@@ -12,7 +12,23 @@ interface Place {
   readonly path: string;
   /** Its own commands, or the words it takes as arguments. */
   readonly commands: readonly { readonly name: string; readonly description: string }[];
+  /** Whether an argument may be something else, a file in most cases. */
+  readonly open: boolean;
   readonly options: readonly { readonly flags: readonly string[]; readonly option: Option }[];
+}
+
+/** Words that an argument may be, among others that nobody can list. */
+const suggested = new WeakMap<Argument, readonly string[]>();
+
+/** An argument that may be one of these words, or something else. */
+export function suggest(argument: Argument, words: readonly string[]): Argument {
+  suggested.set(argument, words);
+  return argument;
+}
+
+/** The words that an argument is completed to. */
+export function wordsOf(argument: Argument): readonly string[] {
+  return argument.argChoices ?? suggested.get(argument) ?? [];
 }
 
 /** Adds `completion <shell>`; the caller says how its reply is given. */
@@ -51,10 +67,11 @@ function placesOf(command: Command, path: string): Place[] {
     path,
     commands: [
       ...children.map((child) => ({ name: child.name(), description: child.description() })),
-      ...command.registeredArguments.flatMap(({ argChoices, description }) =>
-        (argChoices ?? []).map((name) => ({ name, description })),
+      ...command.registeredArguments.flatMap((argument) =>
+        wordsOf(argument).map((name) => ({ name, description: argument.description })),
       ),
     ],
+    open: command.registeredArguments.some((argument) => suggested.has(argument)),
     options: help.visibleOptions(command).map((option) => ({
       flags: [option.long, option.short].filter((flag) => flag !== undefined),
       option,
@@ -169,16 +186,16 @@ else
 ${commands.join('\n')}
   esac
 fi
-if (( $#list )); then _describe '${name}' list; else _files; fi
+(( $#list )) && _describe '${name}' list || _files
 `;
 }
 
 function fish(name: string, places: readonly Place[]): string {
   const fn = `__${name.replaceAll('-', '_')}_at`;
-  const lines = places.flatMap(({ path, commands, options }) => {
+  const lines = places.flatMap(({ path, commands, open, options }) => {
     const here = `complete -c ${name} -n "${fn} '${path}'"`;
     return [
-      ...commands.map((c) => `${here} -f -a ${c.name} -d ${quoted(c.description)}`),
+      ...commands.map((c) => `${here}${open ? '' : ' -f'} -a ${c.name} -d ${quoted(c.description)}`),
       ...options.map(({ option }) => {
         const parts = [here];
         if (option.long !== undefined) parts.push(`-l ${option.long.replace(/^--/, '')}`);

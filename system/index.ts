@@ -18,7 +18,7 @@ export {
   type Reply,
   type Streams,
 } from './answer.js';
-export { completionCommand, completionReply, completionScript } from './completion.js';
+export { completionCommand, completionReply, completionScript, suggest, wordsOf } from './completion.js';
 export {
   CliError,
   EXIT,

@@ -1,8 +1,9 @@
 // stele get: one entry of the log, its checkpoint, or its terms in force, verified.
 import { resolve } from 'node:path';
+import { Argument } from 'commander';
 import { parseEnvelope, parseJson, termsDigest } from '../../attestation/index.js';
 import { decodeUtf8, encodeBase64, encodeUtf8, quote, SteleError } from '../../tlog/index.js';
-import { printableJson } from '../../system/index.js';
+import { printableJson, suggest } from '../../system/index.js';
 import { define, type Register } from '../command.js';
 import type { Context } from '../context.js';
 import { CliError, EXIT } from '../errors.js';
@@ -24,7 +25,15 @@ export const registerGet: Register = (program, context, outcome) => {
     program
       .command('get')
       .description('print an entry, the checkpoint, or the terms in force, after verifying it')
-      .argument('<entry>', 'index, payload digest, a file that holds the envelope, "checkpoint", or "terms"')
+      .addArgument(
+        suggest(
+          new Argument(
+            '<entry>',
+            'index, payload digest, a file that holds the envelope, "checkpoint", or "terms"',
+          ),
+          ['checkpoint', 'terms'],
+        ),
+      )
       .option('-o, --output <file>', "write the entry's exact bytes, or the terms, there")
       .option('--raw', "print the entry's exact bytes")
       .option(

@@ -39,6 +39,7 @@ test('bash completes commands, options and choices, and leaves files to itself',
   assert.deepEqual(complete(stele, 'stele', 'verify', '--policy', ''), []);
   assert.deepEqual(complete(stele, 'stele', 'verify', 'po'), []);
   assert.deepEqual(complete(stele, 'stele', 'completion', 'z'), ['zsh']);
+  assert.deepEqual(complete(stele, 'stele', 'get', 't'), ['terms']);
   const log = completionScript(
     buildLog(() => undefined),
     'bash',

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { completionScript } from '../../system/index.js';
+import { completionScript, wordsOf } from '../../system/index.js';
 import { COMMANDS, PROGRAMS } from '../helpers/commands.js';
 
 /** Milliseconds for one shell and one program. */
@@ -20,7 +20,7 @@ interface Typed {
 
 function linesOf(program: string): Typed[] {
   const cut = (line: string, word: string): Typed => ({ line: `${line} ${word.slice(0, -1)}`, word });
-  const lines = COMMANDS.filter(([path]) => path.split(' ')[0] === program).flatMap(([path, command]) => {
+  return COMMANDS.filter(([path]) => path.split(' ')[0] === program).flatMap(([path, command]) => {
     const words = path.split(' ');
     const options = command.options.filter(({ argChoices }) => argChoices !== undefined);
     // One that begins as another does is completed to both.
@@ -28,12 +28,12 @@ function linesOf(program: string): Typed[] {
     return [
       ...(siblings.length > 0 ? [] : [cut(words.slice(0, -1).join(' '), words.at(-1) ?? '')]),
       cut(path, '--json'),
+      ...command.registeredArguments.flatMap(wordsOf).map((word) => cut(path, word)),
       ...options.flatMap(({ long, argChoices = [] }) =>
         argChoices.map((each) => cut(`${path} ${long ?? ''}`, each)),
       ),
     ];
   });
-  return [...lines, cut(`${program} completion`, 'fish')];
 }
 
 function run(shell: string, args: readonly string[]): string[] {

@@ -1,12 +1,10 @@
 #!/usr/bin/env node
+import { outliveReaders } from '../system/readers.js';
 import { processContext } from './context.js';
 import { EXIT } from './errors.js';
 import { run } from './program.js';
 
-// Whoever reads our output may stop early, as head does.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+outliveReaders();
 let here = true;
 try {
   process.cwd();

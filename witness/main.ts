@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { outliveReaders } from '../system/readers.js';
 import { runCommand } from './commands.js';
 
+outliveReaders();
 process.exitCode = await runCommand(process.argv.slice(2));

@@ -2,10 +2,17 @@
 // and each statement names the one before it.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseEnvelope, parseStatement, type Envelope, type KnownStatement } from '../attestation/index.js';
+import {
+  AttestationError,
+  parseEnvelope,
+  parseStatement,
+  type Envelope,
+  type KnownStatement,
+} from '../attestation/index.js';
 import { idOf } from './bundle.js';
 import { CliError, EXIT } from './errors.js';
 import { codeOf, readIfThere } from './files.js';
+import type { Report } from './report.js';
 
 /** A statement about a run, in its envelope. */
 export interface RunRecord {
@@ -25,8 +32,18 @@ export type RunStatement = Extract<
   }
 >;
 
-/** All statements of a participant about a run in a folder. Files that are something else are passed over. */
-export function readRun(folder: string, participant: string, run: string): RunRecord[] {
+/**
+ * All statements of a participant about a run in a folder. Files that are something else are passed over; those that
+ * cannot be read as statements are named once, by `report`. A file by the name of one of this run's own is never
+ * passed over: what it said may be in the log, so without it a statement would be made twice, or left out. Throws
+ * CliError "record_damaged".
+ */
+export function readRun(
+  folder: string,
+  participant: string,
+  run: string,
+  report: Pick<Report, 'sayOnce'>,
+): RunRecord[] {
   let names: string[];
   try {
     names = readdirSync(folder);
@@ -39,15 +56,37 @@ export function readRun(folder: string, participant: string, run: string): RunRe
     .sort()
     .flatMap((name) => {
       const path = join(folder, name);
-      const envelope = readEnvelope(path);
-      const statement = envelope && statementAbout(envelope, participant, run);
-      return envelope && statement ? [{ path, id: idOf(envelope), statement }] : [];
+      const bytes = readIfThere(path);
+      if (bytes === undefined) return [];
+      try {
+        const envelope = parseEnvelope(bytes);
+        const statement = statementAbout(envelope, participant, run);
+        return statement ? [{ path, id: idOf(envelope), statement }] : [];
+      } catch (error) {
+        if (!(error instanceof AttestationError)) throw error;
+        if (isNameOf(run, name)) throw damaged(path, run, error);
+        report.sayOnce(`${path} is passed over: ${error.message}.`);
+        return [];
+      }
     });
 }
 
-function readEnvelope(path: string): Envelope | undefined {
-  const bytes = readIfThere(path);
-  return bytes && parseEnvelope(bytes);
+/** Whether a statement about the run is kept by this name; `a` has none of those of `a.b`. */
+function isNameOf(run: string, name: string): boolean {
+  return (
+    name.startsWith(`${run}.`) &&
+    /^(intent|progress-[0-9]{4,}|final)\.dsse\.json$/.test(name.slice(run.length + 1))
+  );
+}
+
+function damaged(path: string, run: string, cause: AttestationError): CliError {
+  return new CliError(
+    EXIT.usage,
+    'record_damaged',
+    `${path}: expected a statement about ${run}, found that it is damaged: ${cause.message}`,
+    `restore it, from a backup or from the log: "stele search --run ${run}", "stele get INDEX --output FILE"; only if it was never logged, move it away`,
+    { cause },
+  );
 }
 
 function statementAbout(envelope: Envelope, participant: string, run: string): RunStatement | undefined {

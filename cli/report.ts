@@ -24,6 +24,7 @@ export class Report {
   beforeSaying: () => void = () => undefined;
   #lines: string[] = [];
   readonly #after: (() => void)[] = [];
+  readonly #said = new Set<string>();
   #result: Record<string, unknown> = {};
 
   constructor(context: Context, json: boolean) {
@@ -57,6 +58,13 @@ export class Report {
     if (this.json) return;
     this.beforeSaying();
     this.#context.stderr(`${escapeLine(text)}\n`);
+  }
+
+  /** The same, but not again what was said before: of what is found with every look. */
+  sayOnce(text: string): void {
+    if (this.#said.has(text)) return;
+    this.#said.add(text);
+    this.say(text);
   }
 
   /** Done once everything was printed and taken: not if whoever reads it went away before. */

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -355,5 +356,28 @@ describe('stele record', { concurrency: 4 }, () => {
       statSync(join(lab.folder, 'records', 'r.recorder.json'), { throwIfNoEntry: false }),
       undefined,
     );
+  });
+
+  test('one that fails says what it has logged before', async () => {
+    const folder = join(lab.folder, 'half');
+    writeCheckpoint(folder, 10);
+    const unread = join(folder, 'checkpoint-20');
+    symlinkSync(unread, unread);
+    writeEnd(folder, 30);
+    const { status, json, stdout } = await lab.run(...record('half', '--once', '--json'));
+    assert.deepEqual([status, json.error?.code], [2, 'unreadable'], stdout);
+    const [entry] = await entriesOf('half');
+    const file = join(lab.folder, 'records', 'half.progress-0000.dsse.json');
+    const { result } = json;
+    assert.deepEqual(
+      [result['over'], result['notSeen'], result['logged'], result['waiting']],
+      [false, [], [{ file, index: entry?.index }], []],
+    );
+    // What never began has logged nothing, and says why it did not begin.
+    writeCheckpoint(join(lab.folder, 'ended'), 10);
+    writeEnd(join(lab.folder, 'ended'), 10);
+    const refused = await lab.run(...record('ended', '--json'));
+    assert.deepEqual([refused.status, refused.json.error?.code], [2, 'run_over'], refused.stdout);
+    assert.deepEqual(refused.json.result['logged'], []);
   });
 });

@@ -15,7 +15,7 @@ import {
   readStep,
   type TypeFlags,
 } from './fields.js';
-import type { Draft } from './sign-once.js';
+import { setApart, type Draft } from './sign-once.js';
 
 /** What the command line says beyond the flags of fields. */
 export interface RunOptions {
@@ -42,14 +42,14 @@ export interface NamedDraft {
 
 /** Puts a run statement together. Throws CliError for what is missing, saying what. */
 export async function draftRun(
-  { context }: Invocation,
+  { context, report }: Invocation,
   type: TypeFlags,
   options: RunOptions,
   participant: string,
   records: string,
 ): Promise<NamedDraft> {
   const run = checkIdentifier(options.run, '--run');
-  const earlier = readRun(records, participant, run);
+  const earlier = readRun(records, participant, run, report);
   const stated: Record<string, Json> = {
     ...readFieldsFile(options.fields, context),
     ...(await readFieldFlags(type, options as unknown as Record<string, unknown>, context)),
@@ -88,7 +88,7 @@ export async function draftRun(
     options.spec === undefined
       ? specificationOf(earlier)
       : await digestOfInput(options.spec, '--spec', context);
-  const { clear, committed } = settle(type, stated, options, spec === undefined);
+  const { clear, committed } = state(type, stated, options, spec === undefined);
   if (spec === undefined) {
     throw new CliError(
       EXIT.usage,
@@ -104,18 +104,15 @@ export async function draftRun(
 }
 
 /** Splits what is stated into clear and committed; every field that must be stated is, or is unknown. */
-function settle(
+function state(
   flags: TypeFlags,
   stated: Record<string, Json>,
   options: RunOptions,
   withoutSpec: boolean,
 ): { clear: Record<string, Json>; committed: Record<string, Json> } {
   const { type, statable, needed } = flags;
-  const clear = { ...stated };
-  const committed: Record<string, Json> = {};
   for (const field of options.commit ?? []) {
-    const value = clear[field];
-    if (value === undefined || !statable.includes(field)) {
+    if (stated[field] === undefined || !statable.includes(field)) {
       throw new CliError(
         EXIT.usage,
         'bad_commit',
@@ -123,9 +120,8 @@ function settle(
         `of ${type}: ${statable.join(', ')}`,
       );
     }
-    committed[field] = value;
-    Reflect.deleteProperty(clear, field);
   }
+  const { clear, committed } = setApart(stated, options.commit ?? []);
   const missing = statable.filter((field) => clear[field] === undefined && committed[field] === undefined);
   const unstated = options.otherwise === undefined ? missing : [];
   const lacking = needed.field in stated ? [] : [needed.option];

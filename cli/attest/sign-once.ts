@@ -36,6 +36,25 @@ export interface Draft {
   readonly specification?: string;
 }
 
+/** What is stated, in the clear and to be committed to. */
+export interface SetApart {
+  readonly clear: Record<string, Json>;
+  readonly committed: Record<string, Json>;
+}
+
+/** Takes `fields` out of the clear: those of a draft to be `committed`. One that is not stated is passed over. */
+export function setApart(stated: Readonly<Record<string, Json>>, fields: readonly string[]): SetApart {
+  const clear = { ...stated };
+  const committed: Record<string, Json> = {};
+  for (const field of fields) {
+    const value = clear[field];
+    if (value === undefined) continue;
+    committed[field] = value;
+    Reflect.deleteProperty(clear, field);
+  }
+  return { clear, committed };
+}
+
 /** Fields that signing again would change though nothing else is said. */
 const INCIDENTAL = ['signer', 'issuedAt', 'recentAnchor', 'previous', 'committed'];
 

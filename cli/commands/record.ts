@@ -17,7 +17,7 @@ import {
 } from '../attest/fields.js';
 import { flopFigures, specificationOf } from '../attest/run.js';
 import { define, type Invocation, type Register } from '../command.js';
-import { CliError, EXIT } from '../errors.js';
+import { CliError, EXIT, statusOf } from '../errors.js';
 import { checkCount, checkIdentifier } from '../identifiers.js';
 import { readKey } from '../keys.js';
 import { loadPolicy } from '../log.js';
@@ -132,9 +132,18 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
       },
       pace,
     );
-    await recorder.run();
+    let ran = false;
     try {
+      await recorder.run();
+      ran = true;
       await outbox.drain();
+    } catch (error) {
+      // What is signed has its one attempt with --once; what becomes of it is told beside what went wrong.
+      if (ran || pace.follow) throw error;
+      await outbox.drain().catch((unsent: unknown) => {
+        if (statusOf(unsent) === EXIT.misbehaviour) throw unsent;
+      });
+      throw error;
     } finally {
       report.result({
         over: recorder.over,
@@ -142,7 +151,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
         logged: outbox.sent.map(({ path, logged }) => ({ file: path, index: logged.index })),
         waiting: outbox.waiting.map(({ path }) => path),
       });
-      tellEnd(report, recorder, outbox);
+      if (ran) tellEnd(report, recorder, outbox);
     }
   } finally {
     bar.end();
@@ -168,7 +177,7 @@ export function tellEnd(
 }
 
 async function readFacts(invocation: Invocation, options: RecordOptions, records: string): Promise<RunFacts> {
-  const { context, settings } = invocation;
+  const { context, report, settings } = invocation;
   const participant = checkIdentifier(required(settings, 'participant'), 'participant');
   const run = checkIdentifier(options.run, '--run');
   const countingRule = COUNTING_RULES.find((rule) => rule === options.flopRule);
@@ -182,7 +191,7 @@ async function readFacts(invocation: Invocation, options: RecordOptions, records
   }
   const specification =
     options.spec === undefined
-      ? specificationOf(readRun(records, participant, run))
+      ? specificationOf(readRun(records, participant, run, report))
       : await digestOfInput(options.spec, '--spec', context);
   if (specification === undefined) {
     throw new CliError(

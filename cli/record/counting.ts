@@ -10,7 +10,7 @@ import type { TrainerState } from './trainer-state.js';
 
 /** What counting takes. */
 export interface CountingParts {
-  readonly report: Pick<Report, 'say'>;
+  readonly report: Pick<Report, 'say' | 'sayOnce'>;
   readonly facts: Pick<RunFacts, 'participant' | 'run'>;
   /** The records folder. */
   readonly records: string;
@@ -119,7 +119,7 @@ export class Counting {
 
   #firstLook(look: Look): void {
     const { facts, follow, journal, outcome, records, report } = this.#parts;
-    const earlier = readRun(records, facts.participant, facts.run);
+    const earlier = readRun(records, facts.participant, facts.run, report);
     const declared = earlier.some(
       ({ statement }) => statement.predicateType === 'https://stele-log/run-intent/v1',
     );
@@ -163,9 +163,9 @@ export class Counting {
   /** Takes over what stands in the envelopes and not in the journal: the envelopes are right. */
   #reconcile(): void {
     this.#reconciled = true;
-    const { facts, records } = this.#parts;
+    const { facts, records, report } = this.#parts;
     const known = new Set(this.file.checkpoints.map(({ window }) => window));
-    const run = readRun(records, facts.participant, facts.run);
+    const run = readRun(records, facts.participant, facts.run, report);
     this.#declaredAt = declarationOf(run);
     const missing: Counted[] = run.flatMap(({ statement }) => {
       if (statement.predicateType !== 'https://stele-log/run-progress/v1') return [];

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { Json } from '../../attestation/index.js';
 import { bandOf, RUN_FINAL, RUN_INTENT, RUN_PROGRESS, type TypeFlags } from '../attest/fields.js';
-import type { Draft } from '../attest/sign-once.js';
+import { setApart, type Draft } from '../attest/sign-once.js';
 import { CliError, EXIT } from '../errors.js';
 import { envelopePath } from '../names.js';
 import type { Counted, Ended } from './journal.js';
@@ -32,12 +32,6 @@ export interface RunFacts {
   readonly figures: readonly Json[];
 }
 
-/** A draft and its file, in the records folder. */
-export interface Named {
-  readonly name: string;
-  readonly draft: Draft;
-}
-
 /** 9999-12-31T23:59:59Z: the last `time` of spec/schema/common.json. */
 const MAX_TIME = 253_402_300_799;
 
@@ -57,7 +51,7 @@ export function draftIntent(facts: RunFacts): Draft {
   const otherwise: Json = { unknown: facts.otherwise };
   const given = { ...facts.intent, ...facts.further('run-intent') };
   const planned = given['plannedFlop'];
-  return settle(facts, RUN_INTENT, {
+  return draft(facts, RUN_INTENT, {
     ...Object.fromEntries(RUN_INTENT.statable.map((field) => [field, otherwise])),
     plannedFlopBand: typeof planned === 'string' ? bandOf(planned) : otherwise,
     ...given,
@@ -81,7 +75,7 @@ export function draftProgress(facts: RunFacts, counted: Counted, place: Place): 
   const end = statable(counted.end);
   const weights = digests === undefined || digests === 'gone' ? null : digests.weights;
   const folder = digests === undefined || digests === 'gone' ? null : digests.folder;
-  return settle(facts, RUN_PROGRESS, {
+  return draft(facts, RUN_PROGRESS, {
     window: place.window,
     retrospective: counted.retrospective,
     start: start ?? NOT_RECORDED,
@@ -116,7 +110,7 @@ export function draftFinal(facts: RunFacts, ended: Ended, previous: string | und
             inputs: NOT_RECORDED,
           },
         ];
-  return settle(facts, RUN_FINAL, {
+  return draft(facts, RUN_FINAL, {
     retrospective: ended.retrospective,
     outcome: ended.outcome,
     start: NOT_RECORDED,
@@ -143,23 +137,18 @@ function chipSeconds({ chips }: RunFacts, start: number | undefined, end: number
 }
 
 /** What is known and to be committed to leaves the clear; what is unknown stays there and says why. */
-function settle(facts: RunFacts, { type, statable }: TypeFlags, stated: Record<string, Json>): Draft {
-  const committed: Record<string, Json> = {};
-  for (const field of facts.commit) {
-    const value = stated[field];
-    if (!statable.includes(field) || value === undefined || isUnknown(value)) continue;
-    committed[field] = value;
-    Reflect.deleteProperty(stated, field);
-  }
+function draft(facts: RunFacts, { type, statable }: TypeFlags, stated: Record<string, Json>): Draft {
+  const known = facts.commit.filter((field) => statable.includes(field) && !isUnknown(stated[field]));
+  const { clear, committed } = setApart(stated, known);
   return {
     type,
-    predicate: { participant: facts.participant, run: facts.run, ...stated },
+    predicate: { participant: facts.participant, run: facts.run, ...clear },
     committed,
     specification: facts.specification,
   };
 }
 
-function isUnknown(value: Json): boolean {
+function isUnknown(value: Json | undefined): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && 'unknown' in value;
 }
 

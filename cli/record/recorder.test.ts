@@ -239,6 +239,49 @@ test('a recorder that died between an envelope and its journal finds the envelop
   });
 });
 
+test("a broken envelope is passed over and said once, but not one of the run's own: nothing is signed or skipped in its place", async () => {
+  await withBench(async (bench) => {
+    await bench.record();
+    const foreign = ['empty.dsse.json', 'run-1.b.progress-0000.dsse.json', 'run-10.final.dsse.json'];
+    for (const name of foreign) writeFileSync(join(bench.records, name), '');
+    writeFileSync(join(bench.records, 'no-statement.dsse.json'), '{"payload":"e30="}');
+    bench.write('checkpoint-6/model.safetensors', 'more weights');
+    bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
+    await bench.record();
+    assert.equal(bench.window(1)['lastStep'], 6);
+    for (const name of [...foreign, 'no-statement.dsse.json'])
+      assert.equal(bench.said.split(`${name} is passed over`).length, 2, bench.said);
+
+    // Power went before the disk had what it said it had.
+    const journal = join(bench.records, 'run-1.recorder.json');
+    const text = readFileSync(journal, 'utf8');
+    writeEnd(bench, 7);
+    for (const name of ['run-1.progress-0000.dsse.json', 'run-1.progress-0001.dsse.json']) {
+      const path = join(bench.records, name);
+      const whole = readFileSync(path);
+      for (const left of [new Uint8Array(0), whole.subarray(0, 100), Buffer.alloc(whole.length)]) {
+        for (const noted of [text, text.replaceAll(',"signed":true', ''), undefined]) {
+          writeFileSync(path, left);
+          if (noted === undefined) rmSync(journal);
+          else writeFileSync(journal, noted);
+          await assert.rejects(bench.record(), (error) => {
+            assert.ok(error instanceof CliError);
+            assert.deepEqual([error.code, error.status], ['record_damaged', EXIT.usage]);
+            return error.message.startsWith(`${path}: `);
+          });
+          assert.deepEqual(readFileSync(path), Buffer.from(left), 'it is left as it lies');
+          assert.ok(!bench.has('run-1.progress-0002.dsse.json') && !bench.has('run-1.final.dsse.json'));
+        }
+      }
+      writeFileSync(path, whole);
+      writeFileSync(journal, text);
+    }
+    // Restored, it goes on where it was.
+    await bench.record();
+    assert.ok(bench.has('run-1.final.dsse.json') && !bench.has('run-1.progress-0002.dsse.json'));
+  });
+});
+
 /** What a trainer leaves at the top in the end. */
 function writeEnd(bench: Bench, step: number): void {
   bench.write('model.safetensors', 'weights');

@@ -85,17 +85,17 @@ export class Recorder {
 
   /** Whether the run's end is on record. */
   get over(): boolean {
-    return this.#counting.file.final?.signed === true;
+    return this.#parts.journal.file?.final?.signed === true;
   }
 
   /** Checkpoints that are on record. */
   get windows(): number {
-    return this.#counting.file.checkpoints.length;
+    return this.#parts.journal.file?.checkpoints.length ?? 0;
   }
 
   /** Steps whose checkpoints were gone before they were digested. */
   get notSeen(): readonly number[] {
-    return this.#counting.file.checkpoints
+    return (this.#parts.journal.file?.checkpoints ?? [])
       .filter(({ digests }) => digests === 'gone')
       .map(({ step }) => step);
   }

@@ -4,7 +4,7 @@ import type { AnchorRef } from '../../attestation/index.js';
 import type { SigningKey } from '../../tlog/index.js';
 import { signOnce, type Draft } from '../attest/sign-once.js';
 import type { Invocation } from '../command.js';
-import { lastOf, readRun } from '../records.js';
+import { lastOf, readRun, type RunRecord } from '../records.js';
 import type { Counting } from './counting.js';
 import { draftFinal, draftIntent, draftProgress, fileOf, type RunFacts } from './drafts.js';
 import type { Counted, Ended } from './journal.js';
@@ -32,15 +32,14 @@ export class Signing {
 
   /** What an earlier recorder, or somebody by hand, has signed goes first. */
   sendWhatIsSigned(): void {
-    const { facts, outbox, records } = this.#parts;
-    const rank = ({ statement }: ReturnType<typeof readRun>[number]): number =>
+    const { outbox } = this.#parts;
+    const rank = ({ statement }: RunRecord): number =>
       statement.predicateType === 'https://stele-log/run-intent/v1'
         ? -1
         : 'window' in statement.predicate
           ? statement.predicate.window
           : Infinity;
-    const run = readRun(records, facts.participant, facts.run);
-    for (const record of run.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)))) {
+    for (const record of this.#read().sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)))) {
       const type = record.statement.predicateType.split('/').at(-2) ?? '';
       outbox.add({
         path: record.path,
@@ -59,11 +58,16 @@ export class Signing {
   /** Signs the end. */
   async final(final: Ended): Promise<void> {
     const { counting, facts, records } = this.#parts;
-    const previous = lastOf(readRun(records, facts.participant, facts.run))?.id;
+    const previous = lastOf(this.#read())?.id;
     await this.#sign(draftFinal(facts, final, previous), fileOf.final(records, facts.run), 'run-final');
     counting.change((file) => {
       if (file.final) file.final.signed = true;
     });
+  }
+
+  #read(): RunRecord[] {
+    const { facts, invocation, records } = this.#parts;
+    return readRun(records, facts.participant, facts.run, invocation.report);
   }
 
   async #intent(): Promise<void> {
@@ -71,7 +75,7 @@ export class Signing {
     if (counting.file.found !== 'nothing') return;
     if (this.#declared) return;
     // It may have been declared by hand.
-    if (readRun(records, facts.participant, facts.run).length === 0) {
+    if (this.#read().length === 0) {
       await this.#sign(draftIntent(facts), fileOf.intent(records, facts.run), 'run-intent');
       counting.doubt();
     }
@@ -92,7 +96,7 @@ export class Signing {
       });
     }
     const path = fileOf.progress(records, facts.run, window);
-    const run = readRun(records, facts.participant, facts.run);
+    const run = this.#read();
     const there = run.find((record) => record.path === path)?.statement.predicate;
     if (there !== undefined && !('lastStep' in there && there.lastStep === counted.step)) {
       // Somebody signed a window by hand meanwhile. Its place is taken; this one gets the next.

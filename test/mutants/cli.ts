@@ -11,6 +11,43 @@ const identity = (name: string): { test: string; name: string } => ({ test: 'cli
 /** What the command line promises to a lab and to an auditor. */
 export const cliMutants: readonly Mutant[] = [
   {
+    desc: 'a server outlives the reader of its messages',
+    file: 'system/readers.ts',
+    find: "process.stderr.on('error', () => undefined);",
+    replace: '',
+    test: 'test/readers.test.ts',
+    name: 'a server outlives the reader',
+  },
+  {
+    desc: 'a command whose stdout nobody reads ends with its own status',
+    file: 'system/readers.ts',
+    find: "if (error.code !== 'EPIPE') throw error;",
+    replace: 'throw error;',
+    test: 'test/readers.test.ts',
+    name: 'a command ends with its own status',
+  },
+  {
+    desc: "a broken envelope in the records folder that is not the run's ends nothing",
+    file: 'cli/records.ts',
+    find: 'if (isNameOf(run, name)) throw',
+    replace: 'throw',
+    ...recorder('a broken envelope is passed over'),
+  },
+  {
+    desc: "a damaged envelope of the run's own is never passed over",
+    file: 'cli/records.ts',
+    find: 'if (isNameOf(run, name)) throw damaged(path, run, error);',
+    replace: '',
+    ...recorder('a broken envelope is passed over'),
+  },
+  {
+    desc: 'a recorder that fails says what it has logged before',
+    file: 'cli/commands/record.ts',
+    find: 'if (ran || pace.follow) throw error;',
+    replace: 'throw error;',
+    ...recorded('says what it has logged before'),
+  },
+  {
     desc: 'an envelope on disk is never signed anew',
     file: 'cli/attest/sign-once.ts',
     find: 'if (existing !== undefined) return',

@@ -8,7 +8,7 @@ export interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
-  /** Source path of the test file, e.g. `witness/state.test.ts`. */
+  /** Source path of the test file, e.g. `witness/state-file.test.ts`. */
   readonly test: string;
   /** Part of the test's name, when the file holds many; a literal, not a pattern. */
   readonly name?: string;

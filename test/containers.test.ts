@@ -1,7 +1,16 @@
-// Dockerfile, compose.yaml and docs/containers.md, as far as they can be tried where there is no engine.
+// Dockerfile, compose.yaml, docs/containers.md and the systemd units, as far as they can be tried where there is no engine.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -10,6 +19,7 @@ import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { processContext } from '../cli/context.js';
 import { buildProgram as buildStele } from '../cli/program.js';
+import { SETTINGS } from '../cli/settings.js';
 import { buildProgram as buildLog } from '../log-server/commands.js';
 import { startFixture } from '../log-server/testing/fixture.js';
 import { parsePolicy } from '../tlog/index.js';
@@ -117,6 +127,30 @@ test('every service runs one of the programs, in words that it takes, and may do
     services.map(([name]) => name),
     ['north', 'east', 'south', 'west', 'log', 'monitor'],
   );
+});
+
+test('every unit starts one of the programs, in words and with variables that it takes', async () => {
+  const units = readdirSync(join(root, 'docs/systemd')).filter((name) => name.endsWith('.service'));
+  assert.equal(units.length, 4);
+  // What docs/record.md puts into /etc/stele/record.env.
+  const [, file = ''] = /^printf '(RUN=.*)' >\/etc\/stele\/record\.env$/m.exec(read('docs/record.md')) ?? [];
+  const given = new Map(file.split('\\n').map((line) => line.split(/=(.*)/s) as [string, string]));
+  const settings = Object.keys(SETTINGS).map((name) => `STELE_${name.toUpperCase()}`);
+  for (const name of units) {
+    const unit = read(`docs/systemd/${name}`);
+    const [, path = '', line = ''] = /^ExecStart=\/usr\/local\/bin\/(\S+) (.*)$/m.exec(unit) ?? [];
+    assert.equal(unit.match(/^ExecStart=/gm)?.length, 1, name);
+    assert.ok(path in packageJson.bin, `${name}: ${path}`);
+    const valueOf = (word: string): string => given.get(word.replaceAll(/[${}]/g, '')) ?? assert.fail(word);
+    // systemd splits the value of $NAME into words, and not that of ${NAME}.
+    const words = line.split(' ').flatMap((word) => {
+      if (word.startsWith('${')) return [valueOf(word)];
+      return word.startsWith('$') ? valueOf(word).split(' ') : [word];
+    });
+    await parses([path, ...words]);
+    for (const [, variable = ''] of unit.matchAll(/^Environment=.*?\b(STELE_\w+)=/gm))
+      assert.ok(path === 'stele' && settings.includes(variable), `${name}: ${variable}`);
+  }
 });
 
 test('the health check says what /healthz says', async () => {

@@ -139,15 +139,6 @@ export function wholeNumber(least: number): (text: string) => number {
   };
 }
 
-/** `host:port`, with brackets around an IPv6 address. */
-export function hostAndPort(text: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535)
-    throw new InvalidArgumentError('Expected host:port, such as 127.0.0.1:7381 or [::1]:7381.');
-  return { host: match[1] ?? match[2] ?? '', port };
-}
-
 /** Collects the values of a repeated option. */
 export function repeated(text: string, before: unknown): string[] {
   return [...(Array.isArray(before) ? (before as string[]) : []), text];

@@ -118,7 +118,7 @@ const askedOf = new WeakMap<CommanderError, Command>();
  * Makes usage errors alike: status 2, the program's name in front, the command whose --help helps below.
  * Subcommands inherit none of this, so each is told.
  */
-export function speakAlike(command: Command, json: boolean, streams: Streams = processStreams): void {
+function speakAlike(command: Command, json: boolean, streams: Streams = processStreams): void {
   command.exitOverride((error) => {
     askedOf.set(error, command);
     throw error;

@@ -30,10 +30,12 @@ export {
   statusOf,
   type ExitStatus,
 } from './exit.js';
+export { hostAndPort, type Address } from './address.js';
 export { Bodies, type Body } from './body.js';
 export { Connections, networkOf } from './connections.js';
 export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
+export { jsonLines, type Level } from './logger.js';
 export { METRICS_TYPE, Metrics, type Sample } from './metrics.js';
 export { PAGE_POLICY, duration, escapeHtml, formatPage, grouped, keyList, shorten, time } from './page.js';
 export { measureProcess } from './process-metrics.js';

@@ -106,8 +106,8 @@ test('what goes wrong has a status, a code, and says what to do', async () => {
     [['--help'], 0, /^$/],
     [['dance'], 2, /unknown command/],
     [['serve'], 2, /--folder/],
-    [['serve', '-f', folder, '--listen', 'nowhere'], 2, /expected host:port/],
-    [['serve', '-f', folder, '--listen', '127.0.0.1:70000'], 2, /expected host:port/],
+    [['serve', '-f', folder, '--listen', 'nowhere'], 2, /Expected host:port/],
+    [['serve', '-f', folder, '--listen', '127.0.0.1:70000'], 2, /Expected host:port/],
     [['serve', '-f', folder, '--verbose'], 2, /unknown option/],
     [
       ['serve', '-f', join(folder, 'nothing')],

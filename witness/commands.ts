@@ -10,12 +10,15 @@ import {
   completionReply,
   EXIT,
   exitStatusHelp,
+  hostAndPort,
+  jsonLines,
   packageVersion,
   processStreams,
   replying,
   runBuilt,
   syncFolder,
   systemClock,
+  type Address,
   type ExitStatus,
   type Reply,
   type Streams,
@@ -25,7 +28,7 @@ import { leapFile } from './clock-guard.js';
 import { addLog, checkFormat, checkUrl, initFolder, layout, removeKey } from './folder.js';
 import { startWitness, upgradeStopped } from './index.js';
 import { addPeer } from './peers.js';
-import { jsonLogger, type Level } from './log.js';
+import type { Level, Logger } from './log.js';
 
 /** The commands of `stele-witness`; `end` is told the exit status of the one that ran. */
 export function buildProgram(end: (status: ExitStatus) => void, streams: Streams = processStreams): Command {
@@ -129,7 +132,7 @@ export function buildProgram(end: (status: ExitStatus) => void, streams: Streams
       new Option('-l, --listen <host:port>', 'address to listen on; put TLS in front of it')
         .env('STELE_WITNESS_LISTEN')
         .default({ host: '127.0.0.1', port: 7380 }, '127.0.0.1:7380')
-        .argParser(parseListen),
+        .argParser(hostAndPort),
     )
     .addOption(
       new Option('--log-level <level>', 'least level of the JSON lines on stderr')
@@ -202,16 +205,17 @@ export function runCommand(args: readonly string[], streams?: Streams): Promise<
 
 interface ServeFlags {
   folder: string;
-  listen: { host: string; port: number };
+  listen: Address;
   logLevel: Level;
 }
 
 async function serve(options: ServeFlags, tell: (reply: Reply) => void): Promise<ExitStatus> {
-  const log = jsonLogger(
-    (line) => process.stderr.write(line),
-    () => systemClock.now(),
-    options.logLevel,
-  );
+  const log: Logger = jsonLines({
+    write: (line) => process.stderr.write(line),
+    now: () => systemClock.now(),
+    from: options.logLevel,
+    about: 'event',
+  });
   const witness = await startWitness({ folder: options.folder, listen: options.listen, log });
   const reload = (): void => {
     witness.reload().then(
@@ -265,16 +269,6 @@ async function confirmClock(folder: string, yes: boolean): Promise<Reply> {
     lines: [line, 'confirmed: the witness signs again'],
     result: { leap: shown, confirmed: true },
   };
-}
-
-function parseListen(text: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(0|[1-9][0-9]{0,4})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = Number(match?.[3]);
-  if (host === undefined || port > 65535) {
-    throw new InvalidArgumentError('expected host:port, for example 127.0.0.1:7380 or [::1]:7380');
-  }
-  return { host, port };
 }
 
 function wholeSeconds(text: string): number {

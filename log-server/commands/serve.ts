@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { EXIT, replying } from '../../system/index.js';
+import { EXIT, hostAndPort, replying } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
-import { hostAndPort, repeated, setting, wholeNumber } from '../options.js';
+import { repeated, setting, wholeNumber } from '../options.js';
 import type { ServeOptions } from '../serve.js';
 import {
   admissionOption,

@@ -11,7 +11,6 @@ export {
   originIn,
   readyzIn,
   STALE,
-  type AskedLog,
   type Asking,
   type TimeShown,
 } from './others.js';

@@ -45,9 +45,9 @@ import { ADMISSION_VERSION, currentSchemas } from './terms.js';
 type Unsigned<Predicate> = Omit<Predicate, 'signer'>;
 
 /** Seconds between anchors where a charter does not say otherwise. */
-export const DEFAULT_ANCHOR_INTERVAL = 600;
+const DEFAULT_ANCHOR_INTERVAL = 600;
 /** Seconds that a registrar's change of a participant's key waits by default: two weeks. */
-export const DEFAULT_KEY_WAIT: number = 14 * 24 * 60 * 60;
+const DEFAULT_KEY_WAIT: number = 14 * 24 * 60 * 60;
 
 /**
  * Terms with the defaults of this release: its admission rules and schemas, anchors every 10 minutes.

@@ -12,7 +12,7 @@ import {
 import { decodeUtf8, encodeHex, encodeUtf8, leafHash, parseTlogProof } from '../tlog/index.js';
 import { CliError, EXIT } from './errors.js';
 
-export const BUNDLE_SCHEMA = 'https://stele-log/bundle/v1';
+const BUNDLE_SCHEMA = 'https://stele-log/bundle/v1';
 
 /** An entry with its C2SP tlog-proof. Nothing in it is verified. */
 export interface ProvenEntry {

@@ -16,7 +16,7 @@ import { makeFolderSync } from '../system/index.js';
 import { CliError, EXIT } from './errors.js';
 
 /** Largest input file read, in bytes: a bundle of the largest entries stays far below. */
-export const MAX_INPUT_BYTES: number = 16 * 1024 * 1024;
+const MAX_INPUT_BYTES = 16 * 1024 * 1024;
 
 /** The file's bytes. `shown` is how the user named it. Throws CliError, status 2. */
 export function readInput(path: string, shown: string = path): Uint8Array {

@@ -19,7 +19,7 @@ interface Read {
  * larger of the two. Throws InconsistentError, and ClientError "went_back" while the tiles of the note's
  * larger tree cannot be read.
  */
-export async function holdAgainst(
+async function holdAgainst(
   { checkpoint, policy, source }: Read,
   note: Uint8Array,
 ): Promise<VerifiedCheckpoint> {

@@ -13,7 +13,7 @@ import { decodeHex, type SigningKey } from '../tlog/index.js';
 import { CliError, EXIT } from './errors.js';
 import { checkIdentifier } from './identifiers.js';
 
-export const REQUEST_SCHEMA = 'https://stele-log/participant-request/v1';
+const REQUEST_SCHEMA = 'https://stele-log/participant-request/v1';
 
 /** The fields of a `participant` statement that the participant itself provides. */
 export type ParticipantRequest = Pick<

@@ -101,7 +101,7 @@ export function required<K extends keyof Settings>(settings: Settings, name: K):
 }
 
 /** ~/.config/stele, or where XDG_CONFIG_HOME says. */
-export function configFolder(context: Context): string {
+function configFolder(context: Context): string {
   return join(xdg(context, 'XDG_CONFIG_HOME', '.config'), 'stele');
 }
 

@@ -84,7 +84,7 @@ function withSlash(url: string): string {
 }
 
 /** An answer's body as text. Throws CliError "too_large" above MAX_ANSWER_BYTES, after decompression. */
-export async function readText(answer: Response, url: string): Promise<string> {
+async function readText(answer: Response, url: string): Promise<string> {
   const collected = new ByteCollector(MAX_ANSWER_BYTES);
   const body: AsyncIterable<Uint8Array> | null = answer.body;
   for await (const chunk of body ?? []) {

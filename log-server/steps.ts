@@ -2,7 +2,7 @@ import type { StepHook, StepName } from './storage/types.js';
 import { STEPS } from './storage/types.js';
 
 /** The steps of the pipeline outside storage that a crash can fall between. */
-export const SERVER_STEPS = [
+const SERVER_STEPS = [
   'sign:before',
   'sign:after',
   'cosign',

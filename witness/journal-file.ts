@@ -41,7 +41,7 @@ export function beginning(length: number): string {
 }
 
 /** Bytes rounded up to whole blocks. */
-export function wholeBlocks(length: number): number {
+function wholeBlocks(length: number): number {
   return Math.ceil(length / BLOCK) * BLOCK;
 }
 

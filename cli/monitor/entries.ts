@@ -12,7 +12,7 @@ import type { Head, Trees } from './reconcile.js';
 import type { LogMemory } from './state.js';
 
 /** Entries at the end of a log that are looked through for anchors where no filter reads them all. */
-export const NEWEST_PART = 4096;
+const NEWEST_PART = 4096;
 /** Matches after which a stretch of reading ends, so that they are told and the place is saved. */
 const ENOUGH_MATCHES = 256;
 

@@ -13,7 +13,7 @@ import type { MonitorEvent } from './events.js';
 import { timerOf } from './sources.js';
 
 /** Events that wait at most: beyond the first number no more matches are read, beyond the second none is taken. */
-export const QUEUE_LIMITS: { readonly matches: number; readonly all: number } = {
+const QUEUE_LIMITS: { readonly matches: number; readonly all: number } = {
   matches: 10_000,
   all: 20_000,
 };

@@ -1,7 +1,7 @@
 import type { AddCheckpointResult, VerifiedCosignature } from '../../client/index.js';
 
 /** How old a cosignature may be, before the request that it answers, and still show that the witness is in step. */
-export const MAX_COSIGNATURE_AGE_S = 300;
+const MAX_COSIGNATURE_AGE_S = 300;
 
 /** What was asked, and what is known, when an answer to `add-checkpoint` came. Sizes in entries. */
 export interface Asked {

@@ -18,7 +18,7 @@ import type { HttpEnv, LogView } from './view.js';
 import { errorResponse, reportError, toHttpError } from './errors.js';
 
 /** Media type of a C2SP tlog-proof, which names none: in the manner of tlog-witness's text/x.tlog.size. */
-export const TLOG_PROOF_TYPE = 'text/x.tlog.proof';
+const TLOG_PROOF_TYPE = 'text/x.tlog.proof';
 
 /** `/add` in the spellings that `answerAdd` is not asked for at once, and with other methods. */
 export function addRoute(app: Hono<HttpEnv>, log: LogView): void {

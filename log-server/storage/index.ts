@@ -1,6 +1,6 @@
 /** The log's storage: open it, or make it, and the types it speaks. */
-export { StorageError, type StorageErrorCode } from './error.js';
-export { FORMAT, folderDrivers, initLogStorage, openLogStorage, type Drivers } from './open.js';
+export { StorageError } from './error.js';
+export { FORMAT, initLogStorage, openLogStorage, type Drivers } from './open.js';
 export { MemoryDisk } from './memory-disk.js';
 export { MemoryTreeState, memoryKeyLock, newMemoryStateData, type MemoryStateData } from './memory-state.js';
 export { LevelTreeState } from './level-state.js';

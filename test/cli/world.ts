@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { processContext, type Context } from '../../cli/context.js';
 import { run } from '../../cli/program.js';
-import { parseSigningKey, parseVkey, encodeHex, formatVkey } from '../../tlog/index.js';
+import { parseVkey, formatVkey } from '../../tlog/index.js';
 import { initLog, startLog, type RunningLog } from '../../log-server/index.js';
 import { systemClock } from '../../system/index.js';
 import { addLog, initFolder, startWitness, type RunningWitness } from '../../witness/index.js';
@@ -148,11 +148,6 @@ export async function startWorld(): Promise<World> {
       rmSync(root, { recursive: true });
     },
   };
-}
-
-/** Hex of a key file's public key. */
-export function publicKeyOf(keyFile: string): string {
-  return encodeHex(parseSigningKey(keyFile.trimEnd()).vkey.publicKey);
 }
 
 /** A lab that a registrar has introduced. */

@@ -79,7 +79,7 @@ export function shortType(predicateType: string): string {
 /** Statements are at most 48 KB and a bounded number of levels deep. */
 function collectDigests(value: unknown, into: Set<string>): void {
   if (typeof value === 'string') {
-    if (/^[0-9a-f]{64}$/.test(value)) into.add(value);
+    if (value.length === 64 && /^[0-9a-f]{64}$/.test(value)) into.add(value);
   } else if (typeof value === 'object' && value !== null) {
     for (const child of Object.values(value)) collectDigests(child, into);
   }

@@ -30,7 +30,11 @@ export function canonicalJson(value: unknown): Uint8Array {
 
 /** As canonicalJson, before encoding. */
 function canonicalText(value: unknown): string {
-  checkWritable(value, 1);
+  if (checkWritable(value, 1)) {
+    const text = JSON.stringify(value);
+    // Only a control character or an unpaired surrogate is written so.
+    if (!text.includes('\\u')) return text;
+  }
   try {
     // checkWritable has excluded every value for which this is undefined.
     return canonicalize(value) ?? '';
@@ -109,23 +113,31 @@ function bad(message: string, options?: ErrorOptions): AttestationError {
   return new AttestationError('bad_json', `JSON: ${message}`, HINT, options);
 }
 
-function checkWritable(value: unknown, depth: number): void {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return;
+/** Throws for what cannot be written; answers whether keys ascend as they stand, so that the platform's JSON is RFC 8785's. */
+function checkWritable(value: unknown, depth: number): boolean {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return true;
   if (typeof value === 'number') {
-    if (Number.isSafeInteger(value)) return;
+    if (Number.isSafeInteger(value)) return true;
     throw bad(`expected integers of at most 2^53 - 1, found ${value}`);
   }
   if (depth > MAX_DEPTH) throw bad(`expected nesting of at most ${MAX_DEPTH}, found more`);
+  let ascend = true;
   if (Array.isArray(value)) {
-    for (const item of value as unknown[]) checkWritable(item, depth + 1);
-    return;
+    for (const item of value as unknown[]) ascend = checkWritable(item, depth + 1) && ascend;
+    return ascend;
   }
   if (typeof value === 'object') {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null)
       throw bad('expected plain objects, found an instance of a class');
-    for (const item of Object.values(value)) if (item !== undefined) checkWritable(item, depth + 1);
-    return;
+    const object = value as Readonly<Record<string, unknown>>;
+    let last = '';
+    for (const key of Object.keys(object)) {
+      if (key < last) ascend = false;
+      last = key;
+      if (object[key] !== undefined) ascend = checkWritable(object[key], depth + 1) && ascend;
+    }
+    return ascend;
   }
   throw bad(`expected JSON values, found ${typeof value}`);
 }

@@ -22,12 +22,13 @@ export async function admitRun(candidate: Candidate<RunIntent | RunProgress | Ru
   if (before !== undefined && before.specification !== specification)
     view.find('specification-changed', before.last.index);
   const mine = { index, statement: id };
+  // In the order of canonical JSON, which is then written at once.
   const after: RunRecord = {
-    specification: before?.specification ?? specification,
-    intent: before?.intent ?? null,
-    windows: before?.windows ?? 0,
-    last: mine,
     final: before?.final ?? null,
+    intent: before?.intent ?? null,
+    last: mine,
+    specification: before?.specification ?? specification,
+    windows: before?.windows ?? 0,
   };
   switch (statement.predicateType) {
     case 'https://stele-log/run-intent/v1':

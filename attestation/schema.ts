@@ -27,6 +27,9 @@ export function hasSchema(name: string): boolean {
   return name !== 'common' && Object.hasOwn(schemas, name);
 }
 
+/** Names of all schema files of statements. */
+export const schemaNames: readonly string[] = Object.keys(schemas).filter(hasSchema);
+
 /** The first problem of a value under the schema of that name, or undefined. Requires hasSchema(name). */
 export function checkSchema(name: string, value: Json): Problem | undefined {
   return twice(reference(`${name}.json`), value);
@@ -99,7 +102,8 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
   $ref: (ref, _schema, file) => {
     const target = String(ref).startsWith('#') ? `${file}${String(ref)}` : String(ref);
     // Looked up when first used: schemas may refer to one another.
-    return (value, path) => reference(target)(value, path);
+    let check: Check | undefined;
+    return (value, path) => (check ??= reference(target))(value, path);
   },
   type: (type) => {
     const test = TYPES[String(type)];

@@ -6,7 +6,7 @@ import { canonicalJson, parseCanonicalJson } from './json.js';
 import type { Json } from './json.js';
 import { digestOf } from './commitment.js';
 import { AttestationError } from './errors.js';
-import { checkSchema, hasSchema } from './schema.js';
+import { checkSchema, schemaNames } from './schema.js';
 import type {
   Anchor,
   AnchorRef,
@@ -62,18 +62,19 @@ export type ParsedStatement =
   | { readonly known: true; readonly statement: KnownStatement }
   | { readonly known: false; readonly statement: AnyStatement };
 
-const PREFIX = 'https://stele-log/';
-
 /** `https://stele-log/<name>/v1`. */
 export function typeUri<Name extends TypeName>(name: Name): `https://stele-log/${Name}/v1` {
   return `https://stele-log/${name}/v1`;
 }
 
+/** Asked for several times for each entry. */
+const NAMES: ReadonlyMap<string, TypeName> = new Map(
+  (schemaNames.filter((name) => name !== 'statement') as TypeName[]).map((name) => [typeUri(name), name]),
+);
+
 /** The name of a type that this code has a schema for, or undefined. */
 export function knownType(predicateType: string): TypeName | undefined {
-  if (!predicateType.startsWith(PREFIX) || !predicateType.endsWith('/v1')) return undefined;
-  const name = predicateType.slice(PREFIX.length, -'/v1'.length);
-  return hasSchema(name) && name !== 'statement' ? (name as TypeName) : undefined;
+  return NAMES.get(predicateType);
 }
 
 /**

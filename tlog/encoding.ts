@@ -56,6 +56,8 @@ const utf8Encoder = new TextEncoder();
 const toBase64 = utf8Encoder.encode(BASE64);
 const toHex = utf8Encoder.encode(HEX);
 const ascii = new TextDecoder();
+/** The digits of a digest, which is most of what is encoded; overwritten each time. */
+const hexOfHash = new Uint8Array(64);
 
 /** Standard alphabet, with padding (RFC 4648 §4). */
 export function encodeBase64(bytes: Uint8Array): string {
@@ -127,11 +129,13 @@ function readBase64(digits: Uint8Array): Uint8Array | string {
 
 /** Lower-case hexadecimal. */
 export function encodeHex(bytes: Uint8Array): string {
-  const out = new Uint8Array(bytes.length * 2);
-  bytes.forEach((byte, i) => {
+  const { length } = bytes;
+  const out = length === 32 ? hexOfHash : new Uint8Array(2 * length);
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[i] ?? 0;
     out[2 * i] = toHex[byte >> 4] ?? 0;
     out[2 * i + 1] = toHex[byte & 15] ?? 0;
-  });
+  }
   return ascii.decode(out);
 }
 

@@ -22,10 +22,12 @@ import {
 } from './records.js';
 import { checkChange, repeatedId } from './rules.js';
 import type { Head, KeyedReader, StateChange, StateCounts, TreeState } from './types.js';
-import { ValueCache } from './value-cache.js';
+import { AbsentNames, ValueCache } from './value-cache.js';
 
 /** Values of the ledger that are kept: a thousand participants' keys and some anchors. */
 const VALUES_KEPT = 2048;
+/** Names that are remembered not to be there: those of all entries that may wait for their commit. */
+const ABSENT_KEPT = 16_384;
 
 /**
  * TreeState on LevelDB, which gives atomicity but not integrity: see records.ts for the checksums,
@@ -35,6 +37,9 @@ export class LevelTreeState implements TreeState {
   readonly #db: Database;
   readonly #release: () => Promise<void>;
   readonly #values = new ValueCache(VALUES_KEPT);
+  /** Identities, in hex, and keys of the ledger. */
+  readonly #absentIds = new AbsentNames(ABSENT_KEPT);
+  readonly #absentKeys = new AbsentNames(2 * ABSENT_KEPT);
   #head: StoredHead;
   #writing = false;
   #failed: StorageError | undefined;
@@ -133,19 +138,23 @@ export class LevelTreeState implements TreeState {
       const puts: Sealed[] = change.entries.map((entry, i) => seal(entryKey(head.size + i), entry));
       const deleted: Uint8Array[] = [];
 
-      const known = await this.#readMany(change.ids.map(([id]) => idKey(id)));
+      const names = change.ids.map(([id]) => encodeHex(id));
+      const idKeys = change.ids.map(([id]) => idKey(id));
+      const known = await this.#readPresent(idKeys, names, this.#absentIds);
       const batchIds = new Set<string>();
-      change.ids.forEach(([id, index], i) => {
-        const name = encodeHex(id);
+      change.ids.forEach(([, index], i) => {
+        const [name = '', key = HEAD_KEY] = [names[i], idKeys[i]];
         if (known[i] !== undefined || batchIds.has(name)) throw repeatedId(index);
         batchIds.add(name);
-        const put = seal(idKey(id), encodeUtf8(String(index)));
+        const put = seal(key, encodeUtf8(String(index)));
         ids.add(put.digest);
         puts.push(put);
       });
 
+      const ledgerKeys = [...change.ledger.keys()];
       const changes = [...change.ledger].map(([key, value]) => ({ key: ledgerKey(key), value }));
-      const before = await this.#readMany(changes.map(({ key }) => key));
+      const keys = changes.map(({ key }) => key);
+      const before = await this.#readPresent(keys, ledgerKeys, this.#absentKeys);
       changes.forEach(({ key, value }, i) => {
         const old = before[i];
         if (old !== undefined) ledger.remove(unseal(key, old).digest);
@@ -177,7 +186,9 @@ export class LevelTreeState implements TreeState {
       };
       puts.push(seal(HEAD_KEY, formatHead(next)));
       await this.#land(puts, deleted);
-      this.#values.forget(change.ledger.keys());
+      this.#values.forget(ledgerKeys);
+      this.#absentKeys.forget(ledgerKeys);
+      this.#absentIds.forget(names);
       this.#head = next;
     });
   }
@@ -198,7 +209,7 @@ export class LevelTreeState implements TreeState {
   }
 
   async lookup(id: Uint8Array): Promise<number | undefined> {
-    const value = await this.#read(idKey(id));
+    const value = await this.#find(encodeHex(id), idKey(id), this.#absentIds);
     return value && parseDecimal(decodeUtf8(value), 'leaf index');
   }
 
@@ -260,10 +271,21 @@ export class LevelTreeState implements TreeState {
       return kept;
     }
     const before = this.#head;
-    const value = await this.#read(ledgerKey(key));
+    const value = await this.#find(key, ledgerKey(key), this.#absentKeys);
     // What was read before a commit landed may be of the ledger before it.
     if (value !== undefined && before === this.#head) this.#values.keep(key, value);
     return this.#values.get(key) ?? value;
+  }
+
+  /** The value of a row, unless it is known that there is none. */
+  async #find(name: string, key: Uint8Array, absent: AbsentNames): Promise<Uint8Array | undefined> {
+    this.#check();
+    if (absent.has(name)) return undefined;
+    const before = this.#head;
+    const value = await this.#read(key);
+    // A commit that landed meanwhile may have written it.
+    if (value === undefined && before === this.#head) absent.add(name);
+    return value;
   }
 
   async #read(key: Uint8Array): Promise<Uint8Array | undefined> {
@@ -278,6 +300,18 @@ export class LevelTreeState implements TreeState {
     } catch (cause) {
       throw damaged(`state: it cannot be read: ${reason(cause)}`, cause);
     }
+  }
+
+  /** As stored; what is known not to be there is not looked for. */
+  async #readPresent(
+    keys: readonly Uint8Array[],
+    names: readonly string[],
+    absent: AbsentNames,
+  ): Promise<(Uint8Array | undefined)[]> {
+    const missing = names.map((name) => absent.has(name));
+    const found = await this.#readMany(keys.filter((_, i) => missing[i] !== true));
+    let next = 0;
+    return missing.map((is) => (is ? undefined : found[next++]));
   }
 
   async #write(work: () => Promise<void>): Promise<void> {

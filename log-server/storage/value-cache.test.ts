@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ValueCache } from './value-cache.js';
+import { AbsentNames, ValueCache } from './value-cache.js';
 
 test('property: each value that is kept is the one that was written last', () => {
   const op = fc.record({
@@ -44,4 +44,15 @@ test('the value kept longest goes where one more is too many', () => {
   const cache = new ValueCache(2);
   for (const key of ['a', 'b', 'c', 'c']) cache.keep(key, Uint8Array.of(1));
   assert.deepEqual([cache.size, cache.get('a'), cache.get('b')], [2, undefined, Uint8Array.of(1)]);
+});
+
+test('of names known not to be there the oldest is forgotten where one more is too many', () => {
+  const absent = new AbsentNames(2);
+  for (const name of ['a', 'b', 'c']) absent.add(name);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((name) => absent.has(name)),
+    [false, true, true],
+  );
+  absent.forget(['b', 'd']);
+  assert.equal(absent.has('b'), false);
 });

@@ -39,3 +39,32 @@ export class ValueCache {
     for (const key of keys) this.#values.delete(key);
   }
 }
+
+/**
+ * Names that were looked for and not found: of each entry its identity and what only it writes are, once when it comes,
+ * once in its turn and once at its commit. At most `limit` of them; who writes a name must say so.
+ */
+export class AbsentNames {
+  readonly #names = new Set<string>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** It was looked for just now. */
+  add(name: string): void {
+    const [oldest] = this.#names;
+    if (this.#names.size >= this.#limit && oldest !== undefined) this.#names.delete(oldest);
+    this.#names.add(name);
+  }
+
+  /** These are written now. */
+  forget(names: Iterable<string>): void {
+    for (const name of names) this.#names.delete(name);
+  }
+}

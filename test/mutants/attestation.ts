@@ -44,6 +44,22 @@ export const attestationMutants: readonly Mutant[] = [
     name: 'what is read at once',
   },
   {
+    desc: 'the order of keys in JSON that is written at once',
+    file: 'attestation/json.ts',
+    find: 'if (key < last) ascend = false;',
+    replace: '',
+    test: 'attestation/json.test.ts',
+    name: 'keys are sorted',
+  },
+  {
+    desc: 'the look for an unpaired surrogate in JSON that is written at once',
+    file: 'attestation/json.ts',
+    find: "if (!text.includes('\\\\u')) return text;",
+    replace: 'return text;',
+    test: 'attestation/json.test.ts',
+    name: 'what JSON cannot say is not written',
+  },
+  {
     desc: 'the bound of numbers in JSON that is read at once',
     file: 'attestation/json.ts',
     find: "if (typeof value === 'number') return Number.isSafeInteger(value);",

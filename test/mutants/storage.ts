@@ -93,9 +93,31 @@ export const storageMutants: readonly Mutant[] = [
   {
     desc: 'that a value which is kept ends with the commit that changes it',
     file: 'log-server/storage/level-state.ts',
-    find: 'this.#values.forget(change.ledger.keys());',
+    find: 'this.#values.forget(ledgerKeys);',
     replace: '',
     ...drivers('however often it was asked before'),
+  },
+  {
+    desc: 'that it is forgotten of a key of the ledger that it was not there, once it is',
+    file: 'log-server/storage/level-state.ts',
+    find: 'this.#absentKeys.forget(ledgerKeys);',
+    replace: '',
+    ...drivers('however often it was asked before'),
+  },
+  {
+    desc: 'that it is forgotten of an identity that it was not there, once it is',
+    file: 'log-server/storage/level-state.ts',
+    find: 'this.#absentIds.forget(names);',
+    replace: '',
+    ...drivers('refuses an identity'),
+  },
+  {
+    desc: 'the bound of names that are remembered not to be there',
+    file: 'log-server/storage/value-cache.ts',
+    find: 'this.#names.size >= this.#limit && ',
+    replace: 'this.#limit < 0 && ',
+    test: 'log-server/storage/value-cache.test.ts',
+    name: 'known not to be there',
   },
   {
     desc: 'the bound of values that are kept',

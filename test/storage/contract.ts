@@ -129,6 +129,8 @@ export function treeStateContract(name: string, make: () => Promise<StateDriver>
 
     it('refuses an identity that is there already, in the state or in the batch', () =>
       withState(async (state) => {
+        // Asked before it is there: what is remembered of that must end with its commit.
+        assert.equal(await state.lookup(sha256(entryAt(0))), undefined);
         await state.commit(change(0, 2));
         const again: [Uint8Array, number] = [sha256(entryAt(0)), 2];
         assert.equal(await codeOf(state.commit(change(2, 1, { ids: [again] }))), 'not_allowed');

@@ -2,16 +2,19 @@ import {
   AttestationError,
   admit,
   isAnchor,
+  knownType,
+  parseEnvelope,
+  parseStatement,
   prepareEntry,
   signerOf,
   verifyEnvelopeSignature,
 } from '../attestation/index.js';
-import type { KeyRecord, PreparedEntry } from '../attestation/index.js';
-import { decodeHex } from '../tlog/index.js';
+import type { Charter, KeyRecord, PreparedEntry } from '../attestation/index.js';
+import { SteleError, decodeHex } from '../tlog/index.js';
 import type { Admission, Prepared, Source } from './admission.js';
 import { NotAdmittedError, SubmissionError } from './errors.js';
 import type { RateLimiter } from './rate.js';
-import type { EffectsOf, KeyedChanges, KeyedReader, LogStorage } from './storage/types.js';
+import type { EffectsOf, EntryEffects, KeyedChanges, KeyedReader, LogStorage } from './storage/types.js';
 
 /** An envelope with what could be checked of it before its turn. */
 export interface PreparedEnvelope extends Prepared {
@@ -125,4 +128,48 @@ export function charterEffects(origin: string): EffectsOf {
     if (answer.ok) return { id: parsed.id, ledger: answer.changes };
     throw new NotAdmittedError(answer.code, answer.message, answer.hint);
   };
+}
+
+/**
+ * The same where nobody has said whether the log has a charter: entry 0 says it. To be asked in the order of the
+ * entries, from the first on.
+ */
+export function effectsByEntries(origin: string): EffectsByEntries {
+  const chartered = charterEffects(origin);
+  let first: FirstEntry | undefined;
+  return {
+    first: () => first,
+    effects: (store, index, entry, treeRoot) => {
+      if (index === 0) first = { charter: isCharter(entry, origin) ? entry.slice() : undefined };
+      if (first?.charter === undefined) return Promise.resolve(NO_EFFECTS);
+      return chartered(store, index, entry, treeRoot);
+    },
+  };
+}
+
+/** What entry 0 is: the charter's leaf bytes, or none in a log with `--admission none`. */
+export interface FirstEntry {
+  readonly charter: Uint8Array | undefined;
+}
+
+/** What effectsByEntries answers. */
+export interface EffectsByEntries {
+  readonly effects: EffectsOf;
+  /** undefined until entry 0 was asked about. */
+  first(): FirstEntry | undefined;
+}
+
+const NO_EFFECTS: EntryEffects = { id: undefined, ledger: new Map() };
+
+function isCharter(entry: Uint8Array, origin: string): boolean {
+  try {
+    const { statement } = parseStatement(parseEnvelope(entry).payload);
+    return (
+      knownType(statement.predicateType) === 'charter' &&
+      (statement as Charter).predicate.terms.origin === origin
+    );
+  } catch (error) {
+    if (error instanceof SteleError) return false;
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 // What must agree with the charter in force before a log may start: its policy and its keys.
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseEnvelope, parseStatement } from '../attestation/index.js';
+import { knownType, ledgerDigest, parseEnvelope, parseStatement } from '../attestation/index.js';
 import type { Charter, Terms } from '../attestation/index.js';
 import { readKeyFile } from '../system/index.js';
 import { encodeHex, encodeUtf8, equalBytes, formatKeyId, formatVkey, parseVkey } from '../tlog/index.js';
@@ -8,6 +9,8 @@ import type { SigningKey } from '../tlog/index.js';
 import { LogError } from './errors.js';
 import { FILES } from './folder.js';
 import type { LogKeys } from './log-keys.js';
+import { RECOVER_HINT, StorageError, reason } from './storage/error.js';
+import type { KeyedReader } from './storage/types.js';
 
 /**
  * Holds the configured policy and the keys of a log's folder against the terms in force; gives the anchor key. Throws
@@ -57,9 +60,61 @@ export function checkHeld(keys: LogKeys, listed: readonly string[], where: strin
   );
 }
 
-/** The terms of a charter's leaf; undefined where there is none. */
-export function termsOf(charter: Uint8Array | undefined): Terms | undefined {
-  if (charter === undefined) return undefined;
-  const { statement } = parseStatement(parseEnvelope(charter).payload);
-  return (statement as Charter).predicate.terms;
+/** The charter in a log's folder. */
+export interface CharterFile {
+  /** Leaf bytes: those of entry 0. */
+  readonly leaf: Uint8Array;
+  readonly charter: Charter;
+}
+
+/** Reads it; undefined in a folder made with `--admission none`. Throws LogError "bad_charter". */
+export async function readCharterFile(folder: string): Promise<CharterFile | undefined> {
+  const path = join(folder, FILES.charter);
+  let leaf: Uint8Array;
+  try {
+    leaf = await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  let found: string;
+  let cause: unknown;
+  try {
+    const { known, statement } = parseStatement(parseEnvelope(leaf).payload);
+    if (known && knownType(statement.predicateType) === 'charter')
+      return { leaf, charter: statement as Charter };
+    found = `a statement of type ${JSON.stringify(statement.predicateType)}`;
+  } catch (error) {
+    found = reason(error);
+    cause = error;
+  }
+  throw new LogError('bad_charter', `expected a charter at ${path}, found ${found}`, RESTORE_CHARTER, {
+    cause,
+  });
+}
+
+const RESTORE_CHARTER = 'restore it from its backup: it is entry 0 of the log, byte for byte';
+
+/**
+ * The charter of a folder whose log has one. Throws LogError "no_charter", "bad_charter".
+ */
+export async function needCharterFile(folder: string): Promise<CharterFile> {
+  const found = await readCharterFile(folder);
+  if (found !== undefined) return found;
+  throw new LogError(
+    'no_charter',
+    `expected a charter at ${join(folder, FILES.charter)}, found none`,
+    `${RESTORE_CHARTER}; a log that was made with --admission none has none: it is started so, and cannot be frozen`,
+  );
+}
+
+/** A ledger follows from the entries, all of them. Throws StorageError "state_damaged" where it is of another size. */
+export async function checkLedger(ledger: KeyedReader, size: number): Promise<void> {
+  const found = (await ledgerDigest(ledger)).size;
+  if (found === size) return;
+  throw new StorageError(
+    'state_damaged',
+    `ledger: expected one of the tree's ${size} entries, found one of ${found}`,
+    RECOVER_HINT,
+  );
 }

@@ -166,6 +166,16 @@ void test('a flag, then the environment, then ./stele.toml, then the user’s co
     'policy',
     'stele.toml',
   ]);
+  // A setting of another command is none of init's; one of no command is a mistake.
+  for (const [line, status] of [
+    ['backlog = 5', 0],
+    ['nonsence = 1', 2],
+  ] as const) {
+    await writeFile(join(cwd, 'stele.toml'), `[stele-log]\n${line}\n`);
+    const ran = run(['fsck', '-f', 'from-file']);
+    assert.equal(ran.status, status, ran.stderr);
+    if (status === 2) assert.match(ran.stderr, /found nonsence \(bad_config\)\n.*misspelt\?.*backlog/);
+  }
   await writeFile(join(cwd, 'stele.toml'), 'not toml');
   const bad = run(['init', '-f', 'y']);
   assert.equal(bad.status, 2);

@@ -4,6 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { termsInForce } from '../attestation/index.js';
+import type { Charter } from '../attestation/index.js';
 import type { Fetch } from '../client/index.js';
 import { readKeyFile } from '../system/index.js';
 import {
@@ -26,8 +27,8 @@ import {
 import { lyingInWords, strengthOf } from '../system/policy-words.js';
 import { equalBytes, evaluatePolicy, formatKeyId, formatVkey, parsePolicy } from '../tlog/index.js';
 import type { Policy } from '../tlog/index.js';
-import { checkTerms, termsOf } from './charter-check.js';
-import { FILES, isThere, readCharterFile, readPolicyFile } from './folder.js';
+import { checkLedger, checkTerms, needCharterFile, readCharterFile } from './charter-check.js';
+import { FILES, isThere, readPolicyFile } from './folder.js';
 import { activeLives, keysOf, readKeyLives, storageOf } from './log-keys.js';
 import type { KeyLives, LogKeys } from './log-keys.js';
 import { FileTileStore, FolderDisk, LevelTreeState, PUBLIC } from './storage/index.js';
@@ -64,6 +65,8 @@ interface Found {
   readonly origin: string;
   readonly policyFile: Uint8Array | undefined;
   readonly policy: Policy | undefined;
+  /** undefined where there is none, or none that can be read. */
+  readonly charter: Charter | undefined;
   /** Size of the last head signed; undefined where there is none that can be read. */
   readonly signed: number | undefined;
 }
@@ -120,7 +123,12 @@ async function examineFiles(exam: Examination, folder: string, lives: KeyLives):
     const note = await readNote(new FolderDisk(join(folder, FILES.data)), 'signed', storageOf(folder, lives));
     return note?.checkpoint.size;
   });
-  return { lives, keys, origin, policyFile, policy, signed };
+  const charter = await exam.attempt('charter', async () => {
+    // A log with --admission none has neither.
+    const made = await isThere(join(folder, FILES.anchorKey));
+    return made ? needCharterFile(folder) : readCharterFile(folder);
+  });
+  return { lives, keys, origin, policyFile, policy, charter: charter?.charter, signed };
 }
 
 function checkPolicy(exam: Examination, folder: string, file: Uint8Array): Policy {
@@ -132,7 +140,7 @@ function checkPolicy(exam: Examination, folder: string, file: Uint8Array): Polic
     exam.fail('policy', {
       expected: `any two quorums of ${join(folder, FILES.policy)} to share a witness`,
       found: words,
-      todo: 'a policy changes by charter-amendment: see "Witnesses" in docs/operating.md',
+      todo: 'a policy changes by charter-amendment: see "Changing the witnesses" in docs/operating.md',
     });
   return policy;
 }
@@ -186,7 +194,7 @@ async function checkServer(exam: Examination, options: LogDoctorOptions, found: 
 async function checkHead(
   exam: Examination,
   { folder, now }: LogDoctorOptions,
-  { lives, policy, policyFile }: Found,
+  { lives, policy, policyFile, charter }: Found,
   answers: boolean,
 ): Promise<void> {
   const disk = new FolderDisk(join(folder, FILES.data));
@@ -211,7 +219,7 @@ async function checkHead(
   }
   const seconds = now() / 1000 - newest;
   // An idle log logs an anchor at each interval, and publishes that.
-  const interval = termsOf(await readCharterFile(folder))?.anchorInterval;
+  const interval = charter?.predicate.terms.anchorInterval;
   if (answers && interval !== undefined && seconds > Math.max(STALE, 5 * interval))
     exam.fail('heads', {
       expected: `a head of the last ${age(Math.max(STALE, 5 * interval))}`,
@@ -245,11 +253,14 @@ async function checkState(exam: Examination, options: LogDoctorOptions, found: F
         const { mended } = await checkStart({ options, disk, state, tiles, tail, lock });
         const words = mended.length === 0 ? '' : `; a start mends: ${mended.join('; ')}`;
         exam.pass('state', `${state.head.size} entries hash to the heads that were signed${words}`);
-        const charter = await readCharterFile(folder);
-        const terms = (await termsInForce(state.ledger))?.terms ?? termsOf(charter);
-        if (terms === undefined || found.keys === undefined || found.policyFile === undefined) return;
-        const { policyFile, keys } = found;
-        await exam.attempt('charter', () => {
+        const { policyFile, keys, charter } = found;
+        const inForce = await termsInForce(state.ledger);
+        const terms = inForce?.terms ?? charter?.predicate.terms;
+        if (terms === undefined || keys === undefined || policyFile === undefined) return;
+        await exam.attempt('charter', async () => {
+          // What is wrong with the file itself has been said.
+          if (charter === undefined) return;
+          await checkLedger(state.ledger, state.head.size);
           checkTerms(folder, policyFile, keys, terms);
           exam.pass('charter', 'policy and keys are those of the charter in force');
         });

@@ -57,19 +57,9 @@ export async function readPolicyFile(folder: string): Promise<Uint8Array> {
     throw new LogError(
       'no_policy',
       `expected a tlog-policy at ${path}, found none`,
-      'name one with --policy',
+      'restore it from its backup: of a log with a charter it is terms.policy, byte for byte; of another --policy may name one',
       { cause },
     );
-  }
-}
-
-/** The charter's leaf bytes; undefined in a folder made with `--admission none`. */
-export async function readCharterFile(folder: string): Promise<Uint8Array | undefined> {
-  try {
-    return await readFile(join(folder, FILES.charter));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 }
 

@@ -8,12 +8,13 @@ import {
   sign,
   typeUri,
 } from '../attestation/index.js';
-import type { Charter, Freeze } from '../attestation/index.js';
+import type { Freeze } from '../attestation/index.js';
 import type { Fetch } from '../client/index.js';
 import { LogReader, httpSource } from '../client/index.js';
 import { createFile, readKeyFile } from '../system/index.js';
 import { TILE_WIDTH, encodeHex, parsePolicy } from '../tlog/index.js';
 import type { Clock } from '../tlog/index.js';
+import { needCharterFile } from './charter-check.js';
 import { LogError } from './errors.js';
 import { FILES, readPolicyFile } from './folder.js';
 
@@ -87,16 +88,7 @@ async function signedFreeze(options: FreezeOptions): Promise<Uint8Array> {
     checkKept(kept, options);
     return kept;
   }
-  const charterBytes = await readFile(join(folder, FILES.charter)).catch((cause: unknown) => {
-    throw new LogError(
-      'no_charter',
-      `expected a charter in ${folder}, found none`,
-      'only a log with a charter can be frozen',
-      { cause },
-    );
-  });
-  const { statement } = parseStatement(parseEnvelope(charterBytes).payload);
-  const { participant, terms } = (statement as Charter).predicate;
+  const { participant, terms } = (await needCharterFile(folder)).charter.predicate;
   const key = readKeyFile(operatorKey ?? join(folder, FILES.operatorKey));
   const recentAnchor = await newestAnchor(
     httpSource(url, { fetch, timer: clock }),

@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import { termsInForce } from '../attestation/index.js';
 import { formatVkey, parsePolicy } from '../tlog/index.js';
+import type { Policy } from '../tlog/index.js';
 import { CharterAdmission } from './admission-charter.js';
 import { admitAnything } from './admission.js';
 import { CharterCompanion } from './charter-companion.js';
-import { checkHeld, checkTerms, termsOf } from './charter-check.js';
+import { checkHeld, checkLedger, checkTerms, needCharterFile, readCharterFile } from './charter-check.js';
 import { LogError } from './errors.js';
-import { FILES, readCharterFile, readPolicyFile } from './folder.js';
+import { FILES, readPolicyFile } from './folder.js';
 import { poolSigner } from './head-signer.js';
 import { keysOf, readKeyLives, storageOf } from './log-keys.js';
 import type { LogKeys } from './log-keys.js';
@@ -20,6 +21,7 @@ import { DEFAULT_LIMITS } from './settings.js';
 import type { LogSettings } from './settings.js';
 import { storageHook } from './steps.js';
 import { QueryIndex } from './search/query-index.js';
+import { reason } from './storage/error.js';
 import { openLogStorage } from './storage/index.js';
 import type { LogStorage } from './storage/index.js';
 
@@ -87,24 +89,31 @@ async function openPlain(settings: LogSettings, storage: LogStorage, keys: LogKe
       'start it with --admission charter, as it was made',
     );
   }
-  const policy = parsePolicy(settings.policy ?? (await readPolicyFile(settings.folder)));
+  const policy = plainPolicy(settings.policy ?? (await readPolicyFile(settings.folder)));
   const named = policy.logs.flatMap(({ vkey }) => (vkey.name === storage.origin ? [formatVkey(vkey)] : []));
   checkHeld(keys, named, 'the policy');
   return { policy, admission: admitAnything };
 }
 
-async function openCharter(settings: LogSettings, storage: LogStorage, keys: LogKeys): Promise<Parts> {
-  const { folder, clock, logger = silentLogger } = settings;
-  const charter = await readCharterFile(folder);
-  const terms = (await termsInForce(storage.ledger))?.terms ?? termsOf(charter);
-  if (charter === undefined || terms === undefined) {
-    const hint = 'start it with --admission none, or restore the charter from its backup';
+/** One that no charter has been held against. Throws LogError "bad_policy". */
+function plainPolicy(text: Uint8Array): Policy {
+  try {
+    return parsePolicy(text);
+  } catch (cause) {
     throw new LogError(
-      'no_charter',
-      `expected a charter at ${join(folder, FILES.charter)}, found none`,
-      hint,
+      'bad_policy',
+      `expected a tlog-policy in ${FILES.policy} of the folder, or where --policy says: ${reason(cause)}`,
+      'correct it, or restore it from its backup',
+      { cause },
     );
   }
+}
+
+async function openCharter(settings: LogSettings, storage: LogStorage, keys: LogKeys): Promise<Parts> {
+  const { folder, clock, logger = silentLogger } = settings;
+  const { leaf, charter } = await needCharterFile(folder);
+  await checkLedger(storage.ledger, storage.size);
+  const terms = (await termsInForce(storage.ledger))?.terms ?? charter.predicate.terms;
   const configured = settings.policy ?? (await readPolicyFile(folder));
   const anchorKey = checkTerms(folder, configured, keys, terms);
   const { ratePerParticipant, burstPerParticipant } = { ...DEFAULT_LIMITS, ...settings.limits };
@@ -114,7 +123,7 @@ async function openCharter(settings: LogSettings, storage: LogStorage, keys: Log
     admission: new CharterAdmission(storage, new RateLimiter(clock, ratePerParticipant, burstPerParticipant)),
     companion: new CharterCompanion({
       storage,
-      charter,
+      charter: leaf,
       anchorSeed: anchorKey.secret,
       anchorKey: terms.anchorKey,
       policy: configured,

@@ -24,8 +24,29 @@ export async function applyConfigFiles(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<void> {
   for (const path of configFiles(env)) {
-    for (const [key, value] of Object.entries(await readTable(path))) applyOne(command, path, key, value);
+    const table = await readTable(path);
+    // doctor says all that is wrong with them at once.
+    if (command.name() !== 'doctor') refuseUnknown(command.parent ?? command, path, Object.keys(table));
+    for (const [key, value] of Object.entries(table)) applyOne(command, path, key, value);
   }
+}
+
+/** What no command of the program has is a slip of the pen, and would be missed where it was meant. */
+function refuseUnknown(program: Command, path: string, keys: readonly string[]): void {
+  const options = program.commands.flatMap((command) => command.options);
+  const strange = keys.find((key) => !options.some((option) => option.name() === key));
+  if (strange === undefined) return;
+  throw new LogError(
+    'bad_config',
+    `${path}: expected settings of stele-log in [${TABLE}], found ${strange}`,
+    `is it misspelt? ${[...settingsOf(program).keys()].join(', ')}`,
+  );
+}
+
+/** Every setting of any command, by its name. */
+function settingsOf(program: Command): Map<string, Option> {
+  const options = program.commands.flatMap((command) => command.options);
+  return new Map(options.flatMap((each) => (each.envVar === undefined ? [] : [[each.name(), each]])));
 }
 
 function configFiles(env: NodeJS.ProcessEnv): string[] {
@@ -42,15 +63,13 @@ export async function settingsFaults(
   program: Command,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Fault[]> {
-  const options = new Map(
-    program.commands.flatMap((command) => command.options.map((each) => [each.name(), each])),
-  );
-  const known = [...options.keys()].filter((name) => options.get(name)?.envVar !== undefined);
+  const options = settingsOf(program);
+  const known = [...options.keys()];
   const faults: Fault[] = [];
   for (const path of configFiles(env))
     for (const [key, value] of Object.entries(await readTable(path))) {
       const option = options.get(key);
-      if (option === undefined || !known.includes(key)) {
+      if (option === undefined) {
         faults.push({
           expected: `${path} to have settings of stele-log`,
           found: key,

@@ -37,8 +37,9 @@ import {
 import type { Clock, Vkey } from '../tlog/index.js';
 import { charterEffects } from './admission-charter.js';
 import { Overlay } from './admission.js';
+import { checkLedger, readCharterFile } from './charter-check.js';
 import { LogError } from './errors.js';
-import { FILES, readCharterFile } from './folder.js';
+import { FILES } from './folder.js';
 import { activeLives, readKeyLives } from './log-keys.js';
 import type { KeyLife, KeyLives } from './log-keys.js';
 import { openStopped, settleRotation, writePlan } from './rotation-plan.js';
@@ -177,7 +178,10 @@ async function change(
 
 async function chartered(folder: string, storage: LogStorage): Promise<{ terms: Terms; digest: string }> {
   const found = await termsInForce(storage.ledger);
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    await checkLedger(storage.ledger, storage.size);
+    return found;
+  }
   if ((await readCharterFile(folder)) === undefined)
     throw new LogError(
       'no_charter',

@@ -19,7 +19,11 @@ import {
 import { readKeyFile } from '../system/index.js';
 import { encodeUtf8, leafHash, parsePolicy, parseVkey, verifyTlogProof } from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
-import { check } from './offline/check.js';
+import { examineLog } from './doctor.js';
+import type { LogError } from './errors.js';
+import { readKeyLives, storageOf } from './log-keys.js';
+import { check, recoverFolder } from './offline/check.js';
+import { recover } from './offline/recover.js';
 import { replyOfCheck } from './offline/report.js';
 import type { InitResult } from './init.js';
 import type { RunningLog } from './index.js';
@@ -204,6 +208,90 @@ void test('fsck of a log of any bytes: no ledger to be checked, and none is miss
   const report = await checkFolder(folder);
   assert.deepEqual([report.problems, report.notChecked, report.ledger], [[], [], undefined]);
   assert.match(report.remarks.join(), /identities and ledger: a log with --admission none has none/);
+});
+
+/** The folder of a log with a charter and its first anchor, which has been stopped. */
+async function stopped(t: TestContext): Promise<Folder & { readonly charterFile: string }> {
+  const made = await initialised(t, 'charter');
+  const log = await made.start();
+  await until(() => log.readiness().ready);
+  await log.close();
+  return { ...made, charterFile: join(made.folder, 'charter.json') };
+}
+
+void test('fsck holds charter.json against entry 0, and needs no charter.json for that', async (t) => {
+  const { folder, charterFile, start } = await stopped(t);
+  const charter = await readFile(charterFile);
+  for (const [bytes, found] of [
+    [undefined, 'no file'],
+    [encodeUtf8(' '), 'another'],
+  ] as const) {
+    if (bytes === undefined) await rm(charterFile);
+    else await writeFile(charterFile, bytes);
+    const report = await checkFolder(folder);
+    assert.deepEqual(
+      report.problems.map((each) => [each.file, each.found]),
+      [['charter.json', found]],
+    );
+    assert.deepEqual([report.notChecked, replyOfCheck(report).status], [[], 1]);
+    assert.ok(report.checked.identities === 2 && report.checked.ledgerKeys > 0);
+    await assert.rejects(start(), (error: LogError) => {
+      assert.equal(error.code, bytes === undefined ? 'no_charter' : 'bad_charter');
+      assert.ok(error.message.includes(charterFile), error.message);
+      assert.match(error.hint, /entry 0 of the log/);
+      return true;
+    });
+  }
+  await writeFile(charterFile, charter);
+  assert.deepEqual((await checkFolder(folder)).problems, []);
+});
+
+const recovering = { from: [], now: new Date(0), fetch, onProgress: () => undefined };
+
+void test('recover without charter.json makes a log that goes on, and says that the file is missing', async (t) => {
+  const { folder, charterFile, start } = await stopped(t);
+  const charter = await readFile(charterFile);
+  await rm(charterFile);
+  const { remarks } = await recoverFolder({ folder, ...recovering });
+  assert.match(remarks.join(), /^charter\.json: expected .*entry 0 of the log.*, found no file$/);
+  await writeFile(charterFile, charter);
+  assert.deepEqual((await checkFolder(folder)).problems, []);
+  const log = await start();
+  await until(() => log.readiness().ready);
+  await log.close();
+});
+
+void test('a start refuses a ledger that is not one of all entries; fsck and doctor name it', async (t) => {
+  const { folder, clock, start } = await stopped(t);
+  const lives = await readKeyLives(folder);
+  // As a recovery leaves it that nobody told of the charter.
+  await recover({ ...storageOf(folder, lives), from: [], now: new Date(0) });
+  await assert.rejects(start(), (error: StorageError) => {
+    assert.deepEqual(
+      [error.code, error.message],
+      ['state_damaged', "ledger: expected one of the tree's 2 entries, found one of 0"],
+    );
+    assert.match(error.hint, /stele-log recover/);
+    return true;
+  });
+  assert.ok((await checkFolder(folder)).problems.some(({ expected }) => /2 identities/.test(expected)));
+  const url = 'http://127.0.0.1:9';
+  const exam = await examineLog({ folder, url, timeoutMs: 1000, now: () => clock.now(), fetch });
+  assert.ok(
+    exam.checks.some(({ name, detail }) => name === 'charter' && /ledger: .*found one of 0/.test(detail)),
+  );
+  await recoverFolder({ folder, ...recovering });
+  await (await start()).close();
+});
+
+void test('a policy of a log of any bytes that does not parse is named', async (t) => {
+  const { folder, start } = await initialised(t, 'none');
+  await writeFile(join(folder, 'policy'), 'quorum everybody\n');
+  await assert.rejects(start(), (error: LogError) => {
+    assert.equal(error.code, 'bad_policy');
+    assert.match(error.message, /policy of the folder, or where --policy says: .*everybody/);
+    return true;
+  });
 });
 
 void test('refusals at start have stable codes', async (t) => {

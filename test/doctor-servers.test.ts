@@ -207,6 +207,12 @@ const LOG_FAULTS: readonly Fault[] = [
     /^charter: .*not the one of the charter in force/,
   ],
   ['a policy that is none', (f) => writeFileSync(join(f, 'policy'), 'quorum everybody\n'), /^policy: /],
+  ['a charter that is gone', (f) => rmSync(join(f, 'charter.json')), /^charter: .*charter\.json, found none/],
+  [
+    'a charter that is torn',
+    (f) => truncateSync(join(f, 'charter.json'), 80),
+    /^charter: .*charter\.json, found .*entry 0 of the log/,
+  ],
   [
     'a change of keys that was cut off',
     (f) => writeFileSync(join(f, 'rotation.json'), '{}'),

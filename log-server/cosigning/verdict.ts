@@ -19,7 +19,7 @@ export interface Asked {
   readonly gate: boolean;
 }
 
-/** What an answer means to this log. design: the table of "The gate at start", and run time's two rows. */
+/** What an answer means to this log. spec/log.md "Starting: the gate". */
 export type Verdict =
   /** In step: these cosignatures verify over this very note. */
   | { readonly kind: 'in-step'; readonly cosignatures: readonly VerifiedCosignature[] }

@@ -1,18 +1,21 @@
 // What the commands fsck and recover need of a log's folder, and how they say what they found.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Fetch } from '../../client/index.js';
 import type { Reply } from '../../system/index.js';
-import { charterEffects } from '../admission-charter.js';
+import { equalBytes } from '../../tlog/index.js';
+import { effectsByEntries } from '../admission-charter.js';
+import type { FirstEntry } from '../admission-charter.js';
 import { LogError } from '../errors.js';
-import { readCharterFile } from '../folder.js';
+import { FILES } from '../folder.js';
 import { keysOf, readKeyLives, signHead, storageOf } from '../log-keys.js';
-import type { KeyLives } from '../log-keys.js';
 import { fsckKeys } from './fsck-keys.js';
 import { checkSource } from './fsck-source.js';
 import { fsckFolder } from './fsck.js';
 import type { FsckReport } from './report.js';
 import { recover } from './recover.js';
 import type { RecoverResult } from './recover.js';
-import type { EffectsOf, LogStorageOptions } from '../storage/types.js';
+import type { Problem } from './tree-check.js';
 
 /** What `stele-log fsck` is told. */
 export interface CheckOptions {
@@ -39,10 +42,15 @@ export async function check(options: CheckOptions): Promise<FsckReport> {
     );
   }
   const lives = await readKeyLives(folder);
-  return fsckFolder({
-    ...(await layoutOf(folder, lives)),
+  const layout = storageOf(folder, lives);
+  const { effects, first } = effectsByEntries(layout.origin);
+  const report = await fsckFolder({
+    ...layout,
+    effects,
     keysOf: (ledger) => fsckKeys(folder, lives, ledger),
   });
+  const problem = await charterProblem(folder, first());
+  return problem === undefined ? report : { ...report, problems: [...report.problems, problem] };
 }
 
 /** What `stele-log recover` is told. */
@@ -59,22 +67,37 @@ export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult>
   const { folder, from, now, fetch, onProgress } = flags;
   const lives = await readKeyLives(folder);
   const keys = keysOf(folder, lives);
-  return recover({
-    ...(await layoutOf(folder, lives)),
+  const layout = storageOf(folder, lives);
+  const { effects, first } = effectsByEntries(layout.origin);
+  const done = await recover({
+    ...layout,
+    effects,
     from,
     now,
     fetch,
     onProgress,
     signHead: (text) => signHead(text, keys),
   });
+  const problem = await charterProblem(folder, first());
+  if (problem === undefined) return done;
+  const { file, expected, found } = problem;
+  return { ...done, remarks: [...done.remarks, `${file}: expected ${expected}, found ${found}`] };
 }
 
-type Layout = Omit<LogStorageOptions, 'step'> & { readonly effects?: EffectsOf };
-
-async function layoutOf(folder: string, lives: KeyLives): Promise<Layout> {
-  const charter = await readCharterFile(folder);
-  const storage = storageOf(folder, lives);
-  return { ...storage, ...(charter !== undefined && { effects: charterEffects(storage.origin) }) };
+/** charter.json beside the data against entry 0: a start needs the file, and does not read that entry. */
+async function charterProblem(folder: string, first: FirstEntry | undefined): Promise<Problem | undefined> {
+  if (first === undefined) return undefined;
+  const { charter } = first;
+  const file = FILES.charter;
+  const bytes = await readFile(join(folder, file)).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (charter === undefined)
+    return bytes && { file, expected: 'none, since entry 0 is no charter of this log', found: 'one' };
+  if (bytes !== undefined && equalBytes(bytes, charter)) return undefined;
+  const found = bytes === undefined ? 'no file' : 'another';
+  return { file, expected: 'the charter, which is entry 0 of the log, byte for byte', found };
 }
 
 /** What recover answers. */

@@ -108,9 +108,7 @@ export async function fsckFolder(options: FsckOptions): Promise<FsckReport> {
       const partials = await checkPartials(files, source, found.size, report);
       let replayed = { identities: 0, ledgerKeys: 0 };
       let ledger: string | undefined;
-      if (!effects && counts?.ids === 0 && counts.ledger === 0) {
-        remarks.push('identities and ledger: a log with --admission none has none, and there are none');
-      } else if (!effects) {
+      if (!effects) {
         notChecked.push('identities and ledger against the entries: only their sums were');
       } else if (effects.size < found.size) {
         notChecked.push(`identities and ledger: entries from ${effects.size} on could not be replayed`);
@@ -120,6 +118,8 @@ export async function fsckFolder(options: FsckOptions): Promise<FsckReport> {
         const keys = await options.keysOf?.(effects);
         if (keys?.problem) report(keys.problem);
         if (keys?.remark !== undefined) remarks.push(keys.remark);
+        if (ledger === undefined && found.size > 0 && counts?.ids === 0 && counts.ledger === 0)
+          remarks.push('identities and ledger: a log with --admission none has none, and there are none');
       }
       const { entries, bundles, tiles } = walk;
       return {

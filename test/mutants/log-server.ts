@@ -275,6 +275,27 @@ export const logServerMutants: readonly Mutant[] = [
     ...start('refusals at start'),
   },
   {
+    desc: 'a ledger that is not one of all entries is refused at a start',
+    file: 'log-server/index.ts',
+    find: 'await checkLedger(storage.ledger, storage.size);',
+    replace: '',
+    ...start('a start refuses a ledger'),
+  },
+  {
+    desc: 'a recovery takes it from entry 0 that the log has a charter',
+    file: 'log-server/admission-charter.ts',
+    find: 'first = { charter: isCharter(entry, origin) ? entry.slice() : undefined };',
+    replace: 'first = { charter: isCharter(entry, "") ? entry.slice() : undefined };',
+    ...start('recover without charter.json'),
+  },
+  {
+    desc: 'fsck holds charter.json against entry 0',
+    file: 'log-server/offline/check.ts',
+    find: 'if (bytes !== undefined && equalBytes(bytes, charter)) return undefined;',
+    replace: 'if (charter.length > 0) return undefined;',
+    ...start('fsck holds charter.json'),
+  },
+  {
     desc: 'the interval of anchors',
     file: 'log-server/charter-companion.ts',
     find: 'clock.monotonic() >= this.#due;',

@@ -156,7 +156,7 @@ export interface FirstEntry {
 export interface EffectsByEntries {
   readonly effects: EffectsOf;
   /** undefined until entry 0 was asked about. */
-  first(): FirstEntry | undefined;
+  readonly first: () => FirstEntry | undefined;
 }
 
 const NO_EFFECTS: EntryEffects = { id: undefined, ledger: new Map() };

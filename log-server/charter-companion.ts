@@ -34,6 +34,7 @@ export class CharterCompanion implements Companion {
   #state: Companion['state'] = 'starting';
   /** On the monotonic clock, milliseconds. */
   #due = Number.NEGATIVE_INFINITY;
+  #anchorInterval: number | undefined;
   /** A size of the tree that has the amendment by which policy or anchor key is no longer the one we run under. */
   #newTermsAt: number | undefined;
 
@@ -43,6 +44,10 @@ export class CharterCompanion implements Companion {
 
   get state(): Companion['state'] {
     return this.#state;
+  }
+
+  get anchorInterval(): number | undefined {
+    return this.#anchorInterval;
   }
 
   async run(log: CompanionView, signal: AbortSignal): Promise<void> {
@@ -74,6 +79,7 @@ export class CharterCompanion implements Companion {
       await this.#wait();
       return true;
     }
+    this.#anchorInterval = inForce.terms.anchorInterval;
     if (last !== undefined && published.size > last.index && this.#state === 'starting')
       this.#state = 'ready';
     const { frozenAt } = head;
@@ -127,6 +133,7 @@ export class CharterCompanion implements Companion {
     const { storage, clock } = this.#o;
     const head = await headOf(storage);
     const inForce = await termsInForce(storage.ledger);
+    this.#anchorInterval = inForce?.terms.anchorInterval;
     if (head === undefined || inForce === undefined || head.anchors === 0) return;
     const record = await storage.ledger.get(KEYS.anchor(head.anchors - 1));
     if (record === undefined) return;

@@ -18,6 +18,8 @@ export interface CompanionView {
 export interface Companion {
   /** `starting` until submitters may write, `frozen` when they may no more. */
   readonly state: 'starting' | 'ready' | 'frozen';
+  /** Seconds between its entries in an idle log; undefined until that is known. */
+  readonly anchorInterval?: number | undefined;
   /** Runs until the signal aborts or there is nothing more to do. */
   run(log: CompanionView, signal: AbortSignal): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../tlog/index.js';
 import type { Readiness } from './readiness.js';
 import type { Level, Logger } from './logger.js';
 
-/** What a log server measures of itself. docs/operating.md says what each is for. */
+/** What a log server measures of itself. docs/metrics.md lists them. */
 export interface LogMetrics {
   /** The text that `GET /metrics` answers. */
   text(): string;
@@ -30,12 +30,18 @@ export interface Measured {
   readonly clock: Clock;
   /** What is free where the log lies; undefined where that cannot be told. */
   freeBytes(): number | undefined;
+  /** Those of the policy that are asked. */
   readonly witnesses: readonly string[];
   readiness(): Readiness;
+  /** Seconds between the charter's anchors, each of which is published; undefined where there are none. */
+  anchorInterval(): number | undefined;
 }
 
 /** Seconds: from an idle log on a fast disk to one that waits for slow witnesses. */
 const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Seconds in which nothing need be published, however short the interval of anchors. */
+const QUIET = 1800;
 
 /** Makes them. The gauges are read at each scrape. */
 export function measureLog(measured: Measured): LogMetrics {
@@ -44,7 +50,8 @@ export function measureLog(measured: Measured): LogMetrics {
   const metrics = new Metrics();
   const seconds = (): number => clock.now() / 1000;
   // A process that never publishes is silent since its start: an alert compares with a number, not with none.
-  let publishedAt = seconds();
+  const startedAt = seconds();
+  let publishedAt = startedAt;
   const cosignedAt = new Map<string, number>();
 
   metrics.gauge('stele_log_ready', 'Whether entries are taken: 1 or 0.', () => (readiness().ready ? 1 : 0));
@@ -62,13 +69,18 @@ export function measureLog(measured: Measured): LogMetrics {
     'When a checkpoint was last published by this process, since 1970; before the first, when it started.',
     () => publishedAt,
   );
+  metrics.gauge(
+    'stele_log_quiet_seconds',
+    "For how long nothing need be published, nor cosigned: three of the charter's intervals of anchors, half an hour at least.",
+    () => Math.max(QUIET, 3 * (measured.anchorInterval() ?? 0)),
+  );
   metrics.gauge('stele_log_witnesses_set_aside', 'Witnesses that are asked no more.', () => {
     return readiness().setAside.length;
   });
   metrics.gauge(
     'stele_log_witness_cosigned_timestamp_seconds',
-    'When the witness last cosigned for this process, since 1970; 0 for never.',
-    () => witnesses.map((witness) => ({ labels: { witness }, value: cosignedAt.get(witness) ?? 0 })),
+    'When the witness last cosigned for this process, since 1970; before the first time, when it started. None for one that is left out.',
+    () => witnesses.map((witness) => ({ labels: { witness }, value: cosignedAt.get(witness) ?? startedAt })),
   );
   metrics.gauge('stele_log_disk_free_bytes', 'Free space where the log lies.', () => measured.freeBytes());
   const lines = metrics.counter('stele_log_messages_total', 'Messages of the server, by level.');

@@ -62,8 +62,11 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   const metrics = measureLog({
     clock,
     freeBytes: () => freeBytes(settings.folder),
-    witnesses: policy.witnesses.map(({ name }) => name),
+    witnesses: policy.witnesses.flatMap(({ name }) =>
+      settings.leaveOut?.includes(name) === true ? [] : [name],
+    ),
     readiness: () => readiness(),
+    anchorInterval: () => companion?.anchorInterval,
   });
   const logger = metrics.counting(settings.logger ?? silentLogger);
 

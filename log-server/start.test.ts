@@ -25,7 +25,7 @@ import { readKeyLives, storageOf } from './log-keys.js';
 import { check, recoverFolder } from './offline/check.js';
 import { recover } from './offline/recover.js';
 import { replyOfCheck } from './offline/report.js';
-import type { InitResult } from './init.js';
+import type { InitOptions, InitResult } from './init.js';
 import type { RunningLog } from './index.js';
 import type { LogSettings } from './settings.js';
 import type { StorageError } from './storage/error.js';
@@ -45,12 +45,20 @@ async function initialised(
   t: TestContext,
   admission: 'none' | 'charter',
   policy = 'quorum none\n',
+  more: Partial<InitOptions> = {},
 ): Promise<Folder> {
   const parent = await mkdtemp(join(tmpdir(), 'stele-'));
   t.after(() => rm(parent, { recursive: true }));
   const folder = join(parent, 'log');
   const clock = new ManualClock();
-  const made = await initLog({ folder, origin: ORIGIN, admission, policy: encodeUtf8(policy), clock });
+  const made = await initLog({
+    folder,
+    origin: ORIGIN,
+    admission,
+    policy: encodeUtf8(policy),
+    clock,
+    ...more,
+  });
   const start = async (settings: Partial<LogSettings> = {}): Promise<RunningLog> => {
     const log = await startLog({
       folder,
@@ -212,7 +220,7 @@ void test('fsck of a log of any bytes: no ledger to be checked, and none is miss
 
 /** The folder of a log with a charter and its first anchor, which has been stopped. */
 async function stopped(t: TestContext): Promise<Folder & { readonly charterFile: string }> {
-  const made = await initialised(t, 'charter');
+  const made = await initialised(t, 'charter', undefined, { anchorInterval: 1200 });
   const log = await made.start();
   await until(() => log.readiness().ready);
   await log.close();
@@ -258,6 +266,8 @@ void test('recover without charter.json makes a log that goes on, and says that 
   assert.deepEqual((await checkFolder(folder)).problems, []);
   const log = await start();
   await until(() => log.readiness().ready);
+  const figures = await (await fetch(`${log.url}/metrics`)).text();
+  assert.match(figures, /^stele_log_quiet_seconds 3600$/m);
   await log.close();
 });
 

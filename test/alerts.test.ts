@@ -38,16 +38,19 @@ function read(scrape: string, metric: string, labels: Labels = []): number[] {
 }
 
 const EXPRESSION =
-  /^(time\(\) - )?(?:(increase|changes)\()?(\w+)(?:\{(.*?)\})?(?:\[\w+\]\))? (==|>|<) ([0-9.e]+)$/;
+  /^(time\(\) - )?(?:(increase|changes)\()?(\w+)(?:\{(.*?)\})?(?:\[\w+\]\))? (==|>|<) (?:on \(job, instance\) (?:group_left )?)?([0-9.e]+|[a-z_]+)(?: unless on \(job, instance\) (\w+)\{(.*)\})?$/;
 
 /**
- * As much of PromQL as the rules use: `[time() -] metric{labels} op number`, and `increase(…[…])` and `changes(…[…])` of
- * what has one series. `before` are the earlier scrapes of the range.
+ * As much of PromQL as the rules use: `[time() -] metric{labels} op limit`, and `increase(…[…])` and `changes(…[…])` of
+ * what has one series; the limit a number, or a metric with one series; then `unless` a series is there. A scrape is of
+ * one job and instance. `before` are the earlier scrapes of the range.
  */
 function fires(expr: string, scrape: string, seconds: number, before: readonly string[]): boolean {
   const parts = EXPRESSION.exec(expr);
   assert.ok(parts, `expected an expression of the kind that is used here, found ${expr}`);
-  const [, since, over, metric = '', matcher, operator, limit] = parts;
+  const [, since, over, metric = '', matcher, operator, bound = '', unless = '', unlessMatcher] = parts;
+  if (read(scrape, unless, unlessMatcher?.split(',')).length > 0) return false;
+  const limit = /^[a-z]/.test(bound) ? (read(scrape, bound)[0] ?? NaN) : Number(bound);
   const labels = matcher?.split(',') ?? [];
   const range = [...before, scrape].flatMap((each) => {
     const values = read(each, metric, labels);
@@ -61,8 +64,8 @@ function fires(expr: string, scrape: string, seconds: number, before: readonly s
         : [range.filter((value, i) => i > 0 && value !== range[i - 1]).length];
   return values.some((value) => {
     const compared = since === undefined ? value : seconds - value;
-    if (operator === '==') return compared === Number(limit);
-    return operator === '>' ? compared > Number(limit) : compared < Number(limit);
+    if (operator === '==') return compared === limit;
+    return operator === '>' ? compared > limit : compared < limit;
   });
 }
 
@@ -104,9 +107,6 @@ test('a log: healthy, then nothing published for half an hour', async () => {
   const { log, clock, close } = await startScene();
   await until(() => log.readiness().ready);
   await log.submit(encodeUtf8('an entry'));
-  await until(async () =>
-    read(await scrapeOf(log.url), 'stele_log_witness_cosigned_timestamp_seconds').every((at) => at > 0),
-  );
   expectFiring(firing(await scrapeOf(log.url), clock.now()));
   clock.advance(1_801_000);
   expectFiring(
@@ -166,10 +166,46 @@ test('a log: two witnesses of four are away, and the gate stays shut', async () 
       for (const witness of away) witness.script = () => new Response('', { status: 500 });
     },
   });
-  expectFiring(firing(await scrapeOf(log.url), clock.now()), 'SteleLogNotReady', 'SteleLogWitnessQuiet');
-  // It has never published anything.
+  expectFiring(firing(await scrapeOf(log.url), clock.now()), 'SteleLogNotReady');
+  // It has never published anything, and nobody has cosigned.
   clock.advance(1_801_000);
-  assert.ok(firing(await scrapeOf(log.url), clock.now()).includes('SteleLogNothingPublished'));
+  expectFiring(
+    firing(await scrapeOf(log.url), clock.now()),
+    'SteleLogNotReady',
+    'SteleLogNothingPublished',
+    'SteleLogWitnessQuiet',
+  );
+  await close();
+});
+
+test('a log: a witness that is left out is not missed, nor is what a longer interval of anchors lets wait', async () => {
+  const cosigned = 'stele_log_witness_cosigned_timestamp_seconds';
+  const companion = { state: 'ready', anchorInterval: 3600, run: () => Promise.resolve() } as const;
+  const { log, clock, close } = await startScene({
+    settings: { leaveOut: ['w4'] },
+    opened: { companion },
+  });
+  await until(() => log.readiness().ready);
+  const scrape = await scrapeOf(log.url);
+  assert.deepEqual([read(scrape, cosigned).length, read(scrape, cosigned, ['witness="w4"'])], [3, []]);
+  clock.advance(10_800_000);
+  expectFiring(firing(await scrapeOf(log.url), clock.now()));
+  clock.advance(1000);
+  expectFiring(
+    firing(await scrapeOf(log.url), clock.now()),
+    'SteleLogNothingPublished',
+    'SteleLogWitnessQuiet',
+  );
+  await close();
+});
+
+test('a log that is frozen: nothing is published any more, nor cosigned, and that is no fault', async () => {
+  const { log, clock, close } = await startScene({
+    opened: { companion: { state: 'frozen', run: () => Promise.resolve() } },
+  });
+  await until(() => log.readiness().state === 'frozen');
+  clock.advance(1_801_000);
+  expectFiring(firing(await scrapeOf(log.url), clock.now()));
   await close();
 });
 
@@ -205,6 +241,7 @@ test('a log: the disk is nearly full', () => {
       freeBytes: () => freeBytes,
       witnesses: [],
       readiness: () => readiness,
+      anchorInterval: () => undefined,
     });
     metrics.close();
     return metrics.text();

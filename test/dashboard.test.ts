@@ -108,6 +108,7 @@ test('every series of the log and the witness is somewhere on it, but for a few'
   const missing = [...exposed.keys()].filter((name) => !named.has(name) && !/_(sum|count)$/.test(name));
   assert.deepEqual(missing.sort(), [
     'process_start_time_seconds',
+    'stele_log_quiet_seconds',
     'stele_witness_log_size',
     'stele_witness_signing_refused_total',
     'stele_witness_signing_replaced_total',

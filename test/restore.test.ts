@@ -6,10 +6,15 @@ import { cp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { recoverFolder } from '../log-server/offline/check.js';
 import { CrashRun } from './crash/crash-run.js';
+import { startScript } from './helpers/process.js';
 
-const offline = { now: new Date(0), fetch: globalThis.fetch, onProgress: () => undefined };
+/** What stele-log prints, which must end with 0. */
+async function command(...args: string[]): Promise<string> {
+  const child = startScript('log-server/main', args);
+  assert.equal(await child.ended, 0, child.stderr());
+  return child.stdout();
+}
 
 /**
  * The commands of the runbook, with the folder of this log and of its copy; files may vanish meanwhile, which cp
@@ -58,7 +63,7 @@ test('a backup taken under load, put back: refused alone, whole with what a mirr
   const lost = `${run.folder}-lost`;
   await rename(run.folder, lost);
   await cp(backup, run.folder, { recursive: true });
-  await recoverFolder({ ...offline, folder: run.folder, from: [] });
+  await command('recover', '--folder', run.folder);
   assert.ok(await run.start(), run.said());
   while ((await run.readiness()).state !== 'behind_witness') await pause(20);
   await run.stop(true);
@@ -66,7 +71,8 @@ test('a backup taken under load, put back: refused alone, whole with what a mirr
   // With a mirror of what was published, or a newer copy, nothing is missing.
   await rm(run.folder, { recursive: true });
   await cp(backup, run.folder, { recursive: true });
-  await recoverFolder({ ...offline, folder: run.folder, from: [join(lost, 'data')] });
+  await command('recover', '--folder', run.folder, '--from', join(lost, 'data'));
+  assert.match(await command('fsck', '--folder', run.folder), /^nothing wrong was found/m);
   const judgement = await run.judge();
 
   assert.ok(judgement.acknowledged > acknowledged);

@@ -1,4 +1,4 @@
-// What a witness measures of itself: GET /metrics. docs/operating.md says what each is for.
+// What a witness measures of itself: GET /metrics. docs/metrics.md lists them.
 import { measureProcess, Metrics, type Sample } from '../system/index.js';
 import type { StatusReport } from './status.js';
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { encodeUtf8, evaluatePolicy, formatCheckpoint, signNote } from '../../tlog/index.js';
 import type { Policy } from '../../tlog/index.js';
 import type { PublishedHead } from '../head.js';
+import type { OpenedLog } from '../running.js';
 import type { LogSettings } from '../settings.js';
 import { LOG_KEY, ORIGIN, startFixture, testPolicy } from './fixture.js';
 import type { Fixture } from './fixture.js';
@@ -20,6 +21,7 @@ export interface Scene extends Fixture {
 export interface SceneOptions {
   readonly prepare?: (witnesses: Scene['witnesses'], storage: MemoryStorage) => void | Promise<void>;
   readonly settings?: Partial<LogSettings>;
+  readonly opened?: Partial<OpenedLog>;
 }
 
 /** Starts a log of five entries, signed and published at that size; its witnesses hold that tree. */
@@ -45,7 +47,7 @@ export async function startScene(options: SceneOptions = {}): Promise<Scene> {
   const fixture = await startFixture({
     storage,
     clock,
-    opened: { policy },
+    opened: { policy, ...options.opened },
     settings: { fetch: networkOf(witnesses), limits: { publishIntervalMs: 0 }, ...options.settings },
   });
   return { ...fixture, witnesses, policy };

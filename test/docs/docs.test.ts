@@ -9,11 +9,17 @@ import { buildProgram } from '../../cli/program.js';
 import { buildProgram as buildLog } from '../../log-server/commands.js';
 import { completionScript } from '../../system/index.js';
 import { configDoc } from './config.js';
+import { metricsDoc } from './metrics.js';
 import { OPENAPI_FILE, openapiDoc } from './openapi.js';
 
 test('docs/config.md is what the programs say of themselves', () => {
   const file = fileURLToPath(new URL('../../../docs/config.md', import.meta.url));
   assert.equal(readFileSync(file, 'utf8'), configDoc(), 'npm run docs');
+});
+
+test('docs/metrics.md is what the servers say of their figures', () => {
+  const file = fileURLToPath(new URL('../../../docs/metrics.md', import.meta.url));
+  assert.equal(readFileSync(file, 'utf8'), metricsDoc(), 'npm run docs');
 });
 
 test('spec/http/log.openapi.json is what the log server checks with', () => {

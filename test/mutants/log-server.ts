@@ -296,6 +296,20 @@ export const logServerMutants: readonly Mutant[] = [
     ...start('fsck holds charter.json'),
   },
   {
+    desc: 'a reader of events who takes nothing is waited for',
+    file: 'log-server/http/search.ts',
+    find: 'if (outgoing.writableLength > UNSENT) await drained(outgoing);',
+    replace: '',
+    test: 'log-server/http/search.test.ts',
+  },
+  {
+    desc: 'the heartbeat of a reader of events who takes nothing',
+    file: 'log-server/http/search.ts',
+    find: 'if (slept && outgoing.writableLength < UNSENT)',
+    replace: 'if (slept)',
+    test: 'log-server/http/search.test.ts',
+  },
+  {
     desc: 'the interval of anchors',
     file: 'log-server/charter-companion.ts',
     find: 'clock.monotonic() >= this.#due;',

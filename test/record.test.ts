@@ -1,6 +1,7 @@
 // stele record against a log and four witnesses on loopback, each recorder a process of its own.
 import assert from 'node:assert/strict';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, describe, test } from 'node:test';
+import type { Context } from '../cli/context.js';
 import { introduceLab, startWorld, type Person, type World } from './cli/world.js';
 import { checkChain, checkDigests, inShort, logged, type RunEntry } from './record/judge.js';
 import { Gate, killRest, startStele, TELL_MEMORY, type Started } from './record/process.js';
@@ -232,6 +234,72 @@ describe('stele record', { concurrency: 4 }, () => {
     gate.open = true;
     assert.equal(await again.ended, 0, again.stderr());
     assert.deepEqual(inShort(await entriesOf('away')), ['intent', '10', '20', 'final']);
+  });
+
+  test('an older copy of the records says nothing a second time, nor does what it signed while the log was away', async () => {
+    const folder = join(lab.folder, 'behind');
+    const old = join(lab.folder, 'old');
+    const wordsFor = (records: string): string[] =>
+      record('behind', '--once', '--json', '--records', records);
+    writeCheckpoint(folder, 10);
+    assert.equal((await lab.run(...wordsFor('kept'))).status, 0);
+    cpSync(join(lab.folder, 'kept'), old, { recursive: true });
+    writeCheckpoint(folder, 20);
+    assert.equal((await lab.run(...wordsFor('kept'))).status, 0);
+    const inLog = await logged(world.log.url, world.policy, 'behind');
+    assert.deepEqual(inShort(inLog), ['10', '20']);
+    const again = join(old, 'behind.progress-0001.dsse.json');
+    const isRefused = async (): Promise<string> => {
+      const { status, json, stdout } = await lab.run(...wordsFor('old'));
+      assert.deepEqual([status, json.error?.code], [2, 'records_behind'], stdout);
+      assert.equal((await logged(world.log.url, world.policy, 'behind')).length, 2);
+      return json.error?.hint ?? '';
+    };
+    await isRefused();
+    assert.ok(!existsSync(again), 'nothing is signed');
+    // While the log is away nobody can tell; then it is signed, and not sent.
+    const away = { fetch: () => Promise.reject(new Error('away')) };
+    assert.equal((await lab.runWith(away, ...wordsFor('old'), '--timeout', '1')).status, 3);
+    assert.ok(existsSync(again));
+    const hint = await isRefused();
+    // As the hint says.
+    const words = /stele (get \d+ --output [^;)]+)/.exec(hint)?.[1]?.split(' ') ?? [];
+    assert.equal((await lab.run(...words)).status, 0, hint);
+    const { status, stdout } = await lab.run(...wordsFor('old'));
+    assert.equal(status, 0, stdout);
+    const entries = await logged(world.log.url, world.policy, 'behind');
+    assert.deepEqual(inShort(entries), ['10', '20']);
+    checkChain(entries, 'behind', old);
+  });
+
+  test('an index that is not there, or no use, or without an end, does not keep a run from the record', async () => {
+    let elapsed = 0;
+    let pages = 0;
+    const indexes: Record<string, () => Response> = {
+      none: () => new Response('{}', { status: 404 }),
+      broken: () => new Response('null', { status: 200 }),
+      // Page after page of an entry that is not there yet.
+      endless: () => {
+        elapsed += 20_000;
+        pages++;
+        const entries = [{ index: 2 ** 50, loggedBy: null }];
+        return new Response(JSON.stringify({ indexed: 0, entries, next: 2 ** 52 - pages }), { status: 200 });
+      },
+    };
+    const recorded = Object.entries(indexes).map(async ([run, index]) => {
+      writeCheckpoint(join(lab.folder, run), 10);
+      const differs: Partial<Context> = {
+        monotonic: () => performance.now() + (run === 'endless' ? elapsed : 0),
+        fetch: (url, init) =>
+          String(url).includes('/api/v1/search') ? Promise.resolve(index()) : fetch(url, init),
+      };
+      const { status, stderr } = await lab.runWith(differs, ...record(run, '--once'));
+      assert.equal(status, 0, stderr);
+      assert.equal(stderr.split(`What the log holds of ${run} could not be told`).length, 2, stderr);
+      assert.deepEqual(inShort(await entriesOf(run)), ['10']);
+    });
+    await Promise.all(recorded);
+    assert.ok(pages <= 4, `${pages} pages`);
   });
 
   test('a server that closes every connection at once is a network failure, not silence', async (t) => {

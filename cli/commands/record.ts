@@ -22,6 +22,7 @@ import { checkCount, checkIdentifier } from '../identifiers.js';
 import { readKey } from '../keys.js';
 import { loadPolicy } from '../log.js';
 import { Anchors } from '../record/anchors.js';
+import { Behind } from '../record/behind.js';
 import { DigestBar } from '../record/bar.js';
 import { DigestPool } from '../record/digest-pool.js';
 import { checkCommit, COUNTING_RULES, type RunFacts } from '../record/drafts.js';
@@ -109,8 +110,11 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
   report.beforeSaying = () => bar.makeRoom();
   const pool = new DigestPool(readJobs(options));
   pool.onRead = (bytes) => bar.advance(bytes);
-  const outbox = new Outbox(invocation, policy, pace.follow);
-  const anchors = anchorsOf(invocation, policy, outbox);
+  const { participant, run } = facts;
+  const ids = (): Set<string> => new Set(readRun(records, participant, run).map(({ id }) => id));
+  const behind = new Behind({ invocation, participant, run, records, ids });
+  const outbox = new Outbox(invocation, policy, pace.follow, () => behind.check(context));
+  const anchors = anchorsOf(invocation, policy, outbox, behind);
   try {
     sweep(records, facts.run);
     const recorder = new Recorder(
@@ -255,17 +259,24 @@ function readJobs({ jobs }: RecordOptions): number {
 }
 
 /** The anchors that statements name. */
-function anchorsOf({ context, report, settings }: Invocation, policy: Policy, outbox: Outbox): Anchors {
+function anchorsOf(
+  { context, report, settings }: Invocation,
+  policy: Policy,
+  outbox: Outbox,
+  behind: Behind,
+): Anchors {
   const timeout = Math.min(settings.timeout ?? 60, ANCHOR_TIMEOUT);
   return new Anchors({
     context,
     report,
-    ask: (signal) => {
+    ask: async (signal) => {
       const fetch: Fetch = (url, init) =>
         context.fetch(url, {
           ...init,
           signal: init.signal ? AbortSignal.any([init.signal, signal]) : signal,
         });
+      // Nothing is signed before it is known that the log does not hold it already.
+      await behind.check({ ...context, fetch });
       return newestAnchor({ context: { ...context, fetch }, settings: { ...settings, timeout } });
     },
     lastSeen: () => lastAnchorSeen({ context }, policy),

@@ -8,6 +8,7 @@ import { EXIT, statusOf } from '../errors.js';
 import { readInput } from '../files.js';
 import { logRecord, type Logged } from '../log-record.js';
 import { bundlePath } from '../names.js';
+import { isBehind } from './behind.js';
 
 /** Longest pause between two attempts, in milliseconds. */
 const MAX_PAUSE = 60_000;
@@ -29,15 +30,25 @@ export class Outbox {
   readonly #invocation: Invocation;
   readonly #policy: Policy;
   readonly #patient: boolean;
+  readonly #beforeSending: () => Promise<void>;
   readonly #waiting: Waiting[] = [];
   #pump: Promise<void> | undefined;
   #trouble: string | undefined;
 
-  /** With `patient` a log that is away, or refuses, is asked again for ever. */
-  constructor(invocation: Invocation, policy: Policy, patient: boolean) {
+  /**
+   * With `patient` a log that is away, or refuses, is asked again for ever. Nothing is sent until `beforeSending` has
+   * resolved; what it rejects with counts as the log's answer, but for "records_behind", which ends the sending.
+   */
+  constructor(
+    invocation: Invocation,
+    policy: Policy,
+    patient: boolean,
+    beforeSending: () => Promise<void> = () => Promise.resolve(),
+  ) {
     this.#invocation = invocation;
     this.#policy = policy;
     this.#patient = patient;
+    this.#beforeSending = beforeSending;
   }
 
   /** Whether the log could not be reached the last time. */
@@ -79,6 +90,7 @@ export class Outbox {
       if (next === undefined) break;
       try {
         const envelope = parseEnvelope(readInput(next.path));
+        await this.#beforeSending();
         const logged = await logRecord(this.#invocation, this.#policy, next.path, envelope);
         this.#waiting.shift();
         this.sent.push({ ...next, logged });
@@ -87,9 +99,9 @@ export class Outbox {
         pause = 1000;
         report.say(`${next.label}: entry ${logged.index}`);
       } catch (error) {
-        // Nothing is sent to a log that has been caught lying.
+        // Nothing is sent to a log that has been caught lying, nor from records that lack what it holds.
         const reason = error instanceof Error ? error.message : String(error);
-        if (!this.#patient || statusOf(error) === EXIT.misbehaviour) {
+        if (!this.#patient || statusOf(error) === EXIT.misbehaviour || isBehind(error)) {
           this.#trouble = reason;
           throw error;
         }

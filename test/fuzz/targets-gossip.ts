@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { parsePage } from '../../cli/commands/search.js';
+import { parsePage } from '../../cli/log-search.js';
 import { StateLimitError } from '../../cli/record/state-scanner.js';
 import { parseTrainerState } from '../../cli/record/trainer-state.js';
 import { readClaim, type Fetch } from '../../client/index.js';

@@ -193,6 +193,27 @@ export const cliMutants: readonly Mutant[] = [
     ...recorder('a file that comes while'),
   },
   {
+    desc: 'nothing is signed that the log holds already and the records do not',
+    file: 'cli/commands/record.ts',
+    find: 'await behind.check({ ...context, fetch });',
+    replace: '',
+    ...recorded('an older copy of the records'),
+  },
+  {
+    desc: 'nothing is sent from records that lack what the log holds',
+    file: 'cli/record/outbox.ts',
+    find: 'await this.#beforeSending();',
+    replace: '',
+    ...recorded('an older copy of the records'),
+  },
+  {
+    desc: 'an index of no use does not keep a run from the record',
+    file: 'cli/record/behind.ts',
+    find: 'if (statusOf(error) === EXIT.misbehaviour) throw error;',
+    replace: 'throw error;',
+    ...recorded('an index that is not there'),
+  },
+  {
     desc: 'an envelope that is there is the statement, whatever is told now',
     file: 'cli/record/signing.ts',
     find: 'if (!existsSync(path)) await signOnce(',
@@ -417,7 +438,7 @@ export const cliMutants: readonly Mutant[] = [
   },
   {
     desc: 'the bound on pages of an index that bring nothing',
-    file: 'cli/commands/search.ts',
+    file: 'cli/log-search.ts',
     find: 'if (page.hints.length === 0 && next !== null) empty -= 1;',
     replace: 'if (next !== null && next > 5000) empty -= 1;',
     test: 'test/search.test.ts',

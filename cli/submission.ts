@@ -102,7 +102,9 @@ async function readText(answer: Response, url: string): Promise<string> {
 
 function parseAnswer(text: string, sent: Envelope, url: string): Acknowledgement {
   try {
-    const answer = parseJson(encodeUtf8(text)) as Record<string, Json>;
+    const answer = parseJson(encodeUtf8(text)) as Record<string, Json> | null;
+    if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
+      throw new TypeError('no JSON object');
     const { index, envelope, proof } = answer;
     if (typeof index !== 'number' || typeof proof !== 'string') throw new TypeError('no index or no proof');
     const logged = envelopeFromJson(envelope ?? null);

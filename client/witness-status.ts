@@ -1,5 +1,6 @@
 // What a witness says of itself, and what its cosignatures show. The first is a claim, and said to be one; the
 // second is verified by the keys of a policy.
+import { ClientError } from './errors.js';
 import { exchange, joinUrl, systemTimer, type Fetch } from './http.js';
 import {
   decodeUtf8,
@@ -14,6 +15,8 @@ import {
 /** Bytes of a status that are read: thousands of logs. */
 const MAX_STATUS = 8 * 1024 * 1024;
 const MAX_NOTE = 1024 * 1024;
+/** Statuses that say that nothing is there. With any other the server could not, or would not, say. */
+const NOT_THERE = [404, 410];
 const SCHEMA = 'stele-witness/status@v1';
 
 /** One log, as its witness reports it. */
@@ -54,7 +57,7 @@ export interface Shown {
 /** What came of asking a witness for its last checkpoint of one log. */
 export type Look =
   | { kind: 'shown'; shown: Shown[] }
-  /** 404: it has cosigned none. */
+  /** 404 or 410: it has cosigned none. */
   | { kind: 'none'; origin: string }
   /** An answer that does not verify. */
   | { kind: 'bad'; origin: string; error: SteleError };
@@ -69,11 +72,12 @@ export interface WitnessAsking {
 
 /**
  * `GET <url>/status.json`; undefined where there is none such, as at witnesses that are not ours. Throws
- * ClientError where nobody answers.
+ * ClientError where nobody answers, and "bad_status" for what is neither there nor said not to be.
  */
 export async function readClaim(url: string, asking: WitnessAsking): Promise<WitnessClaim | undefined> {
   const answer = await get(joinUrl(url, 'status.json'), MAX_STATUS, asking);
-  if (answer.status !== 200) return undefined;
+  if (NOT_THERE.includes(answer.status)) return undefined;
+  if (answer.status !== 200) throw refused(joinUrl(url, 'status.json'), answer.status);
   try {
     return parseClaim(JSON.parse(decodeUtf8(answer.body, 'status')));
   } catch {
@@ -81,7 +85,10 @@ export async function readClaim(url: string, asking: WitnessAsking): Promise<Wit
   }
 }
 
-/** C2SP tlog-witness, monitoring: the last checkpoint of each log of the policy, by the policy's keys. */
+/**
+ * C2SP tlog-witness, monitoring: the last checkpoint of each log of the policy, by the policy's keys. Throws ClientError as
+ * readClaim does.
+ */
 export async function look(url: string, policy: Policy, asking: WitnessAsking): Promise<Look[]> {
   const origins = [...new Set(policy.logs.map(({ vkey }) => vkey.name))];
   const keys = policy.logs.map(({ vkey }) => vkey);
@@ -90,7 +97,8 @@ export async function look(url: string, policy: Policy, asking: WitnessAsking): 
     origins.map(async (origin): Promise<Look> => {
       const path = `${encodeHex(sha256(encodeUtf8(origin)))}/checkpoint`;
       const { status, body } = await get(joinUrl(url, path), MAX_NOTE, asking);
-      if (status !== 200) return { kind: 'none', origin };
+      if (NOT_THERE.includes(status)) return { kind: 'none', origin };
+      if (status !== 200) throw refused(joinUrl(url, path), status);
       try {
         const { checkpoint, cosignatures } = openCheckpoint(body, keys, witnesses);
         if (checkpoint.origin !== origin) {
@@ -110,6 +118,14 @@ export async function look(url: string, policy: Policy, asking: WitnessAsking): 
         throw error;
       }
     }),
+  );
+}
+
+function refused(url: string, status: number): ClientError {
+  return new ClientError(
+    'bad_status',
+    `${url}: expected status 200, or 404 where there is none, found ${status}`,
+    'try again later; if it stays so, tell its operator',
   );
 }
 

@@ -276,10 +276,10 @@ describe('stele record', { concurrency: 4 }, () => {
     let elapsed = 0;
     let pages = 0;
     const indexes: Record<string, () => Response> = {
-      none: () => new Response('{}', { status: 404 }),
-      broken: () => new Response('null', { status: 200 }),
+      'index-none': () => new Response('{}', { status: 404 }),
+      'index-broken': () => new Response('null', { status: 200 }),
       // Page after page of an entry that is not there yet.
-      endless: () => {
+      'index-endless': () => {
         elapsed += 20_000;
         pages++;
         const entries = [{ index: 2 ** 50, loggedBy: null }];
@@ -289,9 +289,8 @@ describe('stele record', { concurrency: 4 }, () => {
     const recorded = Object.entries(indexes).map(async ([run, index]) => {
       writeCheckpoint(join(lab.folder, run), 10);
       const differs: Partial<Context> = {
-        monotonic: () => performance.now() + (run === 'endless' ? elapsed : 0),
-        fetch: (url, init) =>
-          String(url).includes('/api/v1/search') ? Promise.resolve(index()) : fetch(url, init),
+        monotonic: () => performance.now() + (run === 'index-endless' ? elapsed : 0),
+        fetch: (url, init) => (url.includes('/api/v1/search') ? Promise.resolve(index()) : fetch(url, init)),
       };
       const { status, stderr } = await lab.runWith(differs, ...record(run, '--once'));
       assert.equal(status, 0, stderr);

@@ -111,7 +111,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
   const pool = new DigestPool(readJobs(options));
   pool.onRead = (bytes) => bar.advance(bytes);
   const { participant, run } = facts;
-  const ids = (): Set<string> => new Set(readRun(records, participant, run).map(({ id }) => id));
+  const ids = (): Set<string> => new Set(readRun(records, participant, run, report).map(({ id }) => id));
   const behind = new Behind({ invocation, participant, run, records, ids });
   const outbox = new Outbox(invocation, policy, pace.follow, () => behind.check(context));
   const anchors = anchorsOf(invocation, policy, outbox, behind);

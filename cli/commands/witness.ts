@@ -74,11 +74,15 @@ async function status(invocation: Invocation, given: readonly string[]): Promise
   const found = await Promise.all(
     urls.map(async (url): Promise<Found> => {
       try {
-        const claim = (await readClaim(url, asking)) ?? null;
+        const claim = await readClaim(url, asking).catch((error: unknown) => {
+          // Witnesses that are not ours may answer anything to that path: what they show counts.
+          if (policy && error instanceof ClientError && error.code === 'bad_status') return undefined;
+          throw error;
+        });
         const looks = policy ? await look(url, policy, asking) : [];
         return {
           url,
-          claim,
+          claim: claim ?? null,
           looks,
           proofs: await judge(invocation, url, claim, policy, asking),
           error: null,
@@ -107,7 +111,7 @@ async function status(invocation: Invocation, given: readonly string[]): Promise
 async function judge(
   { context }: Invocation,
   url: string,
-  claim: WitnessClaim | null,
+  claim: WitnessClaim | undefined,
   policy: Policy | undefined,
   asking: { fetch: Invocation['context']['fetch']; timeoutMs: number },
 ): Promise<Held[]> {

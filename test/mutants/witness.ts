@@ -78,6 +78,14 @@ export const witnessMutants: readonly Mutant[] = [
     ...restored('it stays so without anybody to ask'),
   },
   {
+    desc: 'a witness that cannot answer is not one without a checkpoint',
+    file: 'client/witness-status.ts',
+    find: "if (NOT_THERE.includes(status)) return { kind: 'none', origin };",
+    replace: "if (status !== 200) return { kind: 'none', origin };",
+    test: 'test/witness-status.test.ts',
+    name: 'of other witnesses',
+  },
+  {
     desc: "the escaping of text on a witness's page",
     file: 'system/page.ts',
     find: ".replaceAll('<', '&lt;')",

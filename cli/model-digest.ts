@@ -7,6 +7,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../attestation/index.js';
 import { CliError, EXIT } from './errors.js';
+import { sameState, type FileState } from './file-state.js';
 import { codeOf } from './files.js';
 
 /** A model's identity as run statements carry it; digests are hex SHA-256. */
@@ -62,14 +63,15 @@ export async function digestModel(
 export interface Digester {
   /** Files at a time. */
   readonly size: number;
-  /** SHA-256 of a file. Throws CliError `bad_model`, `model_changed`. */
-  digest(path: string): Promise<Buffer>;
+  /** SHA-256 of a file, of the one that was `listed` where that is given. Throws CliError `bad_model`, `model_changed`. */
+  digest(path: string, listed?: FileState): Promise<Buffer>;
 }
 
 async function digestFiles(
   folder: string,
   found: readonly string[],
   digester: Digester = { size: 1, digest: digestFile },
+  listed?: ReadonlyMap<string, FileState>,
 ): Promise<DigestedFile[]> {
   const paths = found.toSorted(comparePaths);
   const files: DigestedFile[] = [];
@@ -79,7 +81,9 @@ async function digestFiles(
       const at = next++;
       const path = paths[at] ?? '';
       try {
-        files[at] = { path, digest: await digester.digest(join(folder, path)) };
+        const state = listed?.get(path);
+        if (listed !== undefined && state === undefined) throw fileChanged(join(folder, path));
+        files[at] = { path, digest: await digester.digest(join(folder, path), state) };
       } catch (error) {
         next = paths.length; // nothing more is begun
         throw error;
@@ -129,13 +133,25 @@ export interface FolderIdentity {
   readonly others: readonly string[];
 }
 
-/** The same, where there may be anything. Every file is read once, however large it is. */
-export async function identifyFolder(folder: string, digester?: Digester): Promise<FolderIdentity> {
+/**
+ * The same, where there may be anything. Every file is read once, however large it is; where `states` says how they were,
+ * by path, none that is otherwise: a folder that is put in this one's place for a while is not taken for it.
+ */
+export async function identifyFolder(
+  folder: string,
+  digester?: Digester,
+  states?: ReadonlyMap<string, FileState>,
+): Promise<FolderIdentity> {
   const listed = await listFiles(folder);
   const others = listed.others.filter(notInCheckpoint);
   // Where the folder has no digest, what is no weight file would be read for nothing.
   const wanted = others.length === 0 ? notInCheckpoint : isWeightFile;
-  const files = await digestFiles(folder, listed.paths.filter(notInCheckpoint).filter(wanted), digester);
+  const files = await digestFiles(
+    folder,
+    listed.paths.filter(notInCheckpoint).filter(wanted),
+    digester,
+    states,
+  );
   const weights = files.filter(({ path }) => isWeightFile(path));
   return {
     weights: weights.length === 0 || others.some(isWeightFile) ? undefined : identityOf(folder, weights),
@@ -154,17 +170,15 @@ export async function identifyWeights(
   return { ...found, weights: found.weights };
 }
 
-/** SHA-256 of a file, streamed. Throws CliError `bad_model`, `model_changed`. */
-export async function digestFile(path: string): Promise<Buffer> {
+/** SHA-256 of a file, streamed; of the one that was `listed`. Throws CliError `bad_model`, `model_changed`. */
+export async function digestFile(path: string, listed?: FileState): Promise<Buffer> {
   const hash = createHash('sha256');
   try {
-    const before = await stat(path);
+    const before = await stat(path, { bigint: true });
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
       hash.update(chunk as Buffer);
-    const after = await stat(path);
-    if (before.size === after.size && before.mtimeMs === after.mtimeMs && before.ctimeMs === after.ctimeMs) {
-      return hash.digest();
-    }
+    const after = await stat(path, { bigint: true });
+    if (sameState(before, after) && sameState(before, listed ?? before)) return hash.digest();
   } catch (cause) {
     throw fileUnreadable(path, codeOf(cause) ?? String(cause), cause);
   }

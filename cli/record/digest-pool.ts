@@ -1,8 +1,9 @@
 // Several files digested at a time, each in a thread of its own: SHA-256 is what takes the time, and one
 // file's digest cannot be split.
 import { Worker } from 'node:worker_threads';
+import type { FileState } from '../file-state.js';
 import { fileChanged, fileUnreadable } from '../model-digest.js';
-import type { DigestAnswer } from './digest-worker.js';
+import type { DigestAnswer, DigestTask } from './digest-worker.js';
 
 /** Threads that digest files. They do not keep the process alive. */
 export class DigestPool {
@@ -16,8 +17,8 @@ export class DigestPool {
     this.size = size;
   }
 
-  /** SHA-256 of a file. At most `size` at once. Throws CliError "bad_model", "model_changed". */
-  digest(path: string): Promise<Buffer> {
+  /** SHA-256 of a file, of the one that was `listed`. At most `size` at once. Throws CliError "bad_model", "model_changed". */
+  digest(path: string, listed?: FileState): Promise<Buffer> {
     const worker = this.#idle.pop() ?? this.#start();
     worker.ref();
     return new Promise<Buffer>((resolve, reject) => {
@@ -40,7 +41,7 @@ export class DigestPool {
         this.#all.delete(worker);
         reject(error);
       });
-      worker.postMessage(path);
+      worker.postMessage({ path, listed } satisfies DigestTask);
     });
   }
 

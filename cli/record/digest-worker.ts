@@ -1,7 +1,8 @@
 // A thread that digests one file at a time. Its memory is one buffer, whatever the file's size.
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, statSync, type BigIntStats } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
+import { sameState, type FileState } from '../file-state.js';
 
 /** What the thread says: bytes read since the last time, and in the end a digest or what was wrong. */
 export type DigestAnswer =
@@ -18,19 +19,27 @@ const port = parentPort;
 const say = (answer: DigestAnswer): void => port?.postMessage(answer);
 const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
-port?.on('message', (path: string) => {
+/** What the thread is told: a file, and how it was when it was listed. */
+export interface DigestTask {
+  readonly path: string;
+  readonly listed: FileState | undefined;
+}
+
+port?.on('message', ({ path, listed }: DigestTask) => {
   try {
-    say(digest(path));
+    say(digest(path, listed));
   } catch (error) {
     say({ error: (error as NodeJS.ErrnoException).code ?? String(error) });
   }
 });
 
-function digest(path: string): DigestAnswer {
+function digest(path: string, listed: FileState | undefined): DigestAnswer {
   const hash = createHash('sha256');
   const file = openSync(path, 'r');
   try {
     const before = fstatSync(file, { bigint: true });
+    // Another has its name for a while: before and after may show nothing of that.
+    if (listed !== undefined && !sameState(before, listed)) return { changed: true };
     let unsaid = 0;
     for (;;) {
       const read = readSync(file, buffer, 0, BUFFER_BYTES, null);
@@ -48,13 +57,10 @@ function digest(path: string): DigestAnswer {
     // The file that was read, and the one that now has its name.
     const after = fstatSync(file, { bigint: true });
     const named = statSync(path, { bigint: true });
-    return same(before, after) && same(before, named) ? { digest: hash.digest() } : { changed: true };
+    return sameState(before, after) && sameState(before, named)
+      ? { digest: hash.digest() }
+      : { changed: true };
   } finally {
     closeSync(file);
   }
-}
-
-/** Inodes do not tell: file systems over object stores make them up anew. */
-function same(a: BigIntStats, b: BigIntStats): boolean {
-  return a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
 }

@@ -1,6 +1,7 @@
 // Digests of what is at rest: one folder after another, in the background, and only if nothing changes
 // meanwhile. The recorder's loop takes up what they came to.
 import type { Context } from '../context.js';
+import type { FileState } from '../file-state.js';
 import { identifyFolder, type Digester, type FolderIdentity, type ModelIdentity } from '../model-digest.js';
 import type { Report } from '../report.js';
 import { inUnits } from './bar.js';
@@ -141,11 +142,12 @@ export class Digesting {
     const end = onDigest?.(label, bytes);
     const work = async (): Promise<void> => {
       try {
-        if (printOf(path, top).print !== print) {
+        const states = new Map<string, FileState>();
+        if (printOf(path, top, states).print !== print) {
           this.#done.push(onDisturbed);
           return;
         }
-        const found = await identifyFolder(path, digester);
+        const found = await identifyFolder(path, digester, states);
         // Nothing changed while it was digested: no file came, went or was written.
         if (printOf(path, top).print !== print) this.#done.push(onDisturbed);
         else

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, statSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { CliError, EXIT } from '../errors.js';
+import { stateOf, type FileState } from '../file-state.js';
 import { codeOf } from '../files.js';
 import { isWeightFile } from '../model-digest.js';
 import { StateLimitError } from './state-scanner.js';
@@ -124,9 +125,14 @@ function emptyLook(path: string): FolderLook {
 
 /**
  * The print of a folder's files. With `top`, without its checkpoints. Inodes are no part of it: file systems over
- * object stores make them up anew, and a file put in place of another has another time of change.
+ * object stores make them up anew, and a file put in place of another has another time of change. What the print is of is
+ * added to `states`, by path below the folder.
  */
-export function printOf(folder: string, top: boolean): { print: string; bytes: number } {
+export function printOf(
+  folder: string,
+  top: boolean,
+  states?: Map<string, FileState>,
+): { print: string; bytes: number } {
   const hash = createHash('sha256');
   let bytes = 0;
   const walk = (prefix: string): void => {
@@ -138,6 +144,7 @@ export function printOf(folder: string, top: boolean): { print: string; bytes: n
         const stat = lstatSync(join(folder, path), { bigint: true, throwIfNoEntry: false });
         hash.update(`${path}\0${stat ? `${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}` : ''}\0`);
         bytes += Number(stat?.size ?? 0);
+        if (stat) states?.set(path, stateOf(stat));
       }
     }
   };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -20,10 +21,11 @@ import { newSigningKey, NOTE_ED25519, parsePolicy } from '../../tlog/index.js';
 import { tellEnd } from '../commands/record.js';
 import { processContext } from '../context.js';
 import { CliError, EXIT } from '../errors.js';
-import { digestFile, fileUnreadable, type Digester } from '../model-digest.js';
+import { digestFile, fileUnreadable, identifyFolder, type Digester } from '../model-digest.js';
 import { Report } from '../report.js';
 import { AnchorPending } from './anchors.js';
 import { DigestBar } from './bar.js';
+import { DigestPool } from './digest-pool.js';
 import { draftFinal, draftProgress, type RunFacts } from './drafts.js';
 import { Journal } from './journal.js';
 import { Watcher } from './look.js';
@@ -178,6 +180,43 @@ test('a file that comes while a checkpoint is digested is in its digest', async 
     });
     const [checkpoint] = bench.window(0)['checkpoints'] as { folder: { files: number } }[];
     assert.equal(checkpoint?.folder.files, 3);
+  });
+});
+
+test('a folder that is put in the place of a checkpoint while that is digested is not taken for it', async () => {
+  await withBench(async (bench) => {
+    for (const name of ['a', 'z']) bench.write(`checkpoint-5/${name}.json`, name);
+    const [there, other, aside] = ['checkpoint-5', 'other', 'aside'].map((name) => join(bench.folder, name));
+    assert.ok(there && other && aside);
+    // All but the weights are the same files, and those are of the same size.
+    mkdirSync(other);
+    for (const name of ['a.json', 'z.json', 'trainer_state.json'])
+      linkSync(join(there, name), join(other, name));
+    bench.write('other/model.safetensors', 'WEIGHTS');
+    const swap = (from: string, to: string): void => {
+      renameSync(there, to);
+      renameSync(from, there);
+    };
+    const pool = new DigestPool(1);
+    let swaps = 0;
+    try {
+      await bench.record({
+        size: 1,
+        digest: async (path, listed) => {
+          const digest = await pool.digest(path, listed).finally(() => {
+            // Back again, whether it was taken or refused.
+            if (path.endsWith('model.safetensors') && swaps === 1) swap(aside, other);
+          });
+          if (path.endsWith('a.json') && swaps++ === 0) swap(other, aside);
+          return digest;
+        },
+      });
+    } finally {
+      await pool.close();
+    }
+    assert.equal(swaps, 2, 'it was digested twice');
+    const [checkpoint] = bench.window(0)['checkpoints'] as { folder: unknown }[];
+    assert.deepEqual(checkpoint?.folder, (await identifyFolder(there)).folder);
   });
 });
 

@@ -193,6 +193,13 @@ export const cliMutants: readonly Mutant[] = [
     ...recorder('a file that comes while'),
   },
   {
+    desc: 'what is digested is the file that was listed',
+    file: 'cli/record/digest-worker.ts',
+    find: 'if (listed !== undefined && !sameState(before, listed))',
+    replace: 'if (listed !== undefined && before.size !== listed.size)',
+    ...recorder('a folder that is put in the place'),
+  },
+  {
     desc: 'nothing is signed that the log holds already and the records do not',
     file: 'cli/commands/record.ts',
     find: 'await behind.check({ ...context, fetch });',

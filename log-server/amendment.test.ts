@@ -26,6 +26,7 @@ import {
 } from '../tlog/index.js';
 import { initLog, startLog } from './index.js';
 import type { RunningLog } from './index.js';
+import { termsHere } from './terms.js';
 import { ORIGIN } from './testing/fixture.js';
 import { ManualClock } from './testing/manual-clock.js';
 import { ScriptedWitness, networkOf } from './testing/scripted-witness.js';
@@ -87,7 +88,10 @@ void test('an amendment of the policy: published, then the log stops until it is
   await log.close();
 
   await assert.rejects(start(), { code: 'policy_not_in_force' });
-  await writeFile(join(folder, 'policy'), amended);
+  // As the hint says: out of the folder, which nobody serves.
+  const inForce = await termsHere(folder);
+  assert.deepEqual([inForce.size, inForce.terms.policy], [3, amended]);
+  await writeFile(join(folder, 'policy'), inForce.terms.policy);
   const again = await start();
   await untilInTime(clock, () => again.readiness().ready);
   assert.ok((witnesses[4]?.questions.length ?? 0) > 0, 'the new witness is asked');

@@ -21,7 +21,7 @@ export function checkTerms(folder: string, policy: Uint8Array, keys: LogKeys, te
     throw new LogError(
       'policy_not_in_force',
       'the configured witness policy is not the one of the charter in force',
-      `write terms.policy of the charter, or of the amendment in force, to ${join(folder, FILES.policy)}, byte for byte; policies change by charter-amendment alone`,
+      `put terms.policy of the terms in force, which stele-log terms --json prints, into ${join(folder, FILES.policy)}, byte for byte; policies change by charter-amendment alone`,
     );
   }
   const anchorKey = readKeyFile(join(folder, FILES.anchorKey));

@@ -1,5 +1,5 @@
-// stele-log: init | serve | freeze | add-key | retire-key | upgrade | fsck | recover | doctor. Results on stdout,
-// everything else on stderr.
+// stele-log: init | serve | freeze | add-key | retire-key | upgrade | fsck | recover | terms | doctor. Results on
+// stdout, everything else on stderr.
 // Each command loads what it needs when it runs: a module takes a millisecond, and all together are 140.
 import { Command } from 'commander';
 import {
@@ -16,7 +16,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addFreeze } from './commands/freeze.js';
 import { addInit } from './commands/init.js';
 import { addKeys } from './commands/keys.js';
-import { addFsck, addRecover, addUpgrade } from './commands/offline.js';
+import { addFsck, addRecover, addTerms, addUpgrade } from './commands/offline.js';
 import { addServe } from './commands/serve.js';
 import { applyConfigFiles } from './options.js';
 
@@ -35,6 +35,7 @@ export function buildProgram(end: (status: ExitStatus) => void, streams: Streams
   addUpgrade(program, replies);
   addFsck(program, replies);
   addRecover(program, replies);
+  addTerms(program, replies);
   addDoctor(program, replies);
   replying(completionCommand(program), replies, (_flags, args) =>
     Promise.resolve(completionReply(program, args)),

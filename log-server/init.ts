@@ -22,6 +22,7 @@ import type { Clock, SigningKey } from '../tlog/index.js';
 import { LogError } from './errors.js';
 import { FILES } from './folder.js';
 import { signHead, storageOf, writeKeyLives } from './log-keys.js';
+import { UNFINISHED_HINT, isUnfinished } from './unfinished.js';
 import type { KeyLives, LogKeys } from './log-keys.js';
 import { initLogStorage } from './storage/index.js';
 
@@ -87,7 +88,7 @@ export async function initLog(options: InitOptions): Promise<InitResult> {
     throw new LogError(
       'not_empty',
       `expected an empty folder, found ${found.slice(0, 3).join(', ')}`,
-      'choose another folder',
+      (await isUnfinished(folder)) ? UNFINISHED_HINT : 'choose another folder',
     );
   }
   // SPEC (tlog-cosignature): "opaque log_origin<1..2^8-1>".

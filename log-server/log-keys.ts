@@ -19,6 +19,7 @@ import {
 import type { SigningKey, Vkey } from '../tlog/index.js';
 import { LogError } from './errors.js';
 import { FILES, isThere } from './folder.js';
+import { UNFINISHED_HINT, isUnfinished } from './unfinished.js';
 import { FolderDisk } from './storage/index.js';
 import { StorageError } from './storage/error.js';
 import { checkCurrent, readFormat } from './storage/open.js';
@@ -47,11 +48,17 @@ export const NO_TIME = 0;
 
 /**
  * Reads which keys the log has and had. Throws LogError "no_log_keys", "bad_log_keys", StorageError "no_log_here" where
- * there is no folder, "unknown_format", "old_format" for a folder of which another program knows more.
+ * there is no folder, or what an init left that was cut off, "unknown_format", "old_format" for a folder of which another program knows more.
  */
 export async function readKeyLives(folder: string): Promise<KeyLives> {
   const found = await readFormat(new FolderDisk(join(folder, FILES.data)));
   if (found !== undefined) checkCurrent(found.format);
+  else if (await isUnfinished(folder))
+    throw new StorageError(
+      'no_log_here',
+      `expected the folder of a log at ${folder}, found a part of one`,
+      UNFINISHED_HINT,
+    );
   return readListedKeys(folder);
 }
 

@@ -36,6 +36,7 @@ export const ROTATION_STEPS = [
   'rotate:committed',
   'rotate:policy',
   'rotate:keys',
+  'rotate:told',
   'rotate:done',
 ] as const;
 
@@ -85,10 +86,15 @@ export async function readPlan(folder: string): Promise<RotationPlan | undefined
 }
 
 /**
- * Does what is left of a change of the keys. False where there is none. Throws LogError
+ * Does what is left of a change of the keys. False where there is none. `report` is told the keys before the decision
+ * is removed: whoever is cut off before he has heard of them hears of them from the next run. Throws LogError
  * "rotation_overtaken" where the log has gone on without it, and as openLogStorage.
  */
-export async function settleRotation(folder: string, step: RotationHook = () => undefined): Promise<boolean> {
+export async function settleRotation(
+  folder: string,
+  step: RotationHook = () => undefined,
+  report: (lives: KeyLives) => void | Promise<void> = () => undefined,
+): Promise<boolean> {
   const plan = await readPlan(folder);
   if (plan === undefined) return false;
   const lives = await readKeyLives(folder);
@@ -106,6 +112,8 @@ export async function settleRotation(folder: string, step: RotationHook = () => 
     await writeKeyLives(folder, plan.keys);
     await step('rotate:keys');
     await rm(join(folder, FILES.nextTerms), { force: true });
+    await report(plan.keys);
+    await step('rotate:told');
     await rm(join(folder, FILES.rotation));
     await syncFolder(folder);
     await step('rotate:done');

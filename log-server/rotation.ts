@@ -57,12 +57,16 @@ export interface RotateOptions {
   /** `count` bytes nobody can guess; the system's unless a test says otherwise. */
   readonly random?: (count: number) => Uint8Array;
   readonly step?: RotationHook;
+  /** Told of what was done while a run that is cut off can still be resumed: it is done again until this was told. */
+  readonly report?: (done: Rotated) => void | Promise<void>;
 }
 
 /** How the keys of a log are now. */
 export interface Rotated {
   /** Whether a change that had been cut off was ended, and nothing else done. */
   readonly resumed: boolean;
+  /** Whether there was nothing to do: the key to be retired had retired before. */
+  readonly unchanged: boolean;
   readonly lives: KeyLives;
 }
 
@@ -95,12 +99,14 @@ export async function addKey(options: RotateOptions & { readonly mlDsa?: boolean
 
 /**
  * Takes a key from a stopped log: the head signed last is its last one. Its secret is not needed, so a key that is
- * lost can be retired too. Throws as addKey, and LogError "bad_key", "no_overlap".
+ * lost can be retired too. One that has retired stays as it is. Throws as addKey, and LogError "bad_key", "no_overlap".
  */
 export async function retireKey(options: RotateOptions & { readonly keyId: string }): Promise<Rotated> {
   return change(options, (terms, lives, storage) => {
+    const isNamed = ({ vkey }: KeyLife): boolean => formatKeyId(vkey.keyId) === options.keyId;
+    if (lives.some((life) => isNamed(life) && life.until !== null)) return Promise.resolve(undefined);
     const active = activeLives(lives);
-    const leaving = active.find(({ vkey }) => formatKeyId(vkey.keyId) === options.keyId);
+    const leaving = active.find(isNamed);
     const staying = active.filter((life) => life !== leaving);
     const ids = active.map(({ vkey }) => `${formatKeyId(vkey.keyId)} (type ${vkey.type})`).join(', ');
     if (leaving === undefined)
@@ -144,10 +150,16 @@ function signersOf(note: Uint8Array, vkeys: readonly Vkey[]): Vkey[] {
 
 async function change(
   options: RotateOptions,
-  decide: (terms: Terms, lives: KeyLives, storage: LogStorage) => Promise<Terms>,
+  decide: (terms: Terms, lives: KeyLives, storage: LogStorage) => Promise<Terms | undefined>,
 ): Promise<Rotated> {
-  const { folder, step = () => undefined } = options;
-  if (await settleRotation(folder, step)) return { resumed: true, lives: await readKeyLives(folder) };
+  const { folder, step = () => undefined, report = () => undefined } = options;
+  const settle = async (resumed: boolean): Promise<Rotated | undefined> => {
+    const done = (now: KeyLives): Rotated => ({ resumed, unchanged: false, lives: now });
+    const isSettled = await settleRotation(folder, step, (now) => report(done(now)));
+    return isSettled ? done(await readKeyLives(folder)) : undefined;
+  };
+  const earlier = await settle(true);
+  if (earlier !== undefined) return earlier;
   const lives = await readKeyLives(folder);
   const storage = await openStopped(folder, lives);
   let resumed = false;
@@ -156,6 +168,7 @@ async function change(
     let plan: RotationPlan;
     if (sameKeys(terms, activeLives(lives))) {
       const next = await decide(terms, lives, storage);
+      if (next === undefined) return { resumed, unchanged: true, lives };
       await replaceFile(join(folder, FILES.nextTerms), canonicalJson(next));
       await step('rotate:terms');
       const entry = await amendment(options, storage, { terms, digest }, next);
@@ -172,8 +185,8 @@ async function change(
   } finally {
     await storage.close();
   }
-  await settleRotation(folder, step);
-  return { resumed, lives: await readKeyLives(folder) };
+  // Where somebody else has come first, it is done all the same.
+  return (await settle(resumed)) ?? { resumed, unchanged: false, lives: await readKeyLives(folder) };
 }
 
 async function chartered(folder: string, storage: LogStorage): Promise<{ terms: Terms; digest: string }> {

@@ -222,6 +222,7 @@ test('every command answers with one object as its schema has it', async () => {
   await stop(second);
   await stop(witness);
   await run(at, 'stele-log', 'fsck', ...log);
+  await run(at, 'stele-log', 'terms', ...log);
   await run(at, 'stele-log', 'recover', ...log);
   await run(at, 'stele-log', 'completion', 'zsh');
   await run(at, 'stele-witness', 'completion', 'fish');

@@ -34,6 +34,7 @@ import {
   encodeUtf8,
   formatCheckpoint,
   formatKeyId,
+  formatNote,
   formatSigningKey,
   formatVkey,
   leafHash,
@@ -232,6 +233,8 @@ async function published({ folder, operator }: Plain, name: string): Promise<Uin
   }
 }
 
+const recovering = { from: [], now: new Date(0), fetch, onProgress: () => undefined };
+
 const signersOf = (note: Uint8Array): string[] =>
   parseNote(note).signatures.map(({ keyId }) => formatKeyId(keyId));
 const active = (lives: readonly KeyLife[]): string[] =>
@@ -322,15 +325,13 @@ test('ML-DSA-44 beside Ed25519: a reader of Ed25519 alone notices nothing; fsck 
     extensions: [],
   });
   await writeFile(join(elsewhere, 'note'), signHead(forged, [await secret]));
-  const recovering = { now: new Date(0), fetch, onProgress: () => undefined };
-  const recovered = await recoverFolder({ folder, from: [elsewhere], ...recovering });
+  const recovered = await recoverFolder({ folder, ...recovering, from: [elsewhere] });
   assert.ok(recovered.headSize < 1000);
   await clean(folder);
   // Nor does the log take it up again, or let the last Ed25519 key go.
   const keyId = idOf(ed25519.vkey);
-  await assert.rejects(retireKey({ folder, clock: systemClock, keyId: idOf(mlDsa.vkey) }), {
-    code: 'bad_key',
-  });
+  const again = await retireKey({ folder, clock: systemClock, keyId: idOf(mlDsa.vkey) });
+  assert.deepEqual([again.unchanged, again.lives], [true, await readKeyLives(folder)]);
   await assert.rejects(retireKey({ folder, clock: systemClock, keyId }), { code: 'bad_key' });
   // A key is not retired before readers have seen another.
   await addKey({ folder, clock: systemClock });
@@ -358,6 +359,87 @@ test('an older log-keys.json, of before a key that has signed: no start, no chan
       ['log-keys.json', 'the keys of the charter in force'],
     ],
   );
+});
+
+test('recover with a list of keys of another time signs nothing, and goes on with the right one', async (t) => {
+  const log = await plain(t);
+  const { folder } = log;
+  const files = ['log-keys.json', 'policy'].map((name) => join(folder, name));
+  const kept = (): Promise<Buffer[]> => Promise.all(files.map((file) => readFile(file)));
+  const put = async (bytes: readonly Buffer[]): Promise<void> => {
+    for (const [i, file] of files.entries()) await writeFile(file, bytes[i] ?? '');
+  };
+  const notes = ['signed', 'published'].map((name) => join(folder, 'data', name));
+  const lines = (): Promise<Buffer[]> => Promise.all(notes.map((file) => readFile(file)));
+  const [old] = await readLogKeys(folder);
+  const keyId = formatKeyId(old.keyId);
+  /** No start, whose hint is the list, no recover, no change of keys; and nothing is signed. */
+  const stands = async (): Promise<void> => {
+    const before = await lines();
+    await assert.rejects(
+      start(folder).then((running) => running.close()),
+      { code: 'state_damaged', hint: /^log-keys\.json / },
+    );
+    await assert.rejects(recoverFolder({ folder, ...recovering }), {
+      code: 'wrong_log_key',
+      hint: /^log-keys\.json is of another time/,
+    });
+    await assert.rejects(retireKey({ folder, clock: systemClock, keyId }), { code: 'state_damaged' });
+    assert.deepEqual(await lines(), before);
+  };
+  const one = await kept();
+  const [, added] = (await addKey({ folder, clock: systemClock })).lives;
+  await published(log, 'second-lab');
+  const both = await kept();
+  await put(one);
+  await stands();
+  await put(both);
+  await retireKey({ folder, clock: systemClock, keyId });
+  await published(log, 'third-lab');
+  const now = await kept();
+  for (const older of [both, one]) {
+    await put(older);
+    await stands();
+  }
+  await put(now);
+  await clean(folder);
+  // A line by the old key above its last size, as one that took its list at its word has left it: it goes.
+  for (const [i, file] of notes.entries()) {
+    const { note, policy } = parseNoteFile(await readFile(file), String(i));
+    const { text, signatures } = parseNote(note);
+    const late = parseNote(signHead(text, [old])).signatures;
+    await writeFile(
+      file,
+      formatNoteFile({ note: formatNote({ text, signatures: [...late, ...signatures] }), policy }),
+    );
+  }
+  await refused(folder, /retired/);
+  await recoverFolder({ folder, ...recovering });
+  await clean(folder);
+  assert.deepEqual(signersOf(await published(log, 'fourth-lab')), [idOf(added?.vkey)]);
+});
+
+test('a change of keys is told before it is done: a run that was cut off before that is told again', async (t) => {
+  const { folder } = await plain(t);
+  const told: [boolean, number][] = [];
+  const add = (cutAt?: string): ReturnType<typeof addKey> =>
+    addKey({
+      folder,
+      clock: systemClock,
+      step: (name) => {
+        if (name === cutAt) throw new Error('cut off');
+      },
+      report: ({ resumed, lives }) => void told.push([resumed, lives.length]),
+    });
+  await assert.rejects(add('rotate:keys'), /cut off/);
+  assert.deepEqual(told, []);
+  await assert.rejects(add('rotate:told'), /cut off/);
+  assert.equal((await add()).resumed, true);
+  assert.deepEqual(told, [
+    [true, 2],
+    [true, 2],
+  ]);
+  assert.equal((await readKeyLives(folder)).length, 2);
 });
 
 test('keys listed as they were before the last change, and nothing signed since: fsck says so', async (t) => {
@@ -481,6 +563,9 @@ test('where several registrars decide, the key waits for their consents, and is 
   const last = again.published()?.size ?? 0;
   await again.close();
   await assert.rejects(start(folder), { code: 'policy_not_in_force' });
+  // Its data damaged in between: its list says who signed the last head, and the terms who signs the next.
+  await rm(join(folder, 'data', 'state'), { recursive: true });
+  assert.equal((await recoverFolder({ folder, ...recovering })).headSize, last);
   const done = await add();
   assert.deepEqual([done.resumed, done.lives[2]?.from], [true, last + 1]);
   assert.deepEqual(signersOf(await published(log, 'third-lab')).length, 3);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { replying, systemClock } from '../../system/index.js';
-import type { Replies, Reply } from '../../system/index.js';
+import { EXIT, replying, systemClock } from '../../system/index.js';
+import type { ExitStatus, Replies, Reply } from '../../system/index.js';
 import { formatKeyId, formatVkey } from '../../tlog/index.js';
 import { setting } from '../options.js';
 import type { RotateOptions, Rotated } from '../rotation.js';
@@ -37,10 +37,10 @@ export function addKeys(program: Command, replies: Replies): void {
       'give a stopped log another signing key: it is logged, and signs beside the others from the next head on (not with --admission none)',
     )
     .addOption(setting('--ml-dsa', 'an ML-DSA-44 key; Ed25519 where nothing is said'));
-  replying<KeyFlags>(common(adding), replies, async (flags) => {
+  replying<KeyFlags>(common(adding), replies, async (flags, _, tell) => {
     const options = await optionsOf(flags);
     const { addKey } = await import('../rotation.js');
-    return replyOfKeys(await addKey({ ...options, mlDsa: flags.mlDsa === true }));
+    return telling(tell, (report) => addKey({ ...options, report, mlDsa: flags.mlDsa === true }));
   });
   const retiring = program
     .command('retire-key')
@@ -48,25 +48,40 @@ export function addKeys(program: Command, replies: Replies): void {
       'take a signing key from a stopped log: that is logged, and the key signs no head from then on (not with --admission none)',
     )
     .argument('<key id>', 'eight hex digits, as add-key prints them');
-  replying<KeyFlags>(common(retiring), replies, async (flags, [keyId = '']) => {
+  replying<KeyFlags>(common(retiring), replies, async (flags, [keyId = ''], tell) => {
     const options = await optionsOf(flags);
     const { retireKey } = await import('../rotation.js');
-    return replyOfKeys(await retireKey({ ...options, keyId }));
+    return telling(tell, (report) => retireKey({ ...options, report, keyId }));
   });
 }
 
+/** The answer is out before the change counts as done: the next run gives it again where this one was cut off. */
+async function telling(
+  tell: (reply: Reply) => void,
+  work: (report: (done: Rotated) => void) => Promise<Rotated>,
+): Promise<Reply | ExitStatus> {
+  let isTold = false;
+  const done = await work((now) => {
+    isTold = true;
+    tell(replyOfKeys(now));
+  });
+  return isTold ? EXIT.ok : replyOfKeys(done);
+}
+
 /** A line per key: ID, size of its first head, of its last or `-`, vkey. */
-function replyOfKeys({ resumed, lives }: Rotated): Reply {
+function replyOfKeys({ resumed, unchanged, lives }: Rotated): Reply {
   const keys = lives.map(({ vkey, from, until }) => {
     return { keyId: formatKeyId(vkey.keyId), from, until, vkey: formatVkey(vkey) };
   });
   return {
     lines: keys.map(({ keyId, from, until, vkey }) => `${keyId} ${from} ${until ?? '-'} ${vkey}`),
     prose: [
-      resumed
-        ? 'A change of keys that had been begun is ended; nothing else was done.'
-        : 'Start the log with stele-log serve; witnesses and readers have to learn of this: docs/operating.md, "Keys".',
+      unchanged
+        ? 'This key has retired already; nothing was done.'
+        : resumed
+          ? 'A change of keys that had been begun is ended; nothing else was done.'
+          : 'Start the log with stele-log serve; witnesses and readers have to learn of this: docs/operating.md, "Keys".',
     ],
-    result: { resumed, keys },
+    result: { resumed, unchanged, keys },
   };
 }

@@ -23,6 +23,24 @@ export function addUpgrade(program: Command, replies: Replies): void {
   });
 }
 
+/** `terms`. */
+export function addTerms(program: Command, replies: Replies): void {
+  const command = program
+    .command('terms')
+    .description("print the terms in force in a stopped log's folder, as its own ledger has them")
+    .addOption(folderOption());
+  replying<{ folder?: string }>(command, replies, async ({ folder }) => {
+    const { termsHere } = await import('../terms.js');
+    const { size, terms, digest } = await termsHere(await neededFolder(folder));
+    const { origin } = terms;
+    return {
+      lines: JSON.stringify(terms, null, 2).split('\n'),
+      prose: [`Terms of ${origin} at size ${size}, by this folder alone; stele get terms verifies them.`],
+      result: { origin, size, terms, digest },
+    };
+  });
+}
+
 interface FsckFlags {
   folder?: string;
   vkey?: string[];

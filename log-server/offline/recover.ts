@@ -14,6 +14,7 @@ import {
   tileWidth,
 } from '../../tlog/index.js';
 import { type KeyLock, acquireKeyLock } from '../lock.js';
+import { checkKeysAt } from './recover-keys.js';
 import { type Findings, type Origin, type SignedHead, findIn } from './recover-sources.js';
 import { type Own, findOwn } from './recover-own.js';
 import { finishEarlier, swap } from './recover-swap.js';
@@ -67,7 +68,8 @@ function refuse(found: string): StorageError {
  * Rebuilds a log's folder: from its own bundles, tail and readable values, then from the places
  * given, taking only what hashes to the largest head found under the log's signature. The damaged
  * folder is renamed and never written to. Throws StorageError "not_recoverable", before anything was
- * moved, if an entry below that head cannot be had; "locked" while the log runs.
+ * moved, if an entry below that head cannot be had; "locked" while the log runs; LogError "wrong_log_key", before
+ * anything was signed, if the list of keys is of another time than that head.
  */
 export async function recover(options: RecoverOptions): Promise<RecoverResult> {
   const folder = resolve(options.folder);
@@ -190,6 +192,7 @@ async function build(folder: string, options: RecoverOptions, plan: Plan): Promi
         `${missing.length} entries are in no place that was given: ${shown}${missing.length > 20 ? ', …' : ''}`,
       );
     }
+    await checkKeysAt(head, storage.ledger, options);
     const unsigned = await appendUnsigned(storage, own, options.effects, remarks);
     await storage.makeReadable();
     await storage.writeSigned(ownNote(head, options));
@@ -237,12 +240,15 @@ function ownNote(head: SignedHead, options: RecoverOptions): Uint8Array {
   return formatNote({ text, signatures: [...kept, ...signed] });
 }
 
-/** A published note in which a line of the log's own is missing (a witness keeps those it knows) gets it back. */
+/**
+ * A published note in which a line of the log's own is missing (a witness keeps those it knows) gets it back, and
+ * one by a key that had retired before goes.
+ */
 function withOwnLines(head: SignedHead, note: Uint8Array, options: RecoverOptions): Uint8Array {
   const { text, signatures } = parseNote(note);
   const own = parseNote(ownNote(head, options)).signatures;
-  const isOwn = ({ name, keyId }: { name: string; keyId: number }): boolean =>
-    own.some((line) => line.name === name && line.keyId === keyId);
+  const isOwn = (line: { name: string; keyId: number }): boolean =>
+    options.logKeys.some(({ name, keyId }) => line.name === name && line.keyId === keyId);
   return formatNote({ text, signatures: [...own, ...signatures.filter((line) => !isOwn(line))] });
 }
 

@@ -140,15 +140,15 @@ export async function readNote(
   try {
     opened = openCheckpoint(file.note, options.logKeys, [], options.origin);
   } catch (cause) {
-    throw damaged(`${name}: ${reason(cause)}`, cause);
+    throw listOrNote(`${name}: ${reason(cause)}`, cause);
   }
   const { checkpoint } = opened;
   const missing = keysMissing(opened, keysDue(options, checkpoint.size));
   if (missing.length > 0)
-    throw damaged(`${name}: expected a line by each key of the log, found none by ${missing.join(', ')}`);
+    throw listOrNote(`${name}: expected a line by each key of the log, found none by ${missing.join(', ')}`);
   const late = keysTooLate(opened, options);
   if (late.length > 0)
-    throw damaged(`${name}: expected no line by a key that has retired, found one by ${late.join(', ')}`);
+    throw listOrNote(`${name}: expected no line by a key that has retired, found one by ${late.join(', ')}`);
   const unlisted = name === 'signed' ? keysUnlisted(file.note, options) : [];
   if (unlisted.length > 0)
     throw new StorageError(
@@ -157,6 +157,16 @@ export async function readNote(
       'log-keys.json is an older copy: restore it and the policy as they were when this was signed',
     );
   return { name, file, checkpoint };
+}
+
+/** Of lines that do not fit the list of keys: which of the two is damaged is for a hand to say, and the list comes first. */
+function listOrNote(found: string, cause?: unknown): StorageError {
+  return new StorageError(
+    'state_damaged',
+    found,
+    'log-keys.json may be of another time: look first, and restore it and the policy as they were when this was signed. Where they are right, keep the folder as it is and run: stele-log recover',
+    { cause },
+  );
 }
 
 function signedSizeOf(head: Head, signed: FoundNote | undefined): number {

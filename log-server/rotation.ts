@@ -153,6 +153,10 @@ async function change(
   decide: (terms: Terms, lives: KeyLives, storage: LogStorage) => Promise<Terms | undefined>,
 ): Promise<Rotated> {
   const { folder, step = () => undefined, report = () => undefined } = options;
+  const tell = async (done: Rotated): Promise<Rotated> => {
+    await report(done);
+    return done;
+  };
   const settle = async (resumed: boolean): Promise<Rotated | undefined> => {
     const done = (now: KeyLives): Rotated => ({ resumed, unchanged: false, lives: now });
     const isSettled = await settleRotation(folder, step, (now) => report(done(now)));
@@ -168,7 +172,7 @@ async function change(
     let plan: RotationPlan;
     if (sameKeys(terms, activeLives(lives))) {
       const next = await decide(terms, lives, storage);
-      if (next === undefined) return { resumed, unchanged: true, lives };
+      if (next === undefined) return await tell({ resumed, unchanged: true, lives });
       await replaceFile(join(folder, FILES.nextTerms), canonicalJson(next));
       await step('rotate:terms');
       const entry = await amendment(options, storage, { terms, digest }, next);
@@ -186,7 +190,9 @@ async function change(
     await storage.close();
   }
   // Where somebody else has come first, it is done all the same.
-  return (await settle(resumed)) ?? { resumed, unchanged: false, lives: await readKeyLives(folder) };
+  return (
+    (await settle(resumed)) ?? (await tell({ resumed, unchanged: false, lives: await readKeyLives(folder) }))
+  );
 }
 
 async function chartered(folder: string, storage: LogStorage): Promise<{ terms: Terms; digest: string }> {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT, replying, systemClock } from '../../system/index.js';
-import type { ExitStatus, Replies, Reply } from '../../system/index.js';
+import type { Replies, Reply } from '../../system/index.js';
 import { formatKeyId, formatVkey } from '../../tlog/index.js';
 import { setting } from '../options.js';
 import type { RotateOptions, Rotated } from '../rotation.js';
@@ -40,7 +40,8 @@ export function addKeys(program: Command, replies: Replies): void {
   replying<KeyFlags>(common(adding), replies, async (flags, _, tell) => {
     const options = await optionsOf(flags);
     const { addKey } = await import('../rotation.js');
-    return telling(tell, (report) => addKey({ ...options, report, mlDsa: flags.mlDsa === true }));
+    await addKey({ ...options, report: (done) => tell(replyOfKeys(done)), mlDsa: flags.mlDsa === true });
+    return EXIT.ok;
   });
   const retiring = program
     .command('retire-key')
@@ -51,21 +52,9 @@ export function addKeys(program: Command, replies: Replies): void {
   replying<KeyFlags>(common(retiring), replies, async (flags, [keyId = ''], tell) => {
     const options = await optionsOf(flags);
     const { retireKey } = await import('../rotation.js');
-    return telling(tell, (report) => retireKey({ ...options, report, keyId }));
+    await retireKey({ ...options, report: (done) => tell(replyOfKeys(done)), keyId });
+    return EXIT.ok;
   });
-}
-
-/** The answer is out before the change counts as done: the next run gives it again where this one was cut off. */
-async function telling(
-  tell: (reply: Reply) => void,
-  work: (report: (done: Rotated) => void) => Promise<Rotated>,
-): Promise<Reply | ExitStatus> {
-  let isTold = false;
-  const done = await work((now) => {
-    isTold = true;
-    tell(replyOfKeys(now));
-  });
-  return isTold ? EXIT.ok : replyOfKeys(done);
 }
 
 /** A line per key: ID, size of its first head, of its last or `-`, vkey. */

@@ -83,7 +83,7 @@ export const witnessMutants: readonly Mutant[] = [
     find: "if (NOT_THERE.includes(status)) return { kind: 'none', origin };",
     replace: "if (status !== 200) return { kind: 'none', origin };",
     test: 'test/witness-status.test.ts',
-    name: 'of other witnesses',
+    name: 'is no absence',
   },
   {
     desc: "the escaping of text on a witness's page",

@@ -46,6 +46,9 @@ export function toHttpError(error: unknown): HttpError {
   };
 }
 
+/** Refusals by which a server that is asked too much says so. */
+const OF_LOAD = ['busy', 'queue_full'];
+
 /** Logs an error that ended a request, and answers with it. */
 export function reportError(
   { logger }: Pick<LogView, 'logger'>,
@@ -55,7 +58,9 @@ export function reportError(
   const found = toHttpError(error);
   const { requestId, path, accept } = request;
   const message = error instanceof Error ? error.message : String(error);
-  const level = found.status >= 500 ? 'error' : 'debug';
+  // Strangers can have any number of those, and requests are counted by their status.
+  const foreseen = found.status < 500 || OF_LOAD.includes(found.code);
+  const level = foreseen ? 'debug' : 'error';
   logger.log(level, 'request failed', { requestId, path, code: found.code, error: message });
   return errorResponse(found, accept);
 }

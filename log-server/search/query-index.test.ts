@@ -118,6 +118,19 @@ test('entries handed over are found as those that are read are, in rows of any l
       }
     }
   }
+  // Nothing is read for who has gone.
+  const gone = new AbortController();
+  const readEntry = storage.readEntry.bind(storage);
+  let reads = 0;
+  storage.readEntry = (index) => {
+    reads++;
+    return readEntry(index);
+  };
+  await read.search({ newestFirst: false, limit: 1000 }, gone.signal, (count) => {
+    if (count === 10) gone.abort();
+    return undefined;
+  });
+  assert.equal(reads, 10);
   ending.abort();
   await Promise.all(running);
 });

@@ -61,6 +61,9 @@ export interface Found {
   readonly next: number | undefined;
 }
 
+/** Awaited between entries, so that others have a turn. */
+export type Breathe = (count: number) => Promise<void> | undefined;
+
 /** Entries looked at for one page: a rare combination of frequent values takes several pages. */
 const LOOKED_AT = 1000;
 /** Entries from which on their whole bundle is read. */
@@ -151,12 +154,15 @@ export class QueryIndex {
     }
   }
 
-  /** Throws SubmissionError "index_unavailable" while there is none, and "bad_request". */
-  async search(query: Query): Promise<Found> {
+  /**
+   * Ends early, with what was found, where `gone` is aborted; `breathe` is awaited with the count of entries read. Throws
+   * SubmissionError "index_unavailable" while there is none, and "bad_request".
+   */
+  async search(query: Query, gone?: AbortSignal, breathe?: Breathe): Promise<Found> {
     const db = this.#open?.db;
     if (db === undefined) throw new SubmissionError('index_unavailable', 'the index is being made');
     try {
-      return await this.#search(db, query);
+      return await this.#search(db, query, gone, breathe);
     } catch (error) {
       if (error instanceof SteleError) throw error;
       // Somebody deleted its files, or the disk bent them.
@@ -166,15 +172,16 @@ export class QueryIndex {
     }
   }
 
-  async #search(db: Database, query: Query): Promise<Found> {
+  async #search(db: Database, query: Query, gone?: AbortSignal, breathe?: Breathe): Promise<Found> {
     const size = this.#size;
     const times = await this.#ranges(db, query);
     const entries: { index: number; facts: EntryFacts; entry: Uint8Array }[] = [];
     let looked = 0;
     let last: number | undefined;
     for await (const index of this.#candidates(db, query, size, times)) {
-      if (entries.length >= query.limit || looked >= LOOKED_AT) return { size, entries, next: last };
-      looked++;
+      if (entries.length >= query.limit || looked >= LOOKED_AT || gone?.aborted === true)
+        return { size, entries, next: last };
+      await breathe?.(++looked);
       last = index;
       const entry = await this.#storage.readEntry(index);
       const facts = factsOf(entry);

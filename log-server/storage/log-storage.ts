@@ -20,6 +20,7 @@ import {
   treeRoot,
 } from '../../tlog/index.js';
 import { replaceFile } from './atomic-file.js';
+import { BundleCache } from './bundle-cache.js';
 import { StorageError, damaged, reason } from './error.js';
 import type { EdgeRows } from './edge-rows.js';
 import { type NoteFile, formatNoteFile } from './note-file.js';
@@ -50,6 +51,7 @@ export class SeamStorage implements LogStorage {
   readonly #parts: Parts;
   readonly #rows: EdgeRows;
   readonly #cache = new TileCache();
+  readonly #bundles = new BundleCache();
   /** Entries from #sealedTo on. */
   readonly #pending: Uint8Array[];
   /** Entries below are in fsynced bundles; the state hears of it with the next commit. */
@@ -238,17 +240,24 @@ export class SeamStorage implements LogStorage {
     if (held) return held;
     const bundle = Math.floor(index / TILE_WIDTH);
     const path = entriesPath(bundle, TILE_WIDTH);
-    const bytes = await this.#parts.tiles.get(path);
     const tile = await this.#tile({ level: 0, index: bundle, width: TILE_WIDTH });
+    let entries = this.#bundles.get(bundle);
+    const bytes = entries ? undefined : await this.#parts.tiles.get(path);
     try {
-      if (!bytes) throw new Error('the file is gone');
-      const entry = parseBundle(bytes, TILE_WIDTH)[index % TILE_WIDTH];
+      if (!entries) {
+        if (!bytes) throw new Error('the file is gone');
+        entries = parseBundle(bytes, TILE_WIDTH);
+        this.#bundles.keep(bundle, entries);
+      }
+      const entry = entries[index % TILE_WIDTH];
       const at = (index % TILE_WIDTH) * 32;
       if (!entry || !equalBytes(leafHash(entry), tile.subarray(at, at + 32))) {
         throw new Error('the entry does not hash to its leaf in the tile');
       }
       return entry;
     } catch (cause) {
+      // The file may be mended.
+      this.#bundles.forget(bundle);
       throw damaged(`entry ${index}: ${path}: ${reason(cause)}`, cause);
     }
   }

@@ -23,6 +23,10 @@ const keys = (name: string): { test: string; name: string } => ({
 const rotation = (name: string): { test: string; name: string } => ({ test: 'test/rotation.test.ts', name });
 const upgrade = (name: string): { test: string; name: string } => ({ test: 'test/upgrade.test.ts', name });
 const http = (name: string): { test: string; name: string } => ({ test: 'log-server/http.test.ts', name });
+const reading = (name: string): { test: string; name: string } => ({
+  test: 'log-server/http/reading-turns.test.ts',
+  name,
+});
 const start = (name: string): { test: string; name: string } => ({ test: 'log-server/start.test.ts', name });
 
 /** What a log promises of its pipeline, its gate and its doors. */
@@ -589,11 +593,68 @@ export const logServerMutants: readonly Mutant[] = [
   },
   {
     desc: 'the bound on readers of events from one address',
-    file: 'log-server/http/search.ts',
-    find: 'if (held >= SUBSCRIBERS_PER_ADDRESS && ',
+    file: 'log-server/http/places.ts',
+    find: 'if (held >= this.#perAddress && ',
     replace: 'if (held < 0 && ',
     test: 'test/search.test.ts',
     name: 'one address has 16 readers',
+  },
+  {
+    desc: 'the bound on searches under way',
+    file: 'log-server/http/search.ts',
+    find: 'const leave = searches.take(address);',
+    replace: 'const leave = () => undefined;',
+    ...reading('searches under way are bounded'),
+  },
+  {
+    desc: 'that who is refused fills no journal',
+    file: 'log-server/http/errors.ts',
+    find: ' || OF_LOAD.includes(found.code)',
+    replace: '',
+    ...reading('searches under way are bounded'),
+  },
+  {
+    desc: 'the bound on searches and replays at work',
+    file: 'log-server/http/reading-turns.ts',
+    find: 'if (this.#atWork >= AT_WORK) return;',
+    replace: '',
+    ...reading('two read at one time'),
+  },
+  {
+    desc: 'a turn at reading that one address leaves to others',
+    file: 'log-server/http/reading-turns.ts',
+    find: 'if (working > 0 && isOneReader(address)) continue;',
+    replace: '',
+    ...reading('two read at one time'),
+  },
+  {
+    desc: 'turns at reading that go round',
+    file: 'log-server/http/reading-turns.ts',
+    find: '      this.#putLast(address);\n      this.#next();',
+    replace: '      this.#next();',
+    ...reading('two read at one time'),
+  },
+  {
+    desc: 'a turn of others between entries that are read',
+    file: 'log-server/http/reading-turns.ts',
+    find: 'count % STRETCH === 0 ?',
+    replace: 'count < 0 ?',
+    ...reading('others have their turn'),
+  },
+  {
+    desc: 'the end of a search whose asker has gone',
+    file: 'log-server/http/search.ts',
+    find: "outgoing.once('close', () => gone.abort());",
+    replace: '',
+    ...reading('ends with the connection of who asked'),
+  },
+  {
+    desc: 'that nothing is read for who has gone',
+    file: 'log-server/search/query-index.ts',
+    find: ' || gone?.aborted === true',
+    replace: '',
+    test: 'log-server/search/query-index.test.ts',
+    name: 'in rows of any length',
   },
   {
     desc: 'a change of keys of before the last one, which is not done again',

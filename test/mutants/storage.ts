@@ -213,6 +213,27 @@ export const storageMutants: readonly Mutant[] = [
     name: 'a lone add writes kilobytes',
   },
   {
+    desc: 'a bundle that is kept for the next entry',
+    file: 'log-server/storage/log-storage.ts',
+    find: 'this.#bundles.keep(bundle, entries);',
+    replace: '',
+    ...model('a run of entries'),
+  },
+  {
+    desc: 'the leaf that an entry of a bundle is held against',
+    file: 'log-server/storage/log-storage.ts',
+    find: '!equalBytes(leafHash(entry), tile.subarray(at, at + 32))',
+    replace: 'entry.length > MAX_ENTRY_SIZE',
+    ...model('a run of entries'),
+  },
+  {
+    desc: 'the bound on bundles in memory',
+    file: 'log-server/storage/bundle-cache.ts',
+    find: 'if (this.#bytes <= this.#limit) break;',
+    replace: 'if (oldest >= 0) break;',
+    test: 'log-server/storage/bundle-cache.test.ts',
+  },
+  {
     desc: 'the reserve of free space',
     file: 'log-server/storage/log-storage.ts',
     find: 'await this.#checkSpace();',

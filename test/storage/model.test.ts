@@ -6,6 +6,7 @@ import {
   TILE_WIDTH,
   emptyRoot,
   encodeHex,
+  entriesPath,
   leafHash,
   parseBundle,
   proveConsistency,
@@ -245,6 +246,39 @@ it('refuses to sign or publish what must not be', async () => {
   assert.equal((await storage.readEntry(11)).length, 0);
   await storage.close();
   assert.equal(await codeOf(storage.commit({ oldSize: 12, entries: [] })), 'closed');
+});
+
+it('a run of entries reads its bundle once, and each is held against its leaf', async () => {
+  const disk = new MemoryDisk();
+  let reads = 0;
+  const read = disk.read.bind(disk);
+  disk.read = (path) => {
+    if (path.includes('/tile/entries/')) reads++;
+    return read(path);
+  };
+  const drivers = { ...memoryDrivers(), disk };
+  const storage = await initLogStorage(optionsFor('/none'), drivers);
+  await storage.writeSigned(noteFor(0, emptyRoot()));
+  await publishBatch(storage, entriesFrom(0, 600));
+  reads = 0;
+  for (let index = 0; index < 600; index++) assert.deepEqual(await storage.readEntry(index), entryAt(index));
+  assert.equal(reads, 2);
+  // With this commit the state lets go of what is sealed.
+  await publishBatch(storage, entriesFrom(600, 1));
+  await storage.close();
+
+  const path = `public/${entriesPath(1, TILE_WIDTH)}`;
+  const good = (await read(path)) ?? assert.fail(path);
+  const bent = good.slice();
+  // In the first entry, behind its length.
+  bent[2] = (bent[2] ?? 0) ^ 1;
+  const again = await openLogStorage(optionsFor('/none'), drivers);
+  await disk.write(path, bent);
+  assert.deepEqual(await again.readEntry(257), entryAt(257));
+  assert.equal(await codeOf(again.readEntry(256)), 'state_damaged');
+  await disk.write(path, good);
+  assert.deepEqual(await again.readEntry(256), entryAt(256), 'the bent one is not kept');
+  await again.close();
 });
 
 it('a disk that runs full refuses before anything is written, and goes on when there is room', async () => {

@@ -16,11 +16,11 @@ import { type Attack, type Honest, type Outcome, attackWith } from './phases.js'
 import { peakMemory, startProgram } from './program.js';
 
 /**
- * Most bytes that the log may ever have in memory. Node and the program at rest are about 150 MB; 64 MiB of bodies can
- * be twice that while they grow; 8,192 connections with the headers and answers that they hold are about 240 MB; the
- * rest is for the collector.
+ * Most bytes that the log may ever have in memory. Node and the program at rest are about 150 MB; 128 MiB of bodies
+ * can be more while they grow; 8,192 connections with the headers and answers that they hold are about 240 MB; 1,024
+ * requests that wait at the door have 64 MiB, and bundles that were read lately 32; the rest is for the collector.
  */
-export const MOST_MEMORY: number = 704 * 1024 * 1024;
+export const MOST_MEMORY: number = 832 * 1024 * 1024;
 
 /** Most files and connections that it may ever have open: 8,192 connections, and some of its own. */
 export const MOST_OPEN: number = 8192 + 256;

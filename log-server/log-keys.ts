@@ -18,10 +18,9 @@ import {
 } from '../tlog/index.js';
 import type { SigningKey, Vkey } from '../tlog/index.js';
 import { LogError } from './errors.js';
-import { FILES, isThere } from './folder.js';
+import { FILES, checkFolder } from './folder.js';
 import { UNFINISHED_HINT, isUnfinished } from './unfinished.js';
 import { FolderDisk } from './storage/index.js';
-import { StorageError } from './storage/error.js';
 import { checkCurrent, readFormat } from './storage/open.js';
 import type { KeySpan, LogStorageOptions } from './storage/types.js';
 
@@ -47,14 +46,15 @@ export type KeyLives = readonly [KeyLife, ...KeyLife[]];
 export const NO_TIME = 0;
 
 /**
- * Reads which keys the log has and had. Throws LogError "no_log_keys", "bad_log_keys", StorageError "no_log_here" where
- * there is no folder, or what an init left that was cut off, "unknown_format", "old_format" for a folder of which another program knows more.
+ * Reads which keys the log has and had. Throws LogError "no_log_keys", "bad_log_keys", "no_log_here" where there is
+ * no log's folder, or what an init left that was cut off, StorageError "unknown_format", "old_format" for a folder of which
+ * another program knows more.
  */
 export async function readKeyLives(folder: string): Promise<KeyLives> {
   const found = await readFormat(new FolderDisk(join(folder, FILES.data)));
   if (found !== undefined) checkCurrent(found.format);
   else if (await isUnfinished(folder))
-    throw new StorageError(
+    throw new LogError(
       'no_log_here',
       `expected the folder of a log at ${folder}, found a part of one`,
       UNFINISHED_HINT,
@@ -71,14 +71,7 @@ export async function readListedKeys(folder: string): Promise<KeyLives> {
   } catch (cause) {
     // Of any other reason the system's own words say what to do.
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-    if (!(await isThere(folder))) {
-      throw new StorageError(
-        'no_log_here',
-        `expected the folder of a log at ${folder}, found none`,
-        'check --folder, and that its disk is mounted; a new log is made with: stele-log init',
-        { cause },
-      );
-    }
+    await checkFolder(folder);
     throw new LogError(
       'no_log_keys',
       `expected the list of the log's keys at ${path}, found none`,

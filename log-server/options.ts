@@ -33,14 +33,18 @@ export async function applyConfigFiles(
 
 /** What no command of the program has is a slip of the pen, and would be missed where it was meant. */
 function refuseUnknown(program: Command, path: string, keys: readonly string[]): void {
-  const options = program.commands.flatMap((command) => command.options);
-  const strange = keys.find((key) => !options.some((option) => option.name() === key));
+  const settings = settingsOf(program);
+  const strange = keys.find((key) => !settings.has(key));
   if (strange === undefined) return;
   throw new LogError(
     'bad_config',
     `${path}: expected settings of stele-log in [${TABLE}], found ${strange}`,
-    `is it misspelt? ${[...settingsOf(program).keys()].join(', ')}`,
+    misspelt(settings.keys()),
   );
+}
+
+function misspelt(known: Iterable<string | undefined>): string {
+  return `is it misspelt? ${[...known].join(', ')}`;
 }
 
 /** Every setting of any command, by its name. */
@@ -63,17 +67,16 @@ export async function settingsFaults(
   program: Command,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Fault[]> {
-  const options = settingsOf(program);
-  const known = [...options.keys()];
+  const settings = settingsOf(program);
   const faults: Fault[] = [];
   for (const path of configFiles(env))
     for (const [key, value] of Object.entries(await readTable(path))) {
-      const option = options.get(key);
+      const option = settings.get(key);
       if (option === undefined) {
         faults.push({
           expected: `${path} to have settings of stele-log`,
           found: key,
-          todo: `is it misspelt? ${known.join(', ')}`,
+          todo: misspelt(settings.keys()),
         });
         continue;
       }
@@ -84,13 +87,13 @@ export async function settingsFaults(
         faults.push({ expected: `${path} to parse`, found: error.message, todo: error.hint });
       }
     }
-  const variables = new Set(known.map((name) => options.get(name)?.envVar));
+  const variables = new Set([...settings.values()].map(({ envVar }) => envVar));
   for (const name of Object.keys(env))
     if (name.startsWith('STELE_LOG_') && !variables.has(name))
       faults.push({
         expected: 'variables that stele-log knows',
         found: name,
-        todo: `is it misspelt? ${[...variables].join(', ')}`,
+        todo: misspelt(variables),
       });
   return faults;
 }

@@ -35,6 +35,17 @@ export function checkCount(text: string, what: string): number {
   );
 }
 
+/** A SHA-256. Throws CliError "bad_digest". */
+export function checkDigest(text: string, what: string): string {
+  if (/^[0-9a-f]{64}$/.test(text)) return text;
+  throw new CliError(
+    EXIT.usage,
+    'bad_digest',
+    `${what}: expected a SHA-256 in hex, found ${JSON.stringify(text)}`,
+    '64 lower-case hexadecimal digits',
+  );
+}
+
 /** Seconds since 1970 from such a number or an ISO 8601 time with its zone. Throws CliError "bad_time". */
 export function checkTime(text: string, what: string): number {
   if (/^[0-9]{1,12}$/.test(text)) return Number(text);

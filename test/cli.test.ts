@@ -535,6 +535,13 @@ test('bad input at every door ends with status 2 and a stable code', async () =>
     ['bad_commit', [...INTENT, '--run', 'r', '--commit', 'seed']],
     ['bad_request', ['attest', 'participant', '--request', bundle]],
     ['bad_change', ['attest', 'participant-key']],
+    ['bad_digest', ['attest', 'participant-key', '--revoke', 'abc']],
+    ['bad_digest', ['attest', 'participant-key', '--rotate', 'abc', '--new-key', 'keys/signing.key']],
+    ['bad_digest', ['attest', 'participant-key', '--object', 'abc']],
+    [
+      'usage',
+      ['attest', 'participant-key', '--rotate', 'abc', '--new-key', 'keys/signing.key', '--use', 'both'],
+    ],
     ['bad_envelope', ['submit', bundle]],
     ['bad_outcome', ['attest', 'run-final', '--run', 'r', '--outcome', 'happy', '--otherwise', 'withheld']],
     ['bad_settings', ['get', '0', '--log', 'nowhere']],

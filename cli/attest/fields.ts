@@ -7,7 +7,7 @@ import { parseJson, type Json } from '../../attestation/index.js';
 import type { Context } from '../context.js';
 import { asInput, CliError, EXIT } from '../errors.js';
 import { readInput } from '../files.js';
-import { checkCount, checkDecimal, checkIdentifier, checkTime } from '../identifiers.js';
+import { checkCount, checkDecimal, checkDigest, checkIdentifier, checkTime } from '../identifiers.js';
 import { digestFile, digestModel } from '../model-digest.js';
 
 /** One flag and the field that it states. */
@@ -110,7 +110,7 @@ export const RUN_INTENT: TypeFlags = {
       flag: '--parents <roots>',
       field: 'parents',
       description: 'weights it starts from, with commas, or "none"',
-      read: (text) => (text === 'none' ? [] : text.split(',').map(checkDigest)),
+      read: (text, flag) => (text === 'none' ? [] : text.split(',').map((one) => checkDigest(one, flag))),
     },
   ],
 };
@@ -281,15 +281,5 @@ export function readOutcome(text: string): 'completed' | 'aborted' | 'failed' {
     'bad_outcome',
     `--outcome: expected completed, aborted or failed, found ${JSON.stringify(text)}`,
     'see spec/schema/run-final.json',
-  );
-}
-
-function checkDigest(text: string): string {
-  if (/^[0-9a-f]{64}$/.test(text)) return text;
-  throw new CliError(
-    EXIT.usage,
-    'bad_digest',
-    `expected a SHA-256 in hex, found ${JSON.stringify(text)}`,
-    '64 lower-case hexadecimal digits',
   );
 }

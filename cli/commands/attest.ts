@@ -1,6 +1,6 @@
 // stele attest: signs statements and writes them to disk. Nothing is sent.
 import { join, relative, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { parseJson, termsDigest, type Json, type Roles, type Terms } from '../../attestation/index.js';
 import { addFieldFlags, RUN_FINAL, RUN_INTENT, RUN_PROGRESS, type TypeFlags } from '../attest/fields.js';
 import { draftRun, type RunOptions } from '../attest/run.js';
@@ -11,7 +11,7 @@ import { define, type Invocation, type Outcome, type Register } from '../command
 import type { Context } from '../context.js';
 import { asInput, CliError, EXIT } from '../errors.js';
 import { readInput } from '../files.js';
-import { checkIdentifier, checkTime } from '../identifiers.js';
+import { checkDigest, checkIdentifier, checkTime } from '../identifiers.js';
 import { readKey } from '../keys.js';
 import { loadPolicy } from '../log.js';
 import { onlyOrigin } from '../origin.js';
@@ -105,7 +105,7 @@ interface KeyOptions {
   about?: string;
   rotate?: string;
   newKey?: string;
-  use: string;
+  use: 'signing' | 'recovery';
   role?: string[];
   revoke?: string;
   object?: string;
@@ -121,7 +121,11 @@ function registerParticipantKey(attest: Command, context: Context, outcome: Outc
     .option('--about <id>', 'whose key (your own)')
     .option('--rotate <key-id>', 'the key to replace, by --new-key')
     .option('--new-key <file>', 'private key file of the new key, which signs its consent')
-    .option('--use <use>', 'what the new key is for: signing or recovery', 'signing')
+    .addOption(
+      new Option('--use <use>', 'what the new key is for')
+        .choices(['signing', 'recovery'])
+        .default('signing'),
+    )
     .option('--role <role...>', "the participant's roles (lab)")
     .option('--revoke <key-id>', 'the key to revoke')
     .option('--object <digest>', "payload digest of the registrar's request")
@@ -164,19 +168,18 @@ function change(
 ): Record<string, Json> {
   const { rotate, newKey, revoke, object } = options;
   if (rotate !== undefined && newKey !== undefined && revoke === undefined && object === undefined) {
-    const use = options.use === 'recovery' ? 'recovery' : 'signing';
     const roles = (options.role ?? ['lab']) as Roles;
     const consent = consentOf(
       readKey(resolve(context.cwd, newKey)),
       { origin, about, roles },
-      use,
+      options.use,
       Math.floor(context.now() / 1000),
     );
-    return { action: 'rotate', oldKey: rotate, newKey: consent as unknown as Json };
+    return { action: 'rotate', oldKey: checkDigest(rotate, '--rotate'), newKey: consent as unknown as Json };
   }
   if (newKey === undefined && [rotate, revoke, object].filter((given) => given !== undefined).length === 1) {
-    if (revoke !== undefined) return { action: 'revoke', oldKey: revoke };
-    if (object !== undefined) return { action: 'object', request: object };
+    if (revoke !== undefined) return { action: 'revoke', oldKey: checkDigest(revoke, '--revoke') };
+    if (object !== undefined) return { action: 'object', request: checkDigest(object, '--object') };
   }
   const given = Object.entries({ rotate, revoke, object, 'new-key': newKey }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`],

@@ -3,7 +3,7 @@
 import { factsFit, factsOf } from '../../attestation/index.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
-import { checkCount } from '../identifiers.js';
+import { checkCount, checkDigest } from '../identifiers.js';
 import { askIndex, wantedBy, type Found, type Question } from '../log-search.js';
 import { openLog } from '../log.js';
 
@@ -40,8 +40,7 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
   const { context, report, settings } = invocation;
   const limit = checkCount(options.limit, '--limit');
   if (limit === 0) throw usage('--limit: expected at least 1, found 0');
-  if (options.digest !== undefined && !/^[0-9a-f]{64}$/.test(options.digest))
-    throw usage(`--digest: expected 64 hex digits in lower case, found ${JSON.stringify(options.digest)}`);
+  if (options.digest !== undefined) checkDigest(options.digest, '--digest');
   if (options.all && (options.since ?? options.until) !== undefined)
     throw usage('--all reads entries, and times come from anchors: leave out --since and --until');
   const log = await openLog(context, settings);

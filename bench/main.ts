@@ -7,7 +7,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { measureAdds } from './adds.js';
 import { measureAttested } from './attested.js';
 import { measureFullCheck } from './full-check.js';
@@ -21,17 +21,31 @@ import { ours, oursSequenced, oursWithPartials, peers } from './targets.js';
 import { profileWitness } from './witness-profile.js';
 import { measureWitness } from './witness.js';
 
-const { values } = parseArgs({
-  options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string', default: 'adds,attested,lone,profile,check,proofs,witness,publish,latency' },
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    'in-flight': { type: 'string' },
-    logs: { type: 'string' },
-    folder: { type: 'string', default: `${root}tmp/bench` },
-  },
-});
+const program = new Command('npm run bench --')
+  .description(
+    "the project's figures, beside those of the field's programs where interop/install has built them",
+  )
+  .option('--quick', 'one short round of each, to see that it works', false)
+  .option(
+    '--only <parts>',
+    'some of these, with commas',
+    'adds,attested,lone,profile,check,proofs,witness,publish,latency',
+  )
+  .option('--rounds <number>', 'rounds of each (5)')
+  .option('--seconds <number>', 'of a round: 10 of adds, 1 to 2 of the others')
+  .option('--in-flight <numbers>', 'requests in flight, with commas (64,512,4096; of witnesses 1,8,48)')
+  .option('--logs <numbers>', 'how many logs ask the witnesses, with commas (50,4000)')
+  .option('--folder <folder>', 'on the disk that is to be measured', `${root}tmp/bench`)
+  .parse();
+const values = program.opts<{
+  quick: boolean;
+  only: string;
+  rounds?: string;
+  seconds?: string;
+  inFlight?: string;
+  logs?: string;
+  folder: string;
+}>();
 const { quick } = values;
 const numbers = (given: string | undefined, usual: string, short: string): number[] =>
   (given ?? (quick ? short : usual)).split(',').map(Number);
@@ -40,9 +54,9 @@ const [seconds = 0] = numbers(values.seconds, '10', '3');
 const [asking = 0] = numbers(values.seconds, '1.5', '1');
 const [publishing = 0] = numbers(values.seconds, '1', '1');
 const [steady = 0] = numbers(values.seconds, '2', '2');
-const inFlight = numbers(values['in-flight'], '64,512,4096', '64');
+const inFlight = numbers(values.inFlight, '64,512,4096', '64');
 const busy = inFlight.includes(512) ? 512 : (inFlight[0] ?? 64);
-const witnessed = numbers(values['in-flight'], '1,8,48', '8');
+const witnessed = numbers(values.inFlight, '1,8,48', '8');
 const logs = numbers(values.logs, '50,4000', '50');
 // In a folder of the checkout, since the system's temporary one may be memory, where a sync costs nothing.
 const folder = join(values.folder, String(process.pid));

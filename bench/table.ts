@@ -1,8 +1,10 @@
-/** The middle of the values; of an even number of them, the upper one. Throws RangeError on none. */
+/** The middle of the values; of an even number of them, the mean of the two in the middle. Throws RangeError on none. */
 export function median(values: readonly number[]): number {
-  const middle = values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-  if (middle === undefined) throw new RangeError('the median of no values');
-  return middle;
+  const sorted = values.toSorted((a, b) => a - b);
+  const upper = sorted[Math.floor(sorted.length / 2)];
+  const lower = sorted[Math.ceil(sorted.length / 2) - 1];
+  if (upper === undefined || lower === undefined) throw new RangeError('the median of no values');
+  return (lower + upper) / 2;
 }
 
 /** A number as people read it: three significant digits, thousands set apart. */

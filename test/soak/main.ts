@@ -1,6 +1,6 @@
 /**
  * `npm run soak -- NAME [--minutes N] [--seed S] [--witnesses N] [--entries N] [--record]`: runs one of the long proofs. `--record`
- * writes seed, commit and figures into bench/soak.md, replacing what that proof had there.
+ * writes seed, commit and figures into bench/soak.md, replacing what that proof, asked for as many entries, had there.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -49,7 +49,7 @@ if (load === undefined) {
       });
       for (const figure of figures) console.log(`  ${figure}`);
       if (values.record === true)
-        record(`${name} --minutes ${minutes} --seed ${seed}${extra}`, name, figures);
+        record(`${name} --minutes ${minutes} --seed ${seed}${extra}`, `${name}${extra}`, figures);
       console.log('1 passed, 0 failed');
     } catch (error) {
       console.error(error);
@@ -60,19 +60,19 @@ if (load === undefined) {
   }
 }
 
-function record(command: string, name: string, figures: readonly string[]): void {
+function record(command: string, title: string, figures: readonly string[]): void {
   const file = `${root}bench/soak.md`;
   const head = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
   const date = new Date().toISOString().slice(0, 10);
   const section = [
-    `## ${name}`,
+    `## ${title}`,
     '',
     `\`npm run soak -- ${command}\`, at ${head}, ${date}`,
     '',
     ...figures.map((figure) => `- ${figure}`),
   ].join('\n');
   const parts = readFileSync(file, 'utf8').split(/(?=^## )/m);
-  const at = parts.findIndex((part) => part.startsWith(`## ${name}\n`));
+  const at = parts.findIndex((part) => part.startsWith(`## ${title}\n`));
   if (at < 0) parts.push(section);
   else parts[at] = section;
   writeFileSync(file, `${parts.map((part) => part.trimEnd()).join('\n\n')}\n`);

@@ -293,6 +293,17 @@ fetch_to() {
     });' "$1" "$2"
 }
 
+# published URL: waits for the first checkpoint, which a new log signs after it has begun to listen.
+published() {
+  local tries
+  for ((tries = 0; tries < 100; tries++)); do
+    fetch_to "$1/checkpoint" "$work/checkpoint" 2>"$work/checkpoint.error" && return
+    sleep 0.2
+  done
+  cat "$work/checkpoint.error"
+  return 1
+}
+
 # ready URL STATE [WITNESS,...]: waits until /readyz of our log shows the state, and names these witnesses
 # alone.
 ready() {

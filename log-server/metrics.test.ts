@@ -36,6 +36,7 @@ test('what a log measures of itself, as Prometheus reads it', async () => {
     'stele_log_http_requests_total{route="checkpoint",status="200"} 1',
     'stele_log_http_requests_total{route="other",status="404"} 1',
     'stele_log_messages_total{level="alarm"} 0',
+    'stele_log_alarm_timestamp_seconds 0',
   ]) {
     assert.ok(text.split('\n').includes(line), `expected ${line} in\n${text}`);
   }

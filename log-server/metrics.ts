@@ -53,6 +53,7 @@ export function measureLog(measured: Measured): LogMetrics {
   const startedAt = seconds();
   let publishedAt = startedAt;
   const cosignedAt = new Map<string, number>();
+  let alarmedAt = 0;
 
   metrics.gauge('stele_log_ready', 'Whether entries are taken: 1 or 0.', () => (readiness().ready ? 1 : 0));
   metrics.gauge('stele_log_state', 'The state that /readyz says, as a label.', () => [
@@ -85,6 +86,12 @@ export function measureLog(measured: Measured): LogMetrics {
   metrics.gauge('stele_log_disk_free_bytes', 'Free space where the log lies.', () => measured.freeBytes());
   const lines = metrics.counter('stele_log_messages_total', 'Messages of the server, by level.');
   for (const level of LEVELS) lines.add({ level }, 0);
+  // A rate of the count sees no alarm that came before the first scrape, nor one that is the only one of each process.
+  metrics.gauge(
+    'stele_log_alarm_timestamp_seconds',
+    'When the last message of level alarm was said by this process, since 1970; 0 before the first.',
+    () => alarmedAt,
+  );
   const submissions = metrics.counter(
     'stele_log_submissions_total',
     'Submissions by outcome: logged, or the code of the refusal.',
@@ -105,6 +112,7 @@ export function measureLog(measured: Measured): LogMetrics {
     counting: (logger) => ({
       log: (level, message, fields) => {
         if (LEVELS.includes(level)) lines.add({ level });
+        if (level === 'alarm') alarmedAt = seconds();
         logger.log(level, message, fields);
       },
     }),

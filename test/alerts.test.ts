@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { WitnessClient } from '../client/index.js';
 import { measureLog } from '../log-server/metrics.js';
 import { startScene } from '../log-server/testing/scene.js';
@@ -20,7 +21,7 @@ const rules = new Map(
     ...readFileSync(
       fileURLToPath(new URL('../../docs/prometheus/stele.rules.yml', import.meta.url)),
       'utf8',
-    ).matchAll(/^ {6}- alert: (\w+)\n {8}expr: (.+)$/gm),
+    ).matchAll(/^ {6}- alert: (\w+)\n(?: {8}#.*\n)* {8}expr: (.+)$/gm),
   ].map(([, name = '', expr = '']) => [name, expr]),
 );
 const tried = new Set<string>();
@@ -38,12 +39,13 @@ function read(scrape: string, metric: string, labels: Labels = []): number[] {
 }
 
 const EXPRESSION =
-  /^(time\(\) - )?(?:(increase|changes)\()?(\w+)(?:\{(.*?)\})?(?:\[\w+\]\))? (==|>|<) (?:on \(job, instance\) (?:group_left )?)?([0-9.e]+|[a-z_]+)(?: unless on \(job, instance\) (\w+)\{(.*)\})?$/;
+  /^(time\(\) - )?(?:(max_over_time|changes)\()?(\w+)(?:\{(.*?)\})?(?:\[\w+\]\))? (==|>|<) (?:on \(job, instance\) (?:group_left )?)?([0-9.e]+|[a-z_]+)(?: unless on \(job, instance\) (\w+)\{(.*)\})?$/;
 
 /**
- * As much of PromQL as the rules use: `[time() -] metric{labels} op limit`, and `increase(…[…])` and `changes(…[…])` of
- * what has one series; the limit a number, or a metric with one series; then `unless` a series is there. A scrape is of
- * one job and instance. `before` are the earlier scrapes of the range.
+ * As much of PromQL as the rules use: `[time() -] metric{labels} op limit`, and `max_over_time(…[…])` and
+ * `changes(…[…])` of what has one series; the limit a number, or a metric with one series; then `unless` a series is
+ * there. A scrape is of one job and instance. `before` are the earlier scrapes of the range. Not `increase(…[…])`: of a
+ * range with one sample it is nothing, and of a count that is there at the first scrape it has no more than that.
  */
 function fires(expr: string, scrape: string, seconds: number, before: readonly string[]): boolean {
   const parts = EXPRESSION.exec(expr);
@@ -52,16 +54,15 @@ function fires(expr: string, scrape: string, seconds: number, before: readonly s
   if (read(scrape, unless, unlessMatcher?.split(',')).length > 0) return false;
   const limit = /^[a-z]/.test(bound) ? (read(scrape, bound)[0] ?? NaN) : Number(bound);
   const labels = matcher?.split(',') ?? [];
-  const range = [...before, scrape].flatMap((each) => {
-    const values = read(each, metric, labels);
-    return values.length === 0 ? [] : [values.reduce((sum, value) => sum + value, 0)];
-  });
+  const range = [...before, scrape].flatMap((each) => read(each, metric, labels).slice(0, 1));
   const values =
     over === undefined
       ? read(scrape, metric, labels)
-      : over === 'increase'
-        ? [(range.at(-1) ?? 0) - (before.length === 0 ? 0 : (range[0] ?? 0))]
-        : [range.filter((value, i) => i > 0 && value !== range[i - 1]).length];
+      : range.length === 0
+        ? []
+        : over === 'max_over_time'
+          ? [Math.max(...range)]
+          : [range.filter((value, i) => i > 0 && value !== range[i - 1]).length];
   return values.some((value) => {
     const compared = since === undefined ? value : seconds - value;
     if (operator === '==') return compared === limit;
@@ -209,7 +210,7 @@ test('a log that is frozen: nothing is published any more, nor cosigned, and tha
   await close();
 });
 
-test('a log: a witness has seen more than this folder has signed', async () => {
+test('a log: a witness has seen more than this folder has signed, and the first scrape knows already', async () => {
   const { log, clock, close } = await startScene({
     prepare: ([witness]) => {
       witness.script = () =>
@@ -221,7 +222,19 @@ test('a log: a witness has seen more than this folder has signed', async () => {
   for (const name of ['SteleLogNotReady', 'SteleLogWitnessSetAside', 'SteleLogAlarm'])
     assert.ok(found.includes(name), name);
   expectFiring(['SteleLogWitnessSetAside', 'SteleLogAlarm'], 'SteleLogWitnessSetAside', 'SteleLogAlarm');
+  const told = await scrapeOf(log.url);
   await close();
+
+  // Started again, and all is well: what was said a minute ago is still to be looked at, and in an hour no more.
+  const again = await startScene();
+  await until(() => again.log.readiness().ready);
+  again.clock.advance(60_000);
+  const now = await scrapeOf(again.log.url);
+  expectFiring(firing(now, again.clock.now(), [told]), 'SteleLogAlarm');
+  expectFiring(firing(now, again.clock.now()));
+  again.clock.advance(840_000);
+  expectFiring(firing(await scrapeOf(again.log.url), again.clock.now(), [told]));
+  await again.close();
 });
 
 test('a log: the disk is nearly full', () => {
@@ -292,6 +305,23 @@ test('a witness: a peer away, something unexplained, a proof, and a clock that l
   clock.wall += 2 * 3600 * 1000;
   await until(async () => firing(await scrape(), clock.now()).includes('SteleWitnessSignsNothing'));
   tried.add('SteleWitnessSignsNothing');
+});
+
+/** What promtool reads, which .ci/containers runs. */
+interface RuleTests {
+  tests: { alert_rule_test: { alertname: string; exp_alerts?: unknown[] }[] }[];
+}
+
+test('each rule has series for promtool by which it fires, and by which it does not', () => {
+  const file = new URL('../../docs/prometheus/stele.rules.test.yml', import.meta.url);
+  const { tests } = parse(readFileSync(file, 'utf8')) as RuleTests;
+  const cases = tests.flatMap((each) => each.alert_rule_test);
+  const names = (fires: boolean): string[] => [
+    ...new Set(
+      cases.flatMap(({ alertname, exp_alerts = [] }) => (exp_alerts.length > 0 === fires ? [alertname] : [])),
+    ),
+  ];
+  for (const fires of [true, false]) assert.deepEqual(names(fires).sort(), [...rules.keys()].sort());
 });
 
 test('every rule was seen to fire', () => {

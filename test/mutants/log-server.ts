@@ -750,4 +750,12 @@ export const logServerMutants: readonly Mutant[] = [
     test: 'test/storage/damage.test.ts',
     name: 'fsck of a plain C2SP folder',
   },
+  {
+    desc: 'an alarm is dated, so that its alert sees one that came before the first scrape',
+    file: 'log-server/metrics.ts',
+    find: "if (level === 'alarm') alarmedAt = seconds();",
+    replace: '',
+    test: 'test/alerts.test.ts',
+    name: 'the first scrape knows already',
+  },
 ];

@@ -131,23 +131,24 @@ export function charterEffects(origin: string): EffectsOf {
 }
 
 /**
- * The same where nobody has said whether the log has a charter: entry 0 says it. To be asked in the order of the
- * entries, from the first on.
+ * The same for a folder: of one that was made with a charter (`made`), where entry 0 is it. In a log with `--admission
+ * none` anybody can log one, which makes nothing of it. To be asked in the order of the entries, from the first on.
  */
-export function effectsByEntries(origin: string): EffectsByEntries {
+export function effectsByEntries(origin: string, made: boolean): EffectsByEntries {
   const chartered = charterEffects(origin);
   let first: FirstEntry | undefined;
   return {
     first: () => first,
     effects: (store, index, entry, treeRoot) => {
-      if (index === 0) first = { charter: isCharter(entry, origin) ? entry.slice() : undefined };
-      if (first?.charter === undefined) return Promise.resolve(NO_EFFECTS);
+      // A slice of a Buffer would be no copy.
+      if (index === 0) first = { charter: isCharter(entry, origin) ? new Uint8Array(entry) : undefined };
+      if (!made || first?.charter === undefined) return Promise.resolve(NO_EFFECTS);
       return chartered(store, index, entry, treeRoot);
     },
   };
 }
 
-/** What entry 0 is: the charter's leaf bytes, or none in a log with `--admission none`. */
+/** What entry 0 is: the leaf bytes of a charter that names this log, if it is one. */
 export interface FirstEntry {
   readonly charter: Uint8Array | undefined;
 }

@@ -7,7 +7,7 @@ import { readKeyFile } from '../system/index.js';
 import { encodeHex, encodeUtf8, equalBytes, formatKeyId, formatVkey, parseVkey } from '../tlog/index.js';
 import type { SigningKey } from '../tlog/index.js';
 import { LogError } from './errors.js';
-import { FILES } from './folder.js';
+import { FILES, isThere } from './folder.js';
 import type { LogKeys } from './log-keys.js';
 import { RECOVER_HINT, StorageError, reason } from './storage/error.js';
 import type { KeyedReader } from './storage/types.js';
@@ -91,6 +91,14 @@ export async function readCharterFile(folder: string): Promise<CharterFile | und
   throw new LogError('bad_charter', `expected a charter at ${path}, found ${found}`, RESTORE_CHARTER, {
     cause,
   });
+}
+
+/**
+ * Whether the log of a folder was made with a charter: `init` leaves one beside an anchor key, of which no entry can say
+ * that they are there.
+ */
+export async function hasCharter(folder: string): Promise<boolean> {
+  return (await isThere(join(folder, FILES.anchorKey))) || (await isThere(join(folder, FILES.charter)));
 }
 
 const RESTORE_CHARTER = 'restore it from its backup: it is entry 0 of the log, byte for byte';

@@ -139,7 +139,11 @@ void test('a key that is missing, or is not the one named, keeps a log from star
     const { folder, start } = await make(t, { admission });
     const [file, other] = [join(folder, 'log-mldsa.key'), join(folder, 'elsewhere')];
     await rename(file, other);
-    await assert.rejects(start(), { code: 'wrong_log_key', message: /\(type 6\)/ });
+    await assert.rejects(start(), {
+      code: 'wrong_log_key',
+      message: /\(type 6\)/,
+      hint: /one that is lost is retired: stele-log retire-key [0-9a-f]{8}$/,
+    });
     const stranger = await make(t, { origin: 'other.example/log' });
     await writeFile(file, await readFile(join(stranger.folder, 'log-mldsa.key')), { mode: 0o600 });
     await assert.rejects(start(), { code: 'wrong_log_key', message: /to be named/ });

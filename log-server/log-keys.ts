@@ -140,7 +140,11 @@ export async function readLogKeys(folder: string): Promise<LogKeys> {
 
 /** The secrets of those of these keys that sign now. Throws KeyFileError, LogError "wrong_log_key". */
 export function keysOf(folder: string, lives: KeyLives): LogKeys {
-  const [first, ...others] = activeLives(lives).map((life) => readKey(folder, life));
+  const active = activeLives(lives);
+  const [first, ...others] = active.map((life) => {
+    const goesOn = active.some((each) => each !== life && each.vkey.type === NOTE_ED25519);
+    return readKey(folder, life, goesOn);
+  });
   if (first?.type !== NOTE_ED25519) {
     const found = `expected ${FILES.logKeys} to have an Ed25519 key that signs, found none`;
     throw new LogError('bad_log_keys', found, 'restore it from its backup');
@@ -148,10 +152,15 @@ export function keysOf(folder: string, lives: KeyLives): LogKeys {
   return [first, ...others];
 }
 
-function readKey(folder: string, { vkey, file }: KeyLife): SigningKey {
-  const wanted = `the log key ${formatKeyId(vkey.keyId)} (type ${vkey.type})`;
+/** `goesOn`: whether the log can do without this one. */
+function readKey(folder: string, { vkey, file }: KeyLife, goesOn: boolean): SigningKey {
+  const id = formatKeyId(vkey.keyId);
+  const wanted = `the log key ${id} (type ${vkey.type})`;
+  const otherwise = goesOn
+    ? `; of a log with a charter one that is lost is retired: stele-log retire-key ${id}`
+    : '';
   const wrong = (message: string, cause?: unknown): LogError =>
-    new LogError('wrong_log_key', `${file}: ${message}`, 'restore it from its backup', { cause });
+    new LogError('wrong_log_key', `${file}: ${message}`, `restore it from its backup${otherwise}`, { cause });
   let key: SigningKey;
   try {
     key = readKeyFile(join(folder, file));

@@ -19,7 +19,7 @@ import {
   termsInForce,
 } from '../attestation/index.js';
 import type { Terms } from '../attestation/index.js';
-import { createFile, readKeyFile, replaceFile } from '../system/index.js';
+import { KeyFileError, createFile, readKeyFile, replaceFile } from '../system/index.js';
 import {
   COSIGNATURE_MLDSA44,
   NOTE_ED25519,
@@ -268,7 +268,7 @@ function isLogLine(line: string): boolean {
   return /^[ \t]*log[ \t]/.test(line);
 }
 
-/** The terms of a run that ended before enough registrars had consented: the same key again. */
+/** The terms of a run that ended before enough registrars had consented: the same key again, if it is still there. */
 async function keptTerms(folder: string, terms: Terms, type: number): Promise<Terms | undefined> {
   const bytes = await readFile(join(folder, FILES.nextTerms)).catch(() => undefined);
   if (bytes === undefined) return undefined;
@@ -277,7 +277,18 @@ async function keptTerms(folder: string, terms: Terms, type: number): Promise<Te
   if (added === undefined || more.length > 0) return undefined;
   const vkey = parseVkey(added);
   const isSame = termsDigest(kept) === termsDigest(termsWith(terms, vkey));
-  return isSame && vkey.type === type ? kept : undefined;
+  return isSame && vkey.type === type && isHeld(folder, vkey) ? kept : undefined;
+}
+
+/** Whether its secret is there: terms that name a key which nobody has would keep the log from starting. */
+function isHeld(folder: string, vkey: Vkey): boolean {
+  try {
+    return formatVkey(readKeyFile(join(folder, fileOf(vkey))).vkey) === formatVkey(vkey);
+  } catch (error) {
+    // A mode that is wrong can be put right.
+    if (error instanceof KeyFileError && error.code !== 'key_exposed') return false;
+    throw error;
+  }
 }
 
 async function amendment(

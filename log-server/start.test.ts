@@ -271,6 +271,25 @@ void test('recover without charter.json makes a log that goes on, and says that 
   await log.close();
 });
 
+void test('in a log of any bytes a charter that anybody logs is an entry: fsck, recover and a start take it for one', async (t) => {
+  const { charter } = await initialised(t, 'charter');
+  assert.ok(charter);
+  const { folder, start } = await initialised(t, 'none');
+  const log = await start();
+  for (const entry of [charter, encodeUtf8('x')]) await log.submit(entry);
+  await log.close();
+  const report = await checkFolder(folder);
+  assert.deepEqual([report.problems, report.notChecked], [[], []]);
+  assert.match(
+    report.remarks.join('\n'),
+    /^entry 0 is a charter of this log, and neither charter\.json nor/m,
+  );
+  const { remarks, size } = await recoverFolder({ folder, ...recovering });
+  assert.equal(size, 2);
+  assert.match(remarks.join('\n'), /^entry 0 is a charter of this log.*restore both and run this again$/m);
+  await (await start()).close();
+});
+
 void test('a start refuses a ledger that is not one of all entries; fsck and doctor name it', async (t) => {
   const { folder, clock, start } = await stopped(t);
   const lives = await readKeyLives(folder);

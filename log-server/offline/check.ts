@@ -6,6 +6,7 @@ import type { Reply } from '../../system/index.js';
 import { equalBytes } from '../../tlog/index.js';
 import { effectsByEntries } from '../admission-charter.js';
 import type { FirstEntry } from '../admission-charter.js';
+import { hasCharter } from '../charter-check.js';
 import { LogError } from '../errors.js';
 import { FILES } from '../folder.js';
 import { keysOf, readKeyLives, signHead, storageOf } from '../log-keys.js';
@@ -43,12 +44,14 @@ export async function check(options: CheckOptions): Promise<FsckReport> {
   }
   const lives = await readKeyLives(folder);
   const layout = storageOf(folder, lives);
-  const { effects, first } = effectsByEntries(layout.origin);
+  const made = await hasCharter(folder);
+  const { effects, first } = effectsByEntries(layout.origin, made);
   const report = await fsckFolder({
     ...layout,
     effects,
     keysOf: (ledger) => fsckKeys(folder, lives, ledger),
   });
+  if (!made) return { ...report, remarks: [...report.remarks, ...strayCharter(first())] };
   const problem = await charterProblem(folder, first());
   return problem === undefined ? report : { ...report, problems: [...report.problems, problem] };
 }
@@ -68,7 +71,8 @@ export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult>
   const lives = await readKeyLives(folder);
   const keys = keysOf(folder, lives);
   const layout = storageOf(folder, lives);
-  const { effects, first } = effectsByEntries(layout.origin);
+  const made = await hasCharter(folder);
+  const { effects, first } = effectsByEntries(layout.origin, made);
   const done = await recover({
     ...layout,
     effects,
@@ -78,10 +82,19 @@ export async function recoverFolder(flags: RecoverFlags): Promise<RecoverResult>
     onProgress,
     signHead: (text) => signHead(text, keys),
   });
+  if (!made) return { ...done, remarks: [...done.remarks, ...strayCharter(first())] };
   const problem = await charterProblem(folder, first());
   if (problem === undefined) return done;
   const { file, expected, found } = problem;
   return { ...done, remarks: [...done.remarks, `${file}: expected ${expected}, found ${found}`] };
+}
+
+/** A charter that nothing in the folder knows of: somebody's joke, or the folder lacks what it had. */
+function strayCharter(first: FirstEntry | undefined): string[] {
+  if (first?.charter === undefined) return [];
+  return [
+    `entry 0 is a charter of this log, and neither ${FILES.charter} nor ${FILES.anchorKey} is here: taken for an entry of --admission none; if the log has a charter, restore both and run this again`,
+  ];
 }
 
 /** charter.json beside the data against entry 0: a start needs the file, and does not read that entry. */

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { factsFit, factsOf, prepareEntry } from '../../attestation/index.js';
 import { silentLogger } from '../logger.js';
+import { deferred } from '../signal.js';
 import { openDatabase } from '../storage/database.js';
 import { LOG_KEY, ORIGIN } from '../testing/fixture.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { MemoryStorage } from '../testing/memory-storage.js';
 import { participant } from '../testing/participant.js';
-import { until } from '../testing/until.js';
+import { until, untilInTime } from '../testing/until.js';
 import { QueryIndex, joined } from './query-index.js';
 import type { Query } from './query-index.js';
 
@@ -133,4 +134,48 @@ test('entries handed over are found as those that are read are, in rows of any l
   assert.equal(reads, 10);
   ending.abort();
   await Promise.all(running);
+});
+
+test('an index is made anew once, whatever searches in the one before find out later', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'query-index-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const storage = new MemoryStorage(ORIGIN);
+  const entry = participant(ORIGIN, LOG_KEY, 'a', { index: 1, leafHash: '00'.repeat(32) });
+  // More than a bundle of them: a search that goes on asks the database again.
+  await storage.commit({ oldSize: 0, entries: Array.from({ length: 300 }, () => entry) });
+  await storage.makeReadable();
+  const said: string[] = [];
+  const logger = { log: (_level: string, message: string) => void said.push(message) };
+  const clock = new ManualClock();
+  const ending = new AbortController();
+  const index = new QueryIndex(join(folder, 'search'), storage, () => storage.size, logger);
+  const running = index.run(clock, ending.signal);
+  const grown = async (): Promise<void> => {
+    await storage.commit({ oldSize: storage.size, entries: [entry] });
+    await storage.makeReadable();
+    index.ring();
+    await untilInTime(clock, () => index.size === storage.size);
+  };
+  await until(() => index.size === storage.size);
+  const held = deferred<void>();
+  let waiting = 0;
+  const hold = (): Promise<void> => {
+    waiting++;
+    return held.promise;
+  };
+  const query = { participant: 'a', newestFirst: false, limit: 1000 };
+  const late = [0, 1].map(() =>
+    assert.rejects(index.search(query, undefined, hold), { code: 'index_unavailable' }),
+  );
+  await until(() => waiting === late.length);
+  // spec/log.md "Searching": it can be deleted at any time.
+  rmSync(join(folder, 'search'), { recursive: true });
+  await grown();
+  held.resolve();
+  await Promise.all(late);
+  await grown();
+  assert.deepEqual(said, ['query index made anew']);
+  assert.equal((await index.search(query)).entries.length, storage.size);
+  ending.abort();
+  await running;
 });

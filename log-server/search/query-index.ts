@@ -165,9 +165,11 @@ export class QueryIndex {
       return await this.#search(db, query, gone, breathe);
     } catch (error) {
       if (error instanceof SteleError) throw error;
-      // Somebody deleted its files, or the disk bent them.
-      this.#doubt = error instanceof Error ? error : new Error(String(error));
-      this.#bell.ring();
+      // Somebody deleted its files, or the disk bent them. Of an index that is closed, its successor knows nothing.
+      if (this.#open?.db === db) {
+        this.#doubt = error instanceof Error ? error : new Error(String(error));
+        this.#bell.ring();
+      }
       throw new SubmissionError('index_unavailable', 'the index cannot be read, and is made anew');
     }
   }

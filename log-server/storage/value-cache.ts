@@ -30,8 +30,8 @@ export class ValueCache {
     const [oldest] = this.#values.keys();
     if (this.#values.size >= this.#limit && oldest !== undefined && !this.#values.has(key))
       this.#values.delete(oldest);
-    // Bytes of its own: what a database gives may be a view of something larger.
-    this.#values.set(key, value.slice());
+    // Bytes of its own: what a database gives may be a view of something larger, and so is a slice of a Buffer.
+    this.#values.set(key, new Uint8Array(value));
   }
 
   /** These are written now. */

@@ -40,6 +40,14 @@ export const logServerMutants: readonly Mutant[] = [
     name: 'in rows of any length',
   },
   {
+    desc: 'an index that is blamed for its own failures only',
+    file: 'log-server/search/query-index.ts',
+    find: 'if (this.#open?.db === db) {',
+    replace: 'if (db !== this.#open) {',
+    test: 'log-server/search/query-index.test.ts',
+    name: 'an index is made anew once',
+  },
+  {
     desc: 'that entries which were not handed to the query index are read',
     file: 'log-server/search/query-index.ts',
     find: 'if (handed.length === to - from) return handed;',
@@ -288,9 +296,16 @@ export const logServerMutants: readonly Mutant[] = [
   {
     desc: 'a recovery takes it from entry 0 that the log has a charter',
     file: 'log-server/admission-charter.ts',
-    find: 'first = { charter: isCharter(entry, origin) ? entry.slice() : undefined };',
-    replace: 'first = { charter: isCharter(entry, "") ? entry.slice() : undefined };',
+    find: 'first = { charter: isCharter(entry, origin) ? new Uint8Array(entry) : undefined };',
+    replace: 'first = { charter: isCharter(entry, "") ? new Uint8Array(entry) : undefined };',
     ...start('recover without charter.json'),
+  },
+  {
+    desc: 'that a charter which anybody logs in a log of any bytes keeps nobody from recovering',
+    file: 'log-server/admission-charter.ts',
+    find: 'if (!made || first?.charter === undefined)',
+    replace: 'if (first?.charter === undefined)',
+    ...start('a charter that anybody logs is an entry'),
   },
   {
     desc: 'fsck holds charter.json against entry 0',
@@ -532,6 +547,13 @@ export const logServerMutants: readonly Mutant[] = [
     file: 'log-server/rotation-plan.ts',
     find: 'if (logged === undefined && storage.size === index) {',
     replace: 'if (storage.size >= index) { index = storage.size;',
+    ...rotation('killed at each step'),
+  },
+  {
+    desc: 'no terms taken up again of which the key is gone',
+    file: 'log-server/rotation.ts',
+    find: ' && isHeld(folder, vkey) ? kept',
+    replace: ' ? kept',
     ...rotation('killed at each step'),
   },
   {

@@ -120,6 +120,14 @@ export const storageMutants: readonly Mutant[] = [
     name: 'known not to be there',
   },
   {
+    desc: 'values that are kept without the block of the database they were read from',
+    file: 'log-server/storage/value-cache.ts',
+    find: 'this.#values.set(key, new Uint8Array(value));',
+    replace: 'this.#values.set(key, value.slice());',
+    test: 'log-server/storage/value-cache.test.ts',
+    name: 'one that is kept is a copy',
+  },
+  {
     desc: 'the bound of values that are kept',
     file: 'log-server/storage/value-cache.ts',
     find: 'this.#values.size >= this.#limit && ',

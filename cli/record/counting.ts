@@ -5,7 +5,7 @@ import { readRun, type RunRecord } from '../records.js';
 import type { Report } from '../report.js';
 import { fileOf, type RunFacts } from './drafts.js';
 import { JOURNAL_SCHEMA, type Counted, type Journal, type JournalFile, type Told } from './journal.js';
-import type { CheckpointLook, Look } from './look.js';
+import type { CheckpointLook, FolderLook, Look } from './look.js';
 import type { TrainerState } from './trainer-state.js';
 
 /** What counting takes. */
@@ -27,6 +27,8 @@ export class Counting {
   #reconciled = false;
   /** When the run was declared, seconds; undefined where it was not, or only now. */
   #declaredAt: number | undefined;
+  /** Whether anything of the run is signed. */
+  #hasRecords = false;
 
   constructor(parts: CountingParts) {
     this.#parts = parts;
@@ -50,6 +52,11 @@ export class Counting {
   take(look: Look): void {
     if (this.#parts.journal.file === undefined) this.#firstLook(look);
     if (!this.#reconciled) this.#reconcile();
+    // Another recorder died before it declared the run: now that would be after the fact.
+    if (this.#parts.follow || this.file.found !== 'nothing' || this.#hasRecords) return;
+    this.change((file) => {
+      file.found = this.#isOver(look) ? 'over' : 'begun';
+    });
   }
 
   /**
@@ -75,7 +82,7 @@ export class Counting {
   }
 
   /** Takes up what counts for the first time, and what changed before it was digested. */
-  count(look: Look): void {
+  count(look: Look, isAtRest: (folder: FolderLook) => boolean): void {
     const { checkpoints } = this.file;
     // Of a disk that is not mounted for a while nothing is gone: its place is empty, or not there.
     const away = !look.present && this.#parts.outcome === undefined;
@@ -88,8 +95,11 @@ export class Counting {
         return counted(now, before.retrospective);
       if (before.digests !== undefined) return [];
       if (now === undefined) return away ? [] : [{ ...before, digests: 'gone' as const }];
-      if (now.print === before.print || now.state?.step !== before.step) return [];
-      return counted(now, before.retrospective);
+      if (now.state?.step === before.step)
+        return now.print === before.print ? [] : counted(now, before.retrospective);
+      // Its folder may stay for good: of a deletion that was cut off, or, over NFS, of files that somebody still reads.
+      const lost = this.#parts.outcome !== undefined || (now.trouble === undefined && isAtRest(now));
+      return lost ? [{ ...before, digests: 'gone' as const }] : [];
     });
     const known = new Set(checkpoints.map(({ step }) => step));
     const fresh = look.checkpoints
@@ -108,7 +118,8 @@ export class Counting {
     });
     for (const { step, digests } of changed) {
       if (digests !== 'gone') continue;
-      this.#parts.report.say(`checkpoint-${step} was gone before it was digested: recorded as not seen.`);
+      const what = there.has(step) ? 'lost its trainer_state.json' : 'was gone';
+      this.#parts.report.say(`checkpoint-${step} ${what} before it was digested: recorded as not seen.`);
     }
   }
 
@@ -118,19 +129,20 @@ export class Counting {
   }
 
   #firstLook(look: Look): void {
-    const { facts, follow, journal, outcome, records, report } = this.#parts;
+    const { facts, follow, journal, records, report } = this.#parts;
     const earlier = readRun(records, facts.participant, facts.run, report);
     const declared = earlier.some(
       ({ statement }) => statement.predicateType === 'https://stele-log/run-intent/v1',
     );
     const ended = look.top.state?.ended === true;
-    const over = outcome !== undefined || ended;
+    const over = this.#isOver(look);
     this.#declaredAt = declarationOf(earlier);
     // Of a run that was declared or recorded before, the end is its own unless it is older.
     if (follow && ended && earlier.length === 0 && !this.#isStale(look)) throw isOver(look.top.path);
-    if (!follow && !over && earlier.length === 0) this.#mustHaveBegun(look);
+    if (!follow && !over && earlier.length === 0) this.#mustCount(look);
     const begun = look.begun || earlier.length > 0;
-    const retrospective = begun && !declared;
+    // The end of a run declares none, whether or not there is anything left of it.
+    const retrospective = (begun || over) && !declared;
     if (retrospective) {
       report.say(
         over
@@ -148,14 +160,18 @@ export class Counting {
     });
   }
 
-  /** Of files that are no checkpoints nobody knows whether they came before a run or of it. */
-  #mustHaveBegun(look: Look): void {
-    const { path, state } = look.top;
-    if (!look.present || look.checkpoints.length > 0 || state !== undefined) return;
+  #isOver({ top: { state } }: Look): boolean {
+    return this.#parts.outcome !== undefined || state?.ended === true;
+  }
+
+  /** Of what is no checkpoint that counts nobody knows whether it came before a run or of it. One that cannot be read may. */
+  #mustCount({ checkpoints, present, top }: Look): void {
+    if (checkpoints.some(({ state, step, trouble }) => trouble !== undefined || state?.step === step)) return;
+    const found = !present ? 'nothing' : checkpoints.length === 0 ? 'files and none' : 'none that counts';
     throw new CliError(
       EXIT.usage,
       'no_checkpoints',
-      `${path}: expected checkpoint-N folders, found files and none: nothing is recorded`,
+      `${top.path}: expected checkpoint-N folders with a trainer_state.json of that step, found ${found}: nothing is recorded`,
       'name the folder that the trainer writes them to; a run that has ended without any: --outcome completed; one that is to begin: without --once',
     );
   }
@@ -167,6 +183,7 @@ export class Counting {
     const known = new Set(this.file.checkpoints.map(({ window }) => window));
     const run = readRun(records, facts.participant, facts.run, report);
     this.#declaredAt = declarationOf(run);
+    this.#hasRecords = run.length > 0;
     const missing: Counted[] = run.flatMap(({ statement }) => {
       if (statement.predicateType !== 'https://stele-log/run-progress/v1') return [];
       const { window, lastStep, retrospective } = statement.predicate;

@@ -8,6 +8,7 @@ import { inUnits } from './bar.js';
 import { told, type Counting } from './counting.js';
 import type { Digests } from './journal.js';
 import { printOf, type FolderLook, type Look } from './look.js';
+import { incompleteShards, weightsIncomplete } from './shards.js';
 
 /** Bytes from which a digest takes long enough to be told of where no bar shows it. */
 const LARGE = 1_000_000_000;
@@ -46,7 +47,7 @@ export class Digesting {
   readonly #rest = new Map<string, { print: string; since: number }>();
   /** Paths that could not be digested, how often, and until when they are let alone. */
   readonly #failed = new Map<string, { print: string; attempts: number; until: number; error: Error }>();
-  /** What was said of links. */
+  /** What was said of links and of shards. */
   readonly #said = new Set<string>();
   #running: Promise<void> | undefined;
   /** What digests came to. */
@@ -82,13 +83,22 @@ export class Digesting {
     }
   }
 
-  /** Milliseconds for which a folder has been at rest; undefined while that is not long enough. */
-  rest({ path }: FolderLook): number | undefined {
+  /** Whether a folder has been as it is for so many looks. */
+  isAtRest({ path }: FolderLook, looks = 1): boolean {
+    return this.#unchanged(path) >= looks * this.#parts.every - EARLY;
+  }
+
+  /** Milliseconds for which a folder that may be digested has been at rest; undefined while that is not long enough. */
+  rest(folder: FolderLook): number | undefined {
+    const { path, print } = folder;
+    const failed = this.#failed.get(path);
+    if (failed?.print === print && failed.until > this.#parts.context.monotonic()) return undefined;
+    return this.isAtRest(folder) ? this.#unchanged(path) : undefined;
+  }
+
+  #unchanged(path: string): number {
     const now = this.#parts.context.monotonic();
-    const rest = now - (this.#rest.get(path)?.since ?? now);
-    return rest >= this.#parts.every - EARLY && (this.#failed.get(path)?.until ?? 0) <= now
-      ? rest
-      : undefined;
+    return now - (this.#rest.get(path)?.since ?? now);
   }
 
   /** Why a folder, as it lies there, is given up until somebody mends it. */
@@ -147,11 +157,13 @@ export class Digesting {
           this.#done.push(onDisturbed);
           return;
         }
+        const said = this.#mustBeWhole(path, [...states.keys()]);
         const found = await identifyFolder(path, digester, states);
         // Nothing changed while it was digested: no file came, went or was written.
         if (printOf(path, top).print !== print) this.#done.push(onDisturbed);
         else
           this.#done.push(() => {
+            this.#sayOnce(said);
             this.#tellLinks(label, found);
             then({ weights: found.weights ?? null, folder: found.folder ?? null });
           });
@@ -185,11 +197,24 @@ export class Digesting {
     return settled;
   }
 
+  /** Throws CliError "weights_incomplete". Of a run that is over by word: what to say of its parts. */
+  #mustBeWhole(path: string, files: readonly string[]): string | undefined {
+    const incomplete = incompleteShards(path, files);
+    if (incomplete === undefined) return undefined;
+    const error = weightsIncomplete(path, incomplete);
+    if (this.#parts.outcome === undefined) throw error;
+    return `${error.message}. It is recorded as it is.`;
+  }
+
   #tellLinks(label: string, { others, weights }: FolderIdentity): void {
     if (others.length === 0) return;
     const named = others.slice(0, NAMED).join(', ') + (others.length > NAMED ? ', …' : '');
     const text = `${label} holds links or devices (${named}), which Model Signing does not follow: ${weights ? 'its weights are recorded, the folder as a whole is not' : 'neither weights nor the folder as a whole are recorded'}.`;
-    if (this.#said.has(text)) return;
+    this.#sayOnce(text);
+  }
+
+  #sayOnce(text: string | undefined): void {
+    if (text === undefined || this.#said.has(text)) return;
     this.#said.add(text);
     this.#parts.report.say(text);
   }

@@ -33,6 +33,8 @@ export class Outbox {
   readonly #beforeSending: () => Promise<void>;
   readonly #waiting: Waiting[] = [];
   #pump: Promise<void> | undefined;
+  #onStopped: ((error: Error) => void) | undefined;
+  #stoppedBy: Error | undefined;
   #trouble: string | undefined;
 
   /**
@@ -66,9 +68,13 @@ export class Outbox {
     if (existsSync(bundlePath(waiting.path)) || this.#waiting.some(({ path }) => path === waiting.path))
       return;
     this.#waiting.push(waiting);
-    this.#pump ??= this.#send();
+    if (this.#pump !== undefined) return;
+    this.#pump = this.#send();
     // Whoever waits for it hears of it: here it must not end the process.
-    this.#pump.catch(() => undefined);
+    this.#pump.catch((error: unknown) => {
+      this.#stoppedBy = error instanceof Error ? error : new Error(String(error));
+      this.#onStopped?.(this.#stoppedBy);
+    });
   }
 
   /** Resolves when nothing waits any more. Rejects with what stopped the sending. */
@@ -76,10 +82,14 @@ export class Outbox {
     await this.#pump;
   }
 
-  /** Rejects if the sending has stopped, and never resolves otherwise. */
+  /**
+   * Rejects if the sending has stopped, and never resolves otherwise. Only the one asked for last does: a log may be
+   * away for months, and what waits for it is asked for with every look.
+   */
   stopped(): Promise<never> {
     return new Promise((_, reject) => {
-      this.#pump?.catch(reject);
+      if (this.#stoppedBy !== undefined) reject(this.#stoppedBy);
+      else this.#onStopped = reject;
     });
   }
 

@@ -15,6 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parseEnvelope, parseStatement } from '../../attestation/index.js';
 import { formatFailure } from '../../system/index.js';
 import { newSigningKey, NOTE_ED25519, parsePolicy } from '../../tlog/index.js';
@@ -370,6 +372,205 @@ test('of a folder with files and no checkpoint nothing is recorded afterwards', 
     bench.write('config.json', '{}');
     await assert.rejects(bench.record(), { code: 'no_checkpoints', status: 2 });
     assert.ok(!existsSync(bench.records));
+  });
+});
+
+test('a run that is over is never declared after the fact, and an empty folder declares nothing with --once', async () => {
+  for (const outcome of ['completed', undefined] as const) {
+    for (const path of ['epoch_1/model.safetensors', 'trainer_state.json', undefined]) {
+      await withBench(async (bench) => {
+        rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true });
+        if (path !== undefined) bench.write(path, '{"global_step": 1}');
+        const recorded = bench.record({}, { outcome });
+        if (outcome === undefined) await assert.rejects(recorded, { code: 'no_checkpoints', status: 2 });
+        else await recorded;
+        assert.ok(!bench.has('run-1.intent.dsse.json'));
+        assert.equal(bench.has('run-1.final.dsse.json'), outcome !== undefined);
+        // Whoever mistyped the folder has nothing to clear away.
+        assert.equal(existsSync(bench.records), outcome !== undefined);
+        if (outcome === undefined) return;
+        assert.equal(bench.predicate('final')['retrospective'], true);
+        assert.match(bench.said, /was over at the first look/);
+      });
+    }
+  }
+  // One that followed died before it had declared the run.
+  await withBench(async (bench) => {
+    rmSync(bench.folder, { recursive: true });
+    const between = (): void => {
+      throw new Error('killed');
+    };
+    const died = bench.record({}, { follow: true, between, hasAnchor: () => false });
+    await assert.rejects(died, { message: 'killed' });
+    writeEnd(bench, 5);
+    await bench.record();
+    assert.ok(!bench.has('run-1.intent.dsse.json'));
+    assert.equal(bench.predicate('final')['retrospective'], true);
+  });
+});
+
+test('of checkpoints that do not count nothing is recorded afterwards, and it is said why', async () => {
+  await withBench(async (bench) => {
+    bench.write('checkpoint-5/trainer_state.json', '{"global_step": 5');
+    bench.write('checkpoint-6/model.safetensors', 'weights');
+    await assert.rejects(bench.record(), { code: 'no_checkpoints', status: 2 });
+    assert.match(bench.said, /checkpoint-5 is passed over: its trainer_state\.json is not whole/);
+    assert.match(bench.said, /checkpoint-6 is passed over: it has no trainer_state\.json/);
+    assert.ok(!existsSync(bench.records));
+    // Beside it: once it has been at rest for as long as weights are waited for.
+    let early = '';
+    const between = (looks: number): void => {
+      if (looks === 4) early = bench.said;
+      if (looks === 10) bench.write('checkpoint-5/trainer_state.json', '{"global_step": 5}');
+      if (looks === 20) writeEnd(bench, 5);
+    };
+    await bench.record({}, { follow: true, between });
+    assert.doesNotMatch(early, /passed over/);
+    assert.equal(bench.said.split('is passed over').length, 3, bench.said);
+    assert.match(bench.said, /checkpoint-5 is as it should be now/);
+    assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+});
+
+test('a checkpoint that is emptied while its folder stays is a window without digests', async () => {
+  const emptied: Record<string, (bench: Bench) => void> = {
+    emptied: (bench) => {
+      rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true });
+      mkdirSync(join(bench.folder, 'checkpoint-5'));
+    },
+    'with what is still open': (bench) => {
+      rmSync(join(bench.folder, 'checkpoint-5/trainer_state.json'));
+      renameSync(
+        join(bench.folder, 'checkpoint-5/model.safetensors'),
+        join(bench.folder, 'checkpoint-5/.nfs0001'),
+      );
+    },
+    'of another step': (bench) => bench.write('checkpoint-5/trainer_state.json', '{"global_step": 50}'),
+  };
+  for (const [what, empty] of Object.entries(emptied)) {
+    for (const ways of [{ follow: true }, {}, { outcome: 'completed' }] as const) {
+      await withBench(async (bench) => {
+        const between = (looks: number): void => {
+          if (looks !== 1) return;
+          empty(bench);
+          if (!('outcome' in ways)) writeEnd(bench, 60);
+        };
+        await bench.record({}, { ...ways, between });
+        assert.match(bench.said, /checkpoint-5 lost its trainer_state\.json before it was digested/, what);
+        assert.deepEqual(bench.window(0)['checkpoints'], { unknown: 'not-recorded' });
+        assert.ok(bench.has('run-1.final.dsse.json'), what);
+      });
+    }
+  }
+  // One that cannot be read is waited for, unless the run is over by word.
+  await withBench(async (bench) => {
+    const path = join(bench.folder, 'checkpoint-5');
+    const between = (looks: number): void => {
+      if (looks !== 1) return;
+      renameSync(path, join(bench.root, 'away'));
+      symlinkSync(path, path);
+    };
+    await assert.rejects(bench.record({}, { between }), { code: 'still_changing' });
+    await bench.record({}, { outcome: 'failed' });
+    assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+});
+
+test('shards that are not all there are waited for, and never taken for the whole unless by word', async () => {
+  const first = 'model-00001-of-00002.safetensors';
+  const second = 'model-00002-of-00002.safetensors';
+  const index = (...files: string[]): string =>
+    JSON.stringify({ weight_map: Object.fromEntries(files.map((file) => [`of ${file}`, file])) });
+  // The end, whose second shard comes after a pause.
+  await withBench(async (bench) => {
+    let waited = false;
+    const between = (looks: number): void => {
+      if (looks === 3) {
+        writeEnd(bench, 5);
+        rmSync(join(bench.folder, 'model.safetensors'));
+        bench.write(first, 'one');
+      }
+      if (looks === 30) {
+        waited = !bench.has('run-1.final.dsse.json');
+        bench.write(second, 'two');
+      }
+    };
+    await bench.record({}, { follow: true, between });
+    assert.ok(waited);
+    assert.match(bench.said, /expected 2 files of model-\*-of-00002\.safetensors, found 1/);
+    assert.equal((bench.predicate('final')['weights'] as { files: number }).files, 2);
+  });
+  const incomplete: [string, string][] = [
+    [first, 'one'],
+    ['model.safetensors.index.json', index('a.safetensors', 'b.safetensors')],
+  ];
+  for (const [name, text] of incomplete) {
+    await withBench(async (bench) => {
+      renameSync(
+        join(bench.folder, 'checkpoint-5/model.safetensors'),
+        join(bench.folder, 'checkpoint-5/a.safetensors'),
+      );
+      bench.write(`checkpoint-5/${name}`, text);
+      writeEnd(bench, 5);
+      await assert.rejects(bench.record(), { code: 'weights_incomplete', status: 2 });
+      assert.ok(!bench.has('run-1.progress-0000.dsse.json'));
+      await bench.record({}, { outcome: 'completed' });
+      assert.match(bench.said, /It is recorded as it is/);
+      assert.ok(Array.isArray(bench.window(0)['checkpoints']));
+    });
+    // Followed, it is given up in the end, and its part is not stated as its weights.
+    await withBench(async (bench) => {
+      bench.write(`checkpoint-5/${name.replace('model.', 'other.')}`, text);
+      const between = (looks: number): void => {
+        if (looks === 2) writeEnd(bench, 5);
+      };
+      await bench.record({}, { follow: true, between });
+      assert.match(bench.said, /It is recorded without digests/);
+      assert.deepEqual(bench.window(0)['checkpoints'], { unknown: 'not-recorded' });
+      assert.ok(bench.has('run-1.final.dsse.json'));
+    });
+  }
+  // An index of shards that one file has taken the place of, and sets that are whole, however they are counted.
+  await withBench(async (bench) => {
+    bench.write('checkpoint-5/model.safetensors.index.json', index('gone.safetensors'));
+    bench.write('checkpoint-5/pytorch_model.bin.index.json', '[');
+    for (const shard of ['x-00000-of-00002.bin', 'x-00001-of-00002.bin', 'optimizer-00001-of-00002.bin'])
+      bench.write(`checkpoint-5/${shard}`, shard);
+    await bench.record();
+    assert.ok(Array.isArray(bench.window(0)['checkpoints']));
+  });
+});
+
+test('looking again and again while a log is away leaves nothing behind', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await withBench(async (bench) => {
+    const context = { ...processContext(), stderr: () => undefined };
+    const sleep = (): Promise<void> => new Promise(() => undefined);
+    const fetch = (): Promise<Response> => new Promise(() => undefined);
+    const invocation = {
+      context: { ...context, sleep, fetch },
+      report: new Report(context, false),
+      settings: { log: 'http://log.example/', timeout: 1 },
+    };
+    await bench.record();
+    const outbox = new Outbox(
+      invocation,
+      parsePolicy(new TextEncoder().encode('quorum none\n')),
+      true,
+      sleep,
+    );
+    outbox.add({ path: join(bench.records, 'run-1.progress-0000.dsse.json'), label: '' });
+    const seen: WeakRef<Promise<never>>[] = [];
+    for (let looks = 0; looks < 100; looks++) {
+      const stopped = outbox.stopped();
+      seen.push(new WeakRef(stopped));
+      await Promise.race([stopped, Promise.resolve()]);
+    }
+    await new Promise(setImmediate);
+    collect();
+    const held = seen.filter((each) => each.deref() !== undefined);
+    assert.ok(held.length <= 2, `${held.length} of 100 are held`);
   });
 });
 

@@ -1,5 +1,7 @@
 // The recorder: looks at a trainer's folder, digests what is at rest there, signs what it found, hands it
 // to the outbox. Each step is in the journal before the next begins, so that it may be killed anywhere.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { AnchorRef } from '../../attestation/index.js';
 import type { SigningKey } from '../../tlog/index.js';
 import type { Invocation } from '../command.js';
@@ -122,11 +124,11 @@ export class Recorder {
 
   async #step(): Promise<boolean> {
     const look = this.#parts.watcher.look();
-    this.#tell(look);
     this.#digesting.watch(look);
+    this.#tell(look);
     this.#counting.take(look);
     this.#digesting.take();
-    this.#counting.count(look);
+    this.#counting.count(look, (folder) => this.#digesting.isAtRest(folder));
     this.#digesting.start(look);
     await this.#signing.signOwed();
     if (this.#digesting.running !== undefined || this.#digesting.done) return false;
@@ -147,7 +149,9 @@ export class Recorder {
   /** Says what of a look is passed over, and why. */
   #tell({ checkpoints, top, present }: Look): void {
     const { journal, watcher } = this.#parts;
-    for (const { path, state, step, trouble } of checkpoints) {
+    const known = new Set(journal.file?.checkpoints.map(({ step }) => step));
+    for (const folder of checkpoints) {
+      const { path, state, step, trouble } = folder;
       const name = `checkpoint-${step}`;
       if (trouble !== undefined) this.#troubles.begin(path, `${name} cannot be read: ${trouble}.`);
       else if (state !== undefined && state.step !== step)
@@ -155,7 +159,12 @@ export class Recorder {
           path,
           `${name} is passed over: its trainer_state.json is of step ${state.step}.`,
         );
-      else this.#troubles.end(path, `${name} is as it should be now.`);
+      else if (state === undefined) {
+        // One that is being written has none yet, and one on record may be on its way out.
+        const late = !this.#pace.follow || this.#digesting.isAtRest(folder, WAIT_FOR_WEIGHTS);
+        if (late && !known.has(step))
+          this.#troubles.begin(path, `${name} is passed over: ${whyNoState(path)}.`);
+      } else this.#troubles.end(path, `${name} is as it should be now.`);
     }
     if (top.trouble === undefined) this.#troubles.end(TOP, 'All of the folder can be read again.');
     else this.#troubles.begin(TOP, `${top.path}: something in it cannot be read: ${top.trouble}.`);
@@ -258,4 +267,9 @@ export class Recorder {
     await this.#signing.final(final);
     return true;
   }
+}
+
+function whyNoState(folder: string): string {
+  const there = existsSync(join(folder, 'trainer_state.json'));
+  return there ? 'its trainer_state.json is not whole' : 'it has no trainer_state.json';
 }

@@ -3,14 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
-import {
-  comparePaths,
-  digestModel,
-  identifyFolder,
-  identifyModel,
-  identifyWeights,
-  isWeightFile,
-} from './model-digest.js';
+import { comparePaths, digestModel, identifyFolder, identifyModel, identifyWeights } from './model-digest.js';
+import { isWeightFile } from './weight-files.js';
 
 async function withFolder(
   files: Record<string, string>,
@@ -85,7 +79,12 @@ test('where there are links the recorder identifies the weights, unless one of t
     symlinkSync('checkpoint-1', join(folder, 'checkpoint-2'));
     assert.equal((await identifyModel(folder)).folder.files, 2);
     symlinkSync('checkpoint-1', join(folder, 'latest'));
-    assert.deepEqual(await identifyFolder(folder), { weights, folder: undefined, others: ['latest'] });
+    assert.deepEqual(await identifyFolder(folder), {
+      weights,
+      folder: undefined,
+      others: ['latest'],
+      passedOver: [],
+    });
     assert.deepEqual((await identifyWeights(folder)).weights, weights);
     await assert.rejects(identifyModel(folder), { code: 'bad_model' });
     symlinkSync('model.bin', join(folder, 'other.bin'));
@@ -94,29 +93,44 @@ test('where there are links the recorder identifies the weights, unless one of t
   });
 });
 
-test('weight files are told from what trainers save beside them', () => {
-  for (const name of [
-    'model.safetensors',
-    'pytorch_model-00001-of-00002.bin',
-    'x/model.gguf',
-    'a.onnx',
-    'global_step5/mp_rank_00_model_states.pt',
-    'pytorch_model_fsdp_0/__0_0.distcp',
-  ]) {
-    assert.ok(isWeightFile(name), name);
-  }
-  for (const name of [
-    'optimizer.pt',
-    'checkpoint/optimizer.bin',
-    'rng_state_0.pth',
-    'config.json',
-    'training_args.bin',
-    'scheduler.pt',
-    'global_step5/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt',
-    'optimizer_0/__0_0.distcp',
-  ]) {
-    assert.ok(!isWeightFile(name), name);
-  }
+test('a model is what lies at the top: neither checkpoints beside it nor copies below make another of it', async () => {
+  const release = { 'model.safetensors': 'the model', 'config.json': '{}' };
+  const beside = {
+    'tmp-checkpoint-1000/model.safetensors': 'half a model',
+    'checkpoint-best/model.safetensors': 'an earlier one',
+    'last-checkpoint/model.safetensors': 'the last but one',
+    'checkpoint-10/trainer_state.json': '{}',
+  };
+  await withFolder(release, async (released) => {
+    const { weights, folder: all } = await identifyModel(released);
+    assert.deepEqual([weights.files, all.files], [1, 2]);
+    await withFolder({ ...release, ...beside }, async (folder) => {
+      assert.deepEqual(await identifyModel(folder), { weights, folder: all, passedOver: [] });
+    });
+    const below = {
+      'merged/model.safetensors': 'another one',
+      'global_step5/mp_rank_00_model_states.pt': 'w',
+    };
+    await withFolder({ ...release, ...beside, ...below }, async (folder) => {
+      const found = await identifyModel(folder);
+      assert.deepEqual([found.weights, found.folder.files], [weights, 4]);
+      assert.deepEqual(found.passedOver.toSorted(), Object.keys(below).toSorted());
+      // A copy that is a link is none of the weights, so they can be told.
+      symlinkSync('../model.safetensors', join(folder, 'merged', 'other.safetensors'));
+      assert.deepEqual((await identifyWeights(folder)).weights, weights);
+    });
+  });
+});
+
+test('the weights of ZeRO 3 are other weights where another shard of its optimizer lies there', async () => {
+  const shard = 'global_step5/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt';
+  const files = { 'global_step5/zero_pp_rank_0_mp_rank_00_model_states.pt': 'shapes', [shard]: 'parameters' };
+  await withFolder(files, async (folder) => {
+    const { weights } = await identifyWeights(folder);
+    assert.equal(weights.files, 2);
+    writeFileSync(join(folder, shard), 'other parameters');
+    assert.notEqual((await identifyWeights(folder)).weights.root, weights.root);
+  });
 });
 
 test('paths sort part by part and by code points', () => {

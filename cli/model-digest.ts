@@ -9,6 +9,7 @@ import { canonicalJson } from '../attestation/index.js';
 import { CliError, EXIT } from './errors.js';
 import { sameState, type FileState } from './file-state.js';
 import { codeOf } from './files.js';
+import { chooseWeights, isCheckpoint, isWeightFile } from './weight-files.js';
 
 /** A model's identity as run statements carry it; digests are hex SHA-256. */
 export type ModelIdentity = {
@@ -19,24 +20,6 @@ export type ModelIdentity = {
 
 /** Left out at the top of a folder, as the reference implementation does by default. */
 const IGNORED = new Set(['.git', '.gitattributes', '.github', '.gitignore']);
-
-const WEIGHT_FILE = /\.(safetensors|gguf|onnx|h5|npz|pt|pth|bin|distcp)$/;
-/**
- * What trainers save beside the weights under the same endings: a file, or a folder of FSDP's shards such as
- * `optimizer_0/`.
- */
-const NOT_WEIGHTS = /^(optimizer|scheduler|scaler|rng_state|training_args)/;
-/** DeepSpeed's, one for each rank. */
-const OPTIMIZER_SHARD = /_optim_states\.pt$/;
-
-/** Whether a file's path says that it holds weights of the model itself. */
-export function isWeightFile(path: string): boolean {
-  return (
-    WEIGHT_FILE.test(path) &&
-    !OPTIMIZER_SHARD.test(path) &&
-    !path.split('/').some((part) => NOT_WEIGHTS.test(part))
-  );
-}
 
 /** A file of a model and its SHA-256. */
 interface DigestedFile {
@@ -108,19 +91,23 @@ function identityOf(folder: string, files: readonly DigestedFile[]): ModelIdenti
 }
 
 /** A final model's files lie beside the checkpoints that led to it, which are not part of it. */
-function notInCheckpoint(path: string): boolean {
-  return !/^checkpoint-[0-9]+(\/|$)/.test(path);
+function notInCheckpoint(path: string, kind: 'file' | 'other'): boolean {
+  const [name = '', below] = path.split('/');
+  return !isCheckpoint(name, below === undefined ? kind : 'folder');
 }
 
 /** A model folder as run statements state it: its weight files alone, and all its files. */
 export async function identifyModel(
   folder: string,
-): Promise<{ weights: ModelIdentity; folder: ModelIdentity }> {
-  refuse(folder, (await listFiles(folder)).others.filter(notInCheckpoint));
+): Promise<{ weights: ModelIdentity; folder: ModelIdentity; passedOver: readonly string[] }> {
+  refuse(
+    folder,
+    (await listFiles(folder)).others.filter((path) => notInCheckpoint(path, 'other')),
+  );
   const found = await identifyFolder(folder);
   if (found.weights === undefined || found.folder === undefined)
     throw bad(folder, 'expected files of a model, found none');
-  return { weights: found.weights, folder: found.folder };
+  return { weights: found.weights, folder: found.folder, passedOver: found.passedOver };
 }
 
 /** What a folder comes to that need not be a model. */
@@ -131,6 +118,8 @@ export interface FolderIdentity {
   readonly folder: ModelIdentity | undefined;
   /** Paths of links, devices and the like, which Model Signing refuses. */
   readonly others: readonly string[];
+  /** Paths of weight files that are none of `weights`: in folders below a model. */
+  readonly passedOver: readonly string[];
 }
 
 /**
@@ -143,20 +132,18 @@ export async function identifyFolder(
   states?: ReadonlyMap<string, FileState>,
 ): Promise<FolderIdentity> {
   const listed = await listFiles(folder);
-  const others = listed.others.filter(notInCheckpoint);
-  // Where the folder has no digest, what is no weight file would be read for nothing.
-  const wanted = others.length === 0 ? notInCheckpoint : isWeightFile;
-  const files = await digestFiles(
-    folder,
-    listed.paths.filter(notInCheckpoint).filter(wanted),
-    digester,
-    states,
-  );
-  const weights = files.filter(({ path }) => isWeightFile(path));
+  const others = listed.others.filter((path) => notInCheckpoint(path, 'other'));
+  const paths = listed.paths.filter((path) => notInCheckpoint(path, 'file'));
+  const { weights, passedOver } = chooseWeights([...paths, ...others]);
+  // Where the folder has no digest, what is none of the weights would be read for nothing.
+  const wanted = others.length === 0 ? paths : paths.filter((path) => weights.has(path));
+  const files = await digestFiles(folder, wanted, digester, states);
+  const known = files.filter(({ path }) => weights.has(path));
   return {
-    weights: weights.length === 0 || others.some(isWeightFile) ? undefined : identityOf(folder, weights),
+    weights: known.length === 0 || known.length < weights.size ? undefined : identityOf(folder, known),
     folder: files.length === 0 || others.length > 0 ? undefined : identityOf(folder, files),
     others,
+    passedOver,
   };
 }
 
@@ -165,7 +152,7 @@ export async function identifyWeights(
   folder: string,
 ): Promise<FolderIdentity & { readonly weights: ModelIdentity }> {
   const found = await identifyFolder(folder);
-  refuse(folder, found.others.filter(isWeightFile));
+  refuse(folder, found.weights === undefined ? found.others.filter(isWeightFile) : []);
   if (found.weights === undefined) throw bad(folder, 'expected files of a model, found none');
   return { ...found, weights: found.weights };
 }

@@ -406,7 +406,10 @@ describe('stele record', { concurrency: 4 }, () => {
   });
 
   test('a recorder refuses what it cannot do, and leaves nothing', async () => {
+    lab.write('own.json', '{"run-progress": {"window": 3}}');
     const cases: [string, string[]][] = [
+      ['owned_field', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--fields', 'own.json']],
+      ['records_inside', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--once']],
       ['no_folder', ['record', 'none', '--run', 'r', '--spec', 'spec.md', '--once']],
       ['missing_specification', ['record', '.', '--run', 'r', '--once']],
       ['bad_outcome', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--outcome', 'aborted']],

@@ -4,8 +4,9 @@ import type { Json } from '../../attestation/index.js';
 import type { Invocation } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
 import { checkDecimal, checkIdentifier } from '../identifiers.js';
-import { identifyModel } from '../model-digest.js';
+import { identifyModel, type ModelIdentity } from '../model-digest.js';
 import { lastOf, readRun, type RunRecord } from '../records.js';
+import { sayPassedOver } from '../weight-files.js';
 import {
   bandOf,
   digestOfInput,
@@ -64,7 +65,7 @@ export async function draftRun(
       }
       break;
     case 'run-progress': {
-      await addCheckpoints(stated, options.checkpoint ?? [], context.cwd);
+      await addCheckpoints(stated, options.checkpoint ?? [], { context, report });
       addWindow(stated, earlier);
       stated['retrospective'] ??= options.retrospective === true;
       name = `${run}.progress-${(stated['window'] as number).toString().padStart(4, '0')}`;
@@ -73,7 +74,7 @@ export async function draftRun(
     case 'run-final':
       name = `${run}.final`;
       if (options.model !== undefined)
-        Object.assign(stated, await identifyModel(resolve(context.cwd, options.model)));
+        Object.assign(stated, await identify(options.model, { context, report }));
       stated['flop'] ??= flopFigures(options);
       stated['retrospective'] ??= options.retrospective === true;
       break;
@@ -149,12 +150,12 @@ function state(
 async function addCheckpoints(
   stated: Record<string, Json>,
   folders: readonly string[],
-  cwd: string,
+  invocation: Pick<Invocation, 'context' | 'report'>,
 ): Promise<void> {
   if (folders.length === 0) return;
   const checkpoints: { step: number; weights: Json; folder: Json }[] = [];
   for (const given of folders) {
-    const folder = resolve(cwd, given);
+    const folder = resolve(invocation.context.cwd, given);
     const step = readStep(folder) ?? stated['lastStep'];
     if (typeof step !== 'number') {
       throw new CliError(
@@ -164,10 +165,21 @@ async function addCheckpoints(
         'give --last-step',
       );
     }
-    checkpoints.push({ step, ...(await identifyModel(folder)) });
+    checkpoints.push({ step, ...(await identify(given, invocation)) });
   }
   stated['checkpoints'] = checkpoints;
   stated['lastStep'] ??= Math.max(...checkpoints.map(({ step }) => step));
+}
+
+/** A folder's weights and all its files, saying which weight files it took for none of the model's. */
+async function identify(
+  given: string,
+  { context, report }: Pick<Invocation, 'context' | 'report'>,
+): Promise<{ weights: ModelIdentity; folder: ModelIdentity }> {
+  const { weights, folder, passedOver } = await identifyModel(resolve(context.cwd, given));
+  const said = sayPassedOver(passedOver);
+  if (said !== undefined) report.say(`${given}: ${said}`);
+  return { weights, folder };
 }
 
 /** A window that ends where an earlier one did is that one again; otherwise it is the next. */

@@ -13,7 +13,9 @@ import {
   readFieldFlags,
   readFieldsFile,
   readOutcome,
+  RUN_FINAL,
   RUN_INTENT,
+  RUN_PROGRESS,
 } from '../attest/fields.js';
 import { flopFigures, specificationOf } from '../attest/run.js';
 import { define, type Invocation, type Register } from '../command.js';
@@ -25,7 +27,8 @@ import { Anchors } from '../record/anchors.js';
 import { Behind } from '../record/behind.js';
 import { DigestBar } from '../record/bar.js';
 import { DigestPool } from '../record/digest-pool.js';
-import { checkCommit, COUNTING_RULES, type RunFacts } from '../record/drafts.js';
+import { checkCommit, checkFurther, COUNTING_RULES, type RunFacts } from '../record/drafts.js';
+import { refuseInside } from '../record/inside.js';
 import { Journal } from '../record/journal.js';
 import { Watcher } from '../record/look.js';
 import { Outbox } from '../record/outbox.js';
@@ -101,14 +104,16 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
   }
   required(settings, 'log');
   const pace = readPace(options);
+  const jobs = readJobs(options);
   if (!pace.follow && !existsSync(folder)) throw noFolder(folder);
   if (existsSync(folder) && !statSync(folder).isDirectory()) throw noFolder(folder);
+  refuseInside(records, folder);
 
   const lock = join(records, `.${facts.run}.lock`);
   const unlock = await lockFolder(lock, (trouble, cause) => lockError(lock, facts.run, trouble, cause));
   const bar = new DigestBar(context.progress);
   report.beforeSaying = () => bar.makeRoom();
-  const pool = new DigestPool(readJobs(options));
+  const pool = new DigestPool(jobs);
   pool.onRead = (bytes) => bar.advance(bytes);
   const { participant, run } = facts;
   const ids = (): Set<string> => new Set(readRun(records, participant, run, report).map(({ id }) => id));
@@ -117,13 +122,14 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
   const anchors = anchorsOf(invocation, policy, outbox, behind);
   try {
     sweep(records, facts.run);
+    const journal = new Journal(records, facts.participant, facts.run);
     const recorder = new Recorder(
       {
         invocation,
         facts,
         key,
         records,
-        journal: new Journal(records, facts.participant, facts.run),
+        journal,
         watcher: new Watcher(folder),
         digester: pool,
         outbox,
@@ -155,7 +161,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
         logged: outbox.sent.map(({ path, logged }) => ({ file: path, index: logged.index })),
         waiting: outbox.waiting.map(({ path }) => path),
       });
-      if (ran) tellEnd(report, recorder, outbox);
+      if (ran) tellEnd(report, recorder, outbox, journal.withoutDigests);
     }
   } finally {
     bar.end();
@@ -170,8 +176,11 @@ export function tellEnd(
   report: Pick<Report, 'check'>,
   { notSeen, over, windows }: Pick<Recorder, 'notSeen' | 'over' | 'windows'>,
   { sent, waiting }: Pick<Outbox, 'sent' | 'waiting'>,
+  withoutDigests = 0,
 ): void {
-  const checkpoints = `${windows} ${windows === 1 ? 'checkpoint' : 'checkpoints'}${notSeen.length > 0 ? `, ${notSeen.length} of them not seen` : ''}`;
+  const unseen = notSeen.length > 0 ? `, ${notSeen.length} of them not seen` : '';
+  const bare = withoutDigests > 0 ? `, ${withoutDigests} of them without digests` : '';
+  const checkpoints = `${windows} ${windows === 1 ? 'checkpoint' : 'checkpoints'}${unseen}${bare}`;
   const statements = `${sent.length} ${sent.length === 1 ? 'statement' : 'statements'} logged${waiting.length > 0 ? `, ${waiting.length} waiting` : ''}`;
   report.check(
     'recorded',
@@ -208,7 +217,11 @@ async function readFacts(invocation: Invocation, options: RecordOptions, records
   checkCommit(options.commit ?? []);
   const further = (type: string): Record<string, Json> => {
     const fields = readFieldsFile(options.fields, context)[type] ?? {};
-    if (typeof fields === 'object' && !Array.isArray(fields)) return { ...(fields as Record<string, Json>) };
+    if (typeof fields === 'object' && !Array.isArray(fields)) {
+      const stated = { ...(fields as Record<string, Json>) };
+      checkFurther(options.fields ?? '', type, stated);
+      return stated;
+    }
     throw new CliError(
       EXIT.usage,
       'bad_fields',
@@ -216,7 +229,8 @@ async function readFacts(invocation: Invocation, options: RecordOptions, records
       'for example {"run-final": {"parameters": "124000000"}}',
     );
   };
-  further('run-intent'); // whether it can be read is said now, not after a week
+  // Whether it can be read is said now, not after a week.
+  for (const { type } of [RUN_INTENT, RUN_PROGRESS, RUN_FINAL]) further(type);
   return {
     participant,
     run,

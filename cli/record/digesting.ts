@@ -4,6 +4,7 @@ import type { Context } from '../context.js';
 import type { FileState } from '../file-state.js';
 import { identifyFolder, type Digester, type FolderIdentity, type ModelIdentity } from '../model-digest.js';
 import type { Report } from '../report.js';
+import { sayPassedOver, someOf } from '../weight-files.js';
 import { inUnits } from './bar.js';
 import { told, type Counting } from './counting.js';
 import type { Digests } from './journal.js';
@@ -20,8 +21,6 @@ const TRY_AGAIN = 60_000;
 const ATTEMPTS = 5;
 /** The same when nothing is followed: whoever waits can mend it. */
 const ATTEMPTS_ONCE = 2;
-/** Links named when a folder is not recorded because of them. */
-const NAMED = 3;
 
 /** What digesting takes. */
 export interface DigestingParts {
@@ -47,7 +46,7 @@ export class Digesting {
   readonly #rest = new Map<string, { print: string; since: number }>();
   /** Paths that could not be digested, how often, and until when they are let alone. */
   readonly #failed = new Map<string, { print: string; attempts: number; until: number; error: Error }>();
-  /** What was said of links and of shards. */
+  /** What was said of folders, by what it is about. */
   readonly #said = new Set<string>();
   #running: Promise<void> | undefined;
   /** What digests came to. */
@@ -132,8 +131,7 @@ export class Digesting {
       if (last.signed !== true || before === undefined) continue;
       if (last.print === print || last.written === state.writtenAt) continue;
       this.digest(folder, false, (digests) => {
-        const again =
-          digests.weights !== null && (before === 'gone' || !sameModel(digests.weights, before.weights));
+        const again = isAnother(digests, before);
         counting.change((file) => {
           const entry = file.checkpoints.findLast((each) => each.step === step);
           if (again) file.checkpoints.push({ step, ...told(state, print, false), digests });
@@ -164,7 +162,7 @@ export class Digesting {
         else
           this.#done.push(() => {
             this.#sayOnce(said);
-            this.#tellLinks(label, found);
+            this.#tellLeftOut(label, top, found);
             then({ weights: found.weights ?? null, folder: found.folder ?? null });
           });
       } catch (error) {
@@ -206,16 +204,26 @@ export class Digesting {
     return `${error.message}. It is recorded as it is.`;
   }
 
-  #tellLinks(label: string, { others, weights }: FolderIdentity): void {
-    if (others.length === 0) return;
-    const named = others.slice(0, NAMED).join(', ') + (others.length > NAMED ? ', …' : '');
-    const text = `${label} holds links or devices (${named}), which Model Signing does not follow: ${weights ? 'its weights are recorded, the folder as a whole is not' : 'neither weights nor the folder as a whole are recorded'}.`;
-    this.#sayOnce(text);
+  /** Says what of a folder goes on no record, once for each reason: of checkpoints the next is like the first. */
+  #tellLeftOut(label: string, top: boolean, { folder, others, passedOver, weights }: FolderIdentity): void {
+    if (others.length > 0)
+      this.#sayOnce(
+        `${label} holds links or devices (${someOf(others)}), which Model Signing does not follow: ${weights ? 'its weights are recorded, the folder as a whole is not' : 'neither weights nor the folder as a whole are recorded'}.`,
+      );
+    // Of the end that is said when it is signed: its weights may be yet to come.
+    else if (weights === undefined && folder !== undefined && !top)
+      this.#sayOnce(
+        `${label} holds no file that is known to hold weights: it is recorded without digests, as is any other like it.`,
+        'no weights',
+      );
+    const said = sayPassedOver(passedOver);
+    if (weights !== undefined && said !== undefined)
+      this.#sayOnce(`${label}: ${said}`, top ? 'passed over at the end' : 'passed over');
   }
 
-  #sayOnce(text: string | undefined): void {
-    if (text === undefined || this.#said.has(text)) return;
-    this.#said.add(text);
+  #sayOnce(text: string | undefined, about = text): void {
+    if (text === undefined || about === undefined || this.#said.has(about)) return;
+    this.#said.add(about);
     this.#parts.report.say(text);
   }
 }
@@ -227,6 +235,14 @@ function printIfRead(path: string, top: boolean): string {
   } catch {
     return '';
   }
+}
+
+/** Whether a folder that was written again holds another model; where it holds no known weights, other files. */
+function isAnother(now: Digests, before: Digests | 'gone'): boolean {
+  if (before === 'gone') return now.weights !== null;
+  if (now.weights === null && before.weights === null)
+    return now.folder !== null && before.folder !== null && !sameModel(now.folder, before.folder);
+  return now.weights !== null && !sameModel(now.weights, before.weights);
 }
 
 function sameModel(a: ModelIdentity, b: ModelIdentity | null): boolean {

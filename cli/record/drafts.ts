@@ -46,6 +46,24 @@ export const fileOf = {
   final: (records: string, run: string): string => join(records, envelopePath(`${run}.final`)),
 };
 
+/** What places a statement in its run's chain: the recorder's alone to say. */
+const OWNED = [
+  ...['participant', 'signer', 'issuedAt', 'recentAnchor', 'committed', 'run', 'previous', 'supersedes'],
+  ...['retrospective', 'window', 'firstStep', 'lastStep'],
+];
+
+/** Throws CliError "owned_field" where further fields of a type would take the place of what the recorder counts. */
+export function checkFurther(file: string, type: string, fields: Readonly<Record<string, Json>>): void {
+  const owned = OWNED.find((field) => Object.hasOwn(fields, field));
+  if (owned === undefined) return;
+  throw new CliError(
+    EXIT.usage,
+    'owned_field',
+    `${file}: expected fields of ${type} that the recorder leaves to you, found ${JSON.stringify(owned)}, which it counts itself`,
+    `leave it out; a statement of another place in the run, or that corrects one, is made by "stele attest ${type}"`,
+  );
+}
+
 /** A run's declaration before it starts. */
 export function draftIntent(facts: RunFacts): Draft {
   const otherwise: Json = { unknown: facts.otherwise };
@@ -91,8 +109,16 @@ export function draftProgress(facts: RunFacts, counted: Counted, place: Place): 
   });
 }
 
-/** The end of the run, with the weights at the top of its folder. */
-export function draftFinal(facts: RunFacts, ended: Ended, previous: string | undefined): Draft {
+/**
+ * The end of the run, with the weights at the top of its folder. `fallen`: the trainer counted less than before, so that
+ * its count, exact as it may be, is of a part.
+ */
+export function draftFinal(
+  facts: RunFacts,
+  ended: Ended,
+  previous: string | undefined,
+  fallen = false,
+): Draft {
   const { digests, flop, tokens } = ended;
   const end = statable(ended.end);
   const seen = digests === undefined || digests === 'gone' ? undefined : digests;
@@ -106,7 +132,7 @@ export function draftFinal(facts: RunFacts, ended: Ended, previous: string | und
             method: facts.countingRule === '6nd-active' ? 'architecture' : 'profiler',
             countingRule: facts.countingRule,
             value: flop,
-            relativeUncertainty: facts.countingRule === '6nd-active' ? NOT_MEASURED : 0,
+            relativeUncertainty: facts.countingRule === '6nd-active' || fallen ? NOT_MEASURED : 0,
             inputs: NOT_RECORDED,
           },
         ];

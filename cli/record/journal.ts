@@ -147,6 +147,13 @@ export class Journal {
     return this.#file;
   }
 
+  /** Checkpoints that were there and have no digests, since no file of theirs is known to hold weights, or none could be read. */
+  get withoutDigests(): number {
+    return (this.#file?.checkpoints ?? []).filter(
+      ({ digests }) => digests !== undefined && digests !== 'gone' && digests.weights === null,
+    ).length;
+  }
+
   /** Durable when it returns. */
   save(file: JournalFile): void {
     writeDurably(this.#path, `${JSON.stringify(file)}\n`);

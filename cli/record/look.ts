@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { CliError, EXIT } from '../errors.js';
 import { stateOf, type FileState } from '../file-state.js';
 import { codeOf } from '../files.js';
-import { isWeightFile } from '../model-digest.js';
+import { isCheckpoint, isWeightFile } from '../weight-files.js';
 import { StateLimitError } from './state-scanner.js';
 import { readTrainerState, type TrainerState } from './trainer-state.js';
 import { systemError } from './troubles.js';
@@ -137,7 +137,7 @@ export function printOf(
   let bytes = 0;
   const walk = (prefix: string): void => {
     for (const entry of list(join(folder, prefix))) {
-      if (top && prefix === '' && mayBeFolder(entry) && /^checkpoint-[0-9]+$/.test(entry.name)) continue;
+      if (top && prefix === '' && isCheckpoint(entry.name, kindOf(entry))) continue;
       const path = prefix + entry.name;
       if (entry.isDirectory()) walk(`${path}/`);
       else {
@@ -150,6 +150,10 @@ export function printOf(
   };
   walk('');
   return { print: hash.digest('hex'), bytes };
+}
+
+function kindOf(entry: Dirent): 'folder' | 'file' | 'other' {
+  return entry.isDirectory() ? 'folder' : entry.isFile() ? 'file' : 'other';
 }
 
 function mayBeFolder(entry: Dirent): boolean {

@@ -28,7 +28,8 @@ import { Report } from '../report.js';
 import { AnchorPending } from './anchors.js';
 import { DigestBar } from './bar.js';
 import { DigestPool } from './digest-pool.js';
-import { draftFinal, draftProgress, type RunFacts } from './drafts.js';
+import { checkFurther, draftFinal, draftProgress, type RunFacts } from './drafts.js';
+import { refuseInside } from './inside.js';
 import { Journal } from './journal.js';
 import { Watcher } from './look.js';
 import { Outbox } from './outbox.js';
@@ -62,6 +63,7 @@ class Bench {
   readonly root: string = mkdtempSync(join(tmpdir(), 'stele-recorder-'));
   readonly folder: string = join(this.root, 'run');
   readonly records: string = join(this.root, 'records');
+  facts: RunFacts = FACTS;
   now = 1_000_000;
   /** By the clock that nobody sets. */
   elapsed = 0;
@@ -122,7 +124,7 @@ class Bench {
     const recorder = new Recorder(
       {
         invocation,
-        facts: FACTS,
+        facts: this.facts,
         key: newSigningKey('acme', NOTE_ED25519, new Uint8Array(32).fill(7)),
         records: this.records,
         journal: new Journal(this.records, 'acme', 'run-1'),
@@ -765,6 +767,125 @@ test('a checkpoint whose state is of another step is passed over, and that is sa
   });
 });
 
+test('another shard of a divided model is another model, and a window of its own', async () => {
+  const shard = 'checkpoint-5/global_step5/zero_pp_rank_0_mp_rank_00_optim_states.pt';
+  for (const files of [
+    { 'checkpoint-5/global_step5/zero_pp_rank_0_mp_rank_00_model_states.pt': 'shapes', [shard]: 'weights' },
+    // Of files that nobody knows to be weights the folder tells.
+    { [shard]: 'weights' },
+  ]) {
+    await withBench(async (bench) => {
+      rmSync(join(bench.folder, 'checkpoint-5/model.safetensors'));
+      for (const [path, text] of Object.entries(files)) bench.write(path, text);
+      const state = join(bench.folder, 'checkpoint-5/trainer_state.json');
+      const between = (looks: number): void => {
+        if (looks === 6) utimesSync(state, 2000, 2000);
+        if (looks === 12) {
+          assert.ok(bench.has('run-1.progress-0000.dsse.json'));
+          assert.ok(!bench.has('run-1.progress-0001.dsse.json'), 'only its time was another');
+          bench.write(shard, 'WEIGHTS');
+          utimesSync(state, 3000, 3000);
+        }
+        if (looks === 18) writeEnd(bench, 5);
+      };
+      await bench.record({}, { follow: true, between });
+      assert.equal(bench.window(1)['lastStep'], 5);
+    });
+  }
+});
+
+test('what has no weights that are known, or more than the model, goes on record as what it is, and says so', async () => {
+  await withBench(async (bench) => {
+    rmSync(join(bench.folder, 'checkpoint-5/model.safetensors'));
+    for (const step of [5, 6]) {
+      bench.write(`checkpoint-${step}/state.orbax`, 'weights');
+      bench.write(`checkpoint-${step}/trainer_state.json`, `{"global_step": ${step}}`);
+    }
+    bench.write('params.orbax', 'weights');
+    bench.write('trainer_state.json', '{"global_step": 6, "log_history": [{"train_runtime": 1}]}');
+    await bench.record();
+    for (const window of [0, 1])
+      assert.deepEqual(bench.window(window)['checkpoints'], { unknown: 'not-recorded' });
+    assert.equal(bench.said.split('holds no file that is known to hold weights').length, 2, bench.said);
+    const final = bench.predicate('final');
+    assert.deepEqual(final['weights'], { unknown: 'not-recorded' });
+    assert.equal((final['folder'] as { files: number }).files, 2);
+    assert.match(bench.said, /At the top of the folder is no file that is known to hold weights/);
+    assert.equal(new Journal(bench.records, 'acme', 'run-1').withoutDigests, 2);
+  });
+  await withBench(async (bench) => {
+    for (const path of ['checkpoint-5/global_step5/mp_rank_00_model_states.pt', 'merged/model.safetensors'])
+      bench.write(path, 'w');
+    for (const path of ['checkpoint-best', 'tmp-checkpoint-9']) bench.write(`${path}/model.safetensors`, 'w');
+    writeEnd(bench, 5);
+    await bench.record();
+    const [checkpoint] = bench.window(0)['checkpoints'] as { weights: { files: number }; folder: unknown }[];
+    assert.equal(checkpoint?.weights.files, 1);
+    const final = bench.predicate('final') as Record<string, { files: number }>;
+    assert.deepEqual([final['weights']?.files, final['folder']?.files], [1, 3]);
+    assert.match(bench.said, /checkpoint-5: the weights are .*\(global_step5\/mp_rank_00_model_states\.pt\)/);
+    assert.match(bench.said, /run: the weights are .*\(merged\/model\.safetensors\)/);
+  });
+});
+
+test('a count of compute that falls is said once, and is exact no more', async () => {
+  await withBench(async (bench) => {
+    bench.facts = { ...FACTS, countingRule: 'exact-operations' };
+    const state = (step: number, flop: string): string => `{"global_step": ${step}, "total_flos": ${flop}}`;
+    bench.write('checkpoint-5/trainer_state.json', state(5, '15e17'));
+    await bench.record();
+    assert.doesNotMatch(bench.said, /FLOP/);
+    rmSync(join(bench.folder, 'checkpoint-5'), { recursive: true });
+    for (const [step, flop] of [
+      [3, '9e17'],
+      [4, '10e17'],
+    ] as const) {
+      bench.write(`checkpoint-${step}/model.safetensors`, 'weights');
+      bench.write(`checkpoint-${step}/trainer_state.json`, state(step, flop));
+    }
+    await bench.record();
+    assert.deepEqual(
+      [0, 1, 2].map((window) => bench.window(window)['flopToDate']),
+      ['1500000000000000000', '900000000000000000', '1000000000000000000'],
+    );
+    const said = "The trainer's count of FLOP is lower than on record";
+    assert.equal(bench.said.split(said).length, 2, bench.said);
+    await bench.record({}, { outcome: 'aborted' });
+    assert.equal(bench.said.split(said).length, 2, bench.said);
+    const [figure] = bench.predicate('final')['flop'] as Record<string, unknown>[];
+    assert.deepEqual(figure?.['relativeUncertainty'], { unknown: 'not-measured' });
+  });
+});
+
+test('further fields take no place in the chain, whatever the type', () => {
+  for (const field of ['window', 'firstStep', 'lastStep', 'previous', 'supersedes', 'retrospective', 'run'])
+    assert.throws(() => checkFurther('f.json', 'run-progress', { end: 7, [field]: 3 }), {
+      code: 'owned_field',
+    });
+  for (const field of ['participant', 'signer', 'issuedAt', 'recentAnchor', 'committed'])
+    assert.throws(() => checkFurther('f.json', 'run-final', { [field]: 'x' }), { code: 'owned_field' });
+  checkFurther('f.json', 'run-final', { parameters: '124000000', outcome: 'failed' });
+});
+
+test('records lie nowhere in the folder that is recorded, through links either', async () => {
+  await withBench((bench) => {
+    symlinkSync(bench.folder, join(bench.root, 'alias'));
+    for (const inside of ['run', 'run/records', 'run/checkpoint-5/records', 'alias/records/more'])
+      assert.throws(
+        () => refuseInside(join(bench.root, inside), bench.folder),
+        { code: 'records_inside' },
+        inside,
+      );
+    for (const outside of ['records', 'run-records', '..run', '.'])
+      refuseInside(join(bench.root, outside), bench.folder);
+    refuseInside(join(bench.root, 'records'), join(bench.root, 'yet-to-come'));
+    assert.throws(() =>
+      refuseInside(join(bench.root, 'yet-to-come/records'), join(bench.root, 'yet-to-come')),
+    );
+    return Promise.resolve();
+  });
+});
+
 test('a bar knows no time while nothing was read', () => {
   let drawn = '';
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120 });
@@ -870,10 +991,10 @@ test('what only waits for the log is not said to be logged', () => {
   const recorder = { notSeen: [], over: true, windows: 1 };
   const waiting = [{ path: 'a', label: 'a' }];
   tellEnd(report, recorder, { sent: [], waiting });
-  tellEnd(report, recorder, { sent: [], waiting: [] });
+  tellEnd(report, recorder, { sent: [], waiting: [] }, 1);
   assert.deepEqual(said, [
     'recorded fail 1 checkpoint; 0 statements logged, 1 waiting; the run is over',
-    'recorded pass 1 checkpoint; 0 statements logged; the run is over',
+    'recorded pass 1 checkpoint, 1 of them without digests; 0 statements logged; the run is over',
   ]);
 });
 

@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path/posix';
 import { join as joinPath } from 'node:path';
 import { CliError, EXIT } from '../errors.js';
-import { isWeightFile } from '../model-digest.js';
+import { isWeightFile } from '../weight-files.js';
 
 /** `model-00001-of-00003.safetensors`: what comes before the number, the number, how many there are, the ending. */
 const SHARD = /^(.*-)([0-9]{5,6})(-of-([0-9]{5,6})(?:\.[^/]*)?)$/;

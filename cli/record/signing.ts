@@ -7,7 +7,7 @@ import type { Invocation } from '../command.js';
 import { lastOf, readRun, type RunRecord } from '../records.js';
 import type { Counting } from './counting.js';
 import { draftFinal, draftIntent, draftProgress, fileOf, type RunFacts } from './drafts.js';
-import type { Counted, Ended } from './journal.js';
+import type { Counted, Ended, Told } from './journal.js';
 import type { Outbox } from './outbox.js';
 
 /** What signing takes. */
@@ -57,9 +57,18 @@ export class Signing {
 
   /** Signs the end. */
   async final(final: Ended): Promise<void> {
-    const { counting, facts, records } = this.#parts;
+    const { counting, facts, invocation, records } = this.#parts;
     const previous = lastOf(this.#read())?.id;
-    await this.#sign(draftFinal(facts, final, previous), fileOf.final(records, facts.run), 'run-final');
+    const { checkpoints } = counting.file;
+    const fallen = [...checkpoints, final].some((each, i) => hasFallen(each, checkpoints.slice(0, i)));
+    const { digests } = final;
+    if (digests !== undefined && digests !== 'gone' && digests.weights === null)
+      invocation.report.sayOnce(
+        'At the top of the folder is no file that is known to hold weights: the end is recorded without any.',
+      );
+    if (fallen) this.#tellFallen();
+    const draft = draftFinal(facts, final, previous, fallen);
+    await this.#sign(draft, fileOf.final(records, facts.run), 'run-final');
     counting.change((file) => {
       if (file.final) file.final.signed = true;
     });
@@ -110,6 +119,7 @@ export class Signing {
     const firstStep = Math.max(0, ...earlier.map(({ step }) => step).filter((step) => step < counted.step));
     const start = earlier.find((each) => each.window === window - 1)?.end;
     const previous = lastOf(run)?.id;
+    if (hasFallen(counted, earlier)) this.#tellFallen();
     const draft = draftProgress(facts, counted, { window, firstStep, start, previous });
     await this.#sign(draft, path, progressLabel({ window, lastStep: counted.step }));
     counting.change((file) => {
@@ -118,12 +128,25 @@ export class Signing {
     });
   }
 
+  #tellFallen(): void {
+    this.#parts.invocation.report.sayOnce(
+      "The trainer's count of FLOP is lower than on record: where the run was set back, it leaves out the work that was done again. State the whole of it: --fields, run-final, flop.",
+    );
+  }
+
   /** What is signed already is left as it is, whatever is said or told now. */
   async #sign(draft: Draft, path: string, label: string): Promise<void> {
     const { anchor, invocation, key, outbox } = this.#parts;
     if (!existsSync(path)) await signOnce(invocation, key, draft, path, anchor);
     outbox.add({ path, label });
   }
+}
+
+/** Whether less compute is counted than before: a trainer that was set back goes on from the checkpoint's count. */
+function hasFallen({ flop }: Told, earlier: readonly Told[]): boolean {
+  return (
+    flop !== undefined && earlier.some((each) => each.flop !== undefined && BigInt(each.flop) > BigInt(flop))
+  );
 }
 
 function progressLabel({ window, lastStep }: { window: number; lastStep: number }): string {

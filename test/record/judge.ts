@@ -5,7 +5,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnvelope, parseStatement } from '../../attestation/index.js';
 import { idOf } from '../../cli/bundle.js';
-import { isWeightFile, digestModel } from '../../cli/model-digest.js';
+import { digestModel } from '../../cli/model-digest.js';
+import { isWeightFile } from '../../cli/weight-files.js';
 import { httpSource, LogReader } from '../../client/index.js';
 import { equalBytes, parsePolicy } from '../../tlog/index.js';
 

@@ -85,7 +85,13 @@ export class CharterCompanion implements Companion {
     const { frozenAt } = head;
     if (frozenAt !== null && last !== undefined && last.index > frozenAt) {
       this.#state = 'frozen';
-      return published.size <= last.index ? this.#wait().then(() => true) : false;
+      if (published.size <= last.index) return this.#wait().then(() => true);
+      const { size } = published;
+      this.#o.logger.log('info', 'frozen: the last tree is published, the log only serves', {
+        frozenAt,
+        size,
+      });
+      return false;
     }
     const other = !equalBytes(encodeUtf8(inForce.terms.policy), policy)
       ? 'witness policy: put the one'

@@ -102,7 +102,10 @@ void test('usage errors end with 2, and say what was expected', async (t) => {
   for (const [args, expected] of [
     ['serve --bogus', /unknown option '--bogus'/],
     ['nonsense', /unknown command 'nonsense'/],
-    ['serve', /expected --folder/],
+    [
+      'serve',
+      /expected --folder, found none .*\n.*name it, or set STELE_LOG_FOLDER in the environment, or folder in/,
+    ],
     ['serve -f x -l nowhere', /Expected host:port/],
     ['serve -f x --admission some', /Allowed choices are charter, none/],
     ['serve -f x', /expected the folder of a log at .*x, found none \(no_log_here\)/],
@@ -121,7 +124,7 @@ void test('usage errors end with 2, and say what was expected', async (t) => {
     ['init -f x --origin o --policy policy --operator O:n', /--operator.*identifier/],
     ['init -f x --origin o --policy policy --registrar o:n:zz', /--registrar.*64 lower-case hex/],
     ['init -f x --origin o --policy policy --origin x+y', /\(bad_signing_key\)\n {2}use/],
-    ['fsck', /expected --folder/],
+    ['fsck', /expected --folder.*\n.*STELE_LOG_FOLDER/],
     ['fsck http://127.0.0.1:1/', /expected the log’s key/],
   ] as const) {
     const { status, stderr, stdout } = await run(args);

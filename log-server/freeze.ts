@@ -31,19 +31,35 @@ export interface FreezeOptions {
   readonly fetch: Fetch;
 }
 
+/** How a log has ended. */
+export interface Frozen {
+  readonly origin: string;
+  /** Of the freeze entry. */
+  readonly index: number;
+  /** Of the last tree: the freeze, one anchor behind it, and nothing else ever. */
+  readonly size: number;
+  /** Of that tree, 32 bytes. */
+  readonly rootHash: Uint8Array;
+}
+
 /** The signed freeze lies here before it is first sent, and the same bytes are sent ever after. */
 const FREEZE_FILE = 'freeze.json';
 /** A freeze that the log has refused for good: kept to be looked at, and never sent again. */
 const REFUSED_FILE = 'freeze.refused.json';
 
+/** How often the last tree is looked for, and for how long. */
+const LOOK_MS = 250;
+const PATIENCE_MS = 300_000;
+
 /**
  * Freezes a running log: signs the freeze, keeps it, submits it. The server itself then logs the last
- * anchor. Resolves with the index of the freeze entry, also where it was logged before. What the log
+ * anchor. Resolves when the tree with that is published, which nothing follows; also where the freeze was logged before.
+ * What the log
  * refused for good is put aside, so that the next attempt signs anew; after anything else the next
  * attempt sends the same bytes. Throws LogError `unreachable`, `not_frozen`, `already_frozen`,
  * `freeze_kept`, `no_charter`, `no_anchor`, ClientError.
  */
-export async function freeze(options: FreezeOptions): Promise<number> {
+export async function freeze(options: FreezeOptions): Promise<Frozen> {
   const { folder, url, fetch } = options;
   const envelope = await signedFreeze(options);
   let answer: Response;
@@ -59,7 +75,7 @@ export async function freeze(options: FreezeOptions): Promise<number> {
     throw new LogError('unreachable', `expected a log at ${url}, found none`, hint, { cause });
   }
   const text = (await answer.text()).trim();
-  if (answer.status === 200) return Number(text);
+  if (answer.status === 200) return lastTree(Number(text), options);
   const path = join(folder, FREEZE_FILE);
   const found = `expected the freeze to be logged, found ${answer.status}: ${text}`;
   if (answer.status === 410) {
@@ -78,6 +94,33 @@ export async function freeze(options: FreezeOptions): Promise<number> {
 
 function setAside(folder: string): Promise<void> {
   return rename(join(folder, FREEZE_FILE), join(folder, REFUSED_FILE));
+}
+
+/** Waits until the tree that ends with the last anchor is published, and cosigned as the folder's policy asks. */
+async function lastTree(index: number, { folder, url, clock, fetch }: FreezeOptions): Promise<Frozen> {
+  const reader = new LogReader(
+    httpSource(url, { fetch, timer: clock }),
+    parsePolicy(await readPolicyFile(folder)),
+  );
+  let found = 'no checkpoint';
+  const until = clock.monotonic() + PATIENCE_MS;
+  while (clock.monotonic() < until) {
+    try {
+      const { origin, size, rootHash } = await reader.checkpoint();
+      // SPEC attestations.md rule 5: "After a freeze at index i nothing is admitted but an `anchor` at index i + 1".
+      if (size >= index + 2) return { origin, index, size, rootHash };
+      found = `one of ${size}`;
+    } catch (error) {
+      // The freeze is logged: whatever it is, it may pass.
+      found = String(error);
+    }
+    await clock.sleep(LOOK_MS);
+  }
+  throw new LogError(
+    'unreachable',
+    `expected the last tree, of ${index + 2} entries, to be published, found ${found}`,
+    `the freeze is logged, as entry ${index}, and the log takes nothing more. Its last anchor waits for the witnesses (stele-log doctor): run this again when they answer, before anybody takes the last checkpoint`,
+  );
 }
 
 async function signedFreeze(options: FreezeOptions): Promise<Uint8Array> {

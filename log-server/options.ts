@@ -12,7 +12,16 @@ const TABLE = 'stele-log';
 /** An option that may also stand in the environment as STELE_LOG_NAME and in stele.toml as `name`. */
 export function setting(flags: string, description: string): Option {
   const option = new Option(flags, description);
-  return option.env(`STELE_LOG_${option.name().replaceAll('-', '_').toUpperCase()}`);
+  return option.env(variableOf(option.name()));
+}
+
+function variableOf(name: string): string {
+  return `STELE_LOG_${name.replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** Where a setting may stand that a command did not find. */
+export function whereToSet(name: string): string {
+  return `name it, or set ${variableOf(name)} in the environment, or ${name} in the table [${TABLE}] of stele.toml`;
 }
 
 /**

@@ -187,13 +187,14 @@ function usageFailure(error: CommanderError, program: Command): Failure {
 
 /** What a command cannot do without, as it is typed, and where to read on. */
 function usageHint(command: Command): string {
-  const mandatory = command.options.flatMap(({ flags, mandatory }) =>
-    mandatory ? [flags.replace(/^-\w, /, '')] : [],
-  );
+  const needed = command.options.filter(({ mandatory }) => mandatory);
+  const mandatory = needed.map(({ flags }) => flags.replace(/^-\w, /, ''));
+  const variables = needed.flatMap(({ envVar }) => envVar ?? []);
+  const orSet = variables.length === 0 ? '' : `, or with ${variables.join(', ')} set`;
   const path = pathOf(command);
   if (mandatory.length === 0) return `see ${path} --help`;
   const args = command.registeredArguments.flatMap((each) => (each.required ? [`<${each.name()}>`] : []));
-  return `such as ${[path, ...args, ...mandatory].join(' ')}; see ${path} --help`;
+  return `such as ${[path, ...args, ...mandatory].join(' ')}${orSet}; see ${path} --help`;
 }
 
 function programOf(command: Command): string {

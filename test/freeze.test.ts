@@ -7,7 +7,11 @@ import { type TestContext, test } from 'node:test';
 import { checkPredecessor, parseEnvelope, parseStatement, type Charter } from '../attestation/index.js';
 import { LogReader, httpSource } from '../client/index.js';
 import { initLog } from '../log-server/index.js';
+import type { LogError } from '../log-server/errors.js';
+import { freeze as freezeLog } from '../log-server/freeze.js';
+import { ManualClock } from '../log-server/testing/manual-clock.js';
 import { participant } from '../log-server/testing/participant.js';
+import { untilInTime } from '../log-server/testing/until.js';
 import { readKeyFile, systemClock } from '../system/index.js';
 import {
   encodeUtf8,
@@ -117,11 +121,17 @@ test('a freeze: refused, done again, logged, anchored; then the log only serves,
 
   const frozen = await freeze(url, '--reason', 'superseded', '--successor', 'log.example/next');
   assert.deepEqual([frozen.status, frozen.stdout], [0, '2\n'], frozen.stderr);
+  // It ends when the last tree is published, and says so: whoever looks now finds no other.
+  const reader = new LogReader(httpSource(url, { fetch, timer: systemClock }), parsePolicy(policy));
+  const lastTree = await reader.checkpoint();
+  assert.equal(lastTree.size, 4);
+  assert.match(
+    frozen.stderr,
+    /^log\.example\/ends is frozen by entry 2\. Its last tree, of 4 entries, is published: .* only serves\.\n.*stele get checkpoint.*\n$/,
+  );
   await stateIs(log, url, 'frozen');
   const sent = await readFile(kept);
 
-  const reader = new LogReader(httpSource(url, { fetch, timer: systemClock }), parsePolicy(policy));
-  assert.equal((await reader.checkpoint()).size, 4);
   const statementAt = async (index: number): Promise<{ predicateType: string; predicate: object }> =>
     parseStatement(parseEnvelope(await reader.entry(index)).payload).statement;
   assert.match((await statementAt(2)).predicateType, /freeze/);
@@ -157,6 +167,33 @@ test('a freeze: refused, done again, logged, anchored; then the log only serves,
   assert.equal((await add(url)).status, 410);
   log.process.kill('SIGTERM');
   assert.equal(await log.ended, 0, log.stderr());
+  // The freeze is logged and the last anchor not published: that is no end yet.
+  const slow = new ManualClock();
+  const waiting = freezeLog({
+    folder,
+    url,
+    operatorKey: undefined,
+    reason: 'superseded',
+    successor: 'log.example/next',
+    clock: slow,
+    fetch: (at) =>
+      Promise.resolve(at.endsWith('/add') ? new Response('2') : new Response('', { status: 503 })),
+  });
+  let over = false;
+  void waiting.catch(() => (over = true));
+  await untilInTime(slow, () => over);
+  await assert.rejects(waiting, (error: LogError) => {
+    assert.equal(error.code, 'unreachable');
+    assert.match(error.message, /^expected the last tree, of 4 entries, to be published, found /);
+    assert.match(error.hint, /^the freeze is logged, as entry 2, .*run this again/);
+    return true;
+  });
+  const words = log
+    .stderr()
+    .split('\n')
+    .filter((line) => /"message":"frozen: /.test(line));
+  assert.equal(words.length, 1);
+  assert.match(words[0] ?? '', /"frozenAt":2,"size":4\b/);
 
   const restarted = serve(t, 'log-server/main', folder);
   const there = await restarted.firstLine;
@@ -169,8 +206,10 @@ test('a freeze: refused, done again, logged, anchored; then the log only serves,
   const [, line, root] = checkpoint.split('\n');
   assert.deepEqual([String(size), Buffer.from(rootHash).toString('base64')], [line, root]);
   assert.equal((await fetch(`${there}/tile/entries/000.p/4`)).status, 200);
-  const same = await freeze(there, '--reason', 'superseded', '--successor', 'log.example/next');
-  assert.deepEqual([same.status, same.stdout], [0, '2\n'], same.stderr);
+  const same = await freeze(there, '--reason', 'superseded', '--successor', 'log.example/next', '--json');
+  assert.deepEqual([same.status, same.stderr], [0, '']);
+  const { result } = JSON.parse(same.stdout) as { result: object };
+  assert.deepEqual(result, { origin: ORIGIN, index: 2, size: 4, rootHash: root });
 
   // Its successor: another name, another key, and a charter that says where it goes on from.
   const old = new LogReader(httpSource(there, { fetch, timer: systemClock }), parsePolicy(policy));

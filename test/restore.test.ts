@@ -2,10 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, readFile, rename, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { initLog } from '../log-server/index.js';
+import { systemClock } from '../system/index.js';
+import { encodeUtf8 } from '../tlog/index.js';
 import { CrashRun } from './crash/crash-run.js';
 import { startScript } from './helpers/process.js';
 
@@ -16,27 +21,65 @@ async function command(...args: string[]): Promise<string> {
   return child.stdout();
 }
 
+const runbook = await readFile(new URL('../../docs/operating.md', import.meta.url), 'utf8');
+/** The block of commands that makes a backup. */
+const [block = ''] = /^ {4}mkdir .*\{\n( {6}.*\n)+ {4}\}$/m.exec(runbook) ?? [];
+
+/** Runs commands of the runbook with the folders of a log and of its copy; `copied` after each line said so. */
+async function shell(
+  commands: string,
+  FOLDER: string,
+  COPY: string,
+  copied?: () => Promise<void>,
+): Promise<{ status: number | null; said: string }> {
+  const child = spawn('sh', ['-c', commands], {
+    env: { ...process.env, LC_ALL: 'C', FOLDER, COPY },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  for await (const line of createInterface({ input: child.stdout })) {
+    assert.equal(line, 'copied');
+    await copied?.();
+    child.stdin.write('\n');
+  }
+  const [status] = await ended;
+  return { status, said };
+}
+
 /**
- * The commands of the runbook, with the folder of this log and of its copy; files may vanish meanwhile, which cp
- * says and ends with 1. Entries are acknowledged before each and after the last: what comes first is always older.
+ * The commands of the runbook; files may vanish meanwhile, which cp says. Entries are acknowledged before each and after the
+ * last: what comes first is always older.
  */
 async function copyUnderLoad(run: CrashRun, backup: string): Promise<void> {
-  const text = await readFile(new URL('../../docs/operating.md', import.meta.url), 'utf8');
-  const commands = [...text.matchAll(/^ {4}(cp -a.*)$/gm)].map(([, command = '']) => command);
-  assert.equal(commands.length, 3);
-  for (const command of commands) {
-    const copying = spawn('sh', ['-c', command.split('#', 1)[0] ?? ''], {
-      env: { ...process.env, LC_ALL: 'C', FOLDER: run.folder, COPY: backup },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let said = '';
-    copying.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    const [status] = (await once(copying, 'close')) as [number | null];
-    for (const line of said.split('\n').slice(0, -1)) assert.match(line, /No such file or directory$/);
-    assert.equal(status, said === '' ? 0 : 1);
+  const slow = block.replace(/^ {6}.*$/gm, (line) => `${line}\necho copied; read go`);
+  let copies = 0;
+  const { said } = await shell(slow, run.folder, backup, () => {
+    copies++;
     // Twice that, and a bundle is full: entries have gone from the tail to a tile.
-    await more(run, 130);
-  }
+    return more(run, 130);
+  });
+  assert.equal(copies, 3);
+  for (const line of said.split('\n').slice(0, -1)) assert.match(line, /No such file or directory$/);
+}
+
+/** A backup that is made again under the same name is refused, and leaves the one that is there as it is. */
+async function refusedAgain(folder: string, backup: string): Promise<void> {
+  const before = await snapshot(backup);
+  const { status, said } = await shell(block, folder, backup);
+  assert.deepEqual([status, /^mkdir: .*File exists\n$/.test(said)], [1, true], said);
+  assert.deepEqual(await snapshot(backup), before);
+}
+
+/** Every file below a folder, with its size and time. */
+async function snapshot(folder: string): Promise<string[]> {
+  const names = await readdir(folder, { recursive: true });
+  const lines = names.map(async (name) => {
+    const { size, mtimeMs } = await stat(join(folder, name));
+    return `${name} ${size} ${mtimeMs}`;
+  });
+  return (await Promise.all(lines)).sort();
 }
 
 /** Until so many more entries were acknowledged. */
@@ -45,6 +88,20 @@ async function more(run: CrashRun, entries: number): Promise<void> {
   while (run.alive && run.recorder.acknowledgements.length < target) await pause(5);
   assert.ok(run.alive, run.said());
 }
+
+test('a backup of a log that has no tiles yet, made again, and under another name', async (t) => {
+  const parent = await mkdtemp(join(tmpdir(), 'stele-backup-'));
+  t.after(() => rm(parent, { recursive: true }));
+  const folder = join(parent, 'log');
+  const policy = encodeUtf8('quorum none\n');
+  await initLog({ folder, origin: 'log.example/small', admission: 'charter', policy, clock: systemClock });
+  const first = join(parent, 'first');
+  assert.deepEqual(await shell(block, folder, first), { status: 0, said: '' });
+  assert.deepEqual(await snapshot(first), await snapshot(folder));
+  await writeFile(join(folder, 'data', 'tail'), 'what came since');
+  await refusedAgain(folder, first);
+  assert.deepEqual(await shell(block, folder, join(parent, 'second')), { status: 0, said: '' });
+});
 
 test('a backup taken under load, put back: refused alone, whole with what a mirror has', async (t) => {
   const run = await CrashRun.make('charter');
@@ -55,6 +112,7 @@ test('a backup taken under load, put back: refused alone, whole with what a mirr
   const loading = Promise.all(Array.from({ length: 8 }, () => run.load(100_000)));
   const backup = `${run.folder}-backup`;
   await copyUnderLoad(run, backup);
+  await refusedAgain(run.folder, backup);
   await run.stop();
   await loading;
   const acknowledged = run.recorder.acknowledgements.length;
@@ -63,7 +121,7 @@ test('a backup taken under load, put back: refused alone, whole with what a mirr
   const lost = `${run.folder}-lost`;
   await rename(run.folder, lost);
   await cp(backup, run.folder, { recursive: true });
-  await command('recover', '--folder', run.folder);
+  assert.doesNotMatch(await command('recover', '--folder', run.folder), /left out|never signed/);
   assert.ok(await run.start(), run.said());
   while ((await run.readiness()).state !== 'behind_witness') await pause(20);
   await run.stop(true);

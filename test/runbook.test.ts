@@ -106,6 +106,20 @@ class Site {
     throw new Error(`expected the log to become ${wanted}: ${this.#log?.stderr() ?? ''}`);
   }
 
+  /** Waits until all that a frozen log has committed is published. */
+  async final(): Promise<void> {
+    await this.state('frozen');
+    for (let i = 0; i < 3000; i++) {
+      const { committed, published } = (await (await fetch(`${this.url}/readyz`)).json()) as {
+        committed: number;
+        published: number;
+      };
+      if (published === committed) return;
+      await pause(20);
+    }
+    throw new Error('expected the last tree to be published');
+  }
+
   async stop(): Promise<void> {
     this.#log?.process.kill('SIGTERM');
     assert.equal(await this.#log?.ended, 0, this.#log?.stderr());
@@ -333,13 +347,18 @@ test('the runbooks for keys, by the commands that stand there', async (t) => {
     const env = { ...readers, NEXT: site.at('next'), VKEY: newVkey };
     const vkey = (await site.follow(block, 'office', env)).split('\n').find((line) => line.includes('next+'));
     assert.ok(vkey !== undefined);
-    const [origin, size, root = ''] = (await readFile(site.at('office', 'last'), 'utf8')).split('\n');
+    // The tree behind which nothing comes any more, whatever "last" says.
+    await site.final();
+    const served = await (await fetch(`${site.url}/checkpoint`)).text();
+    const [origin, size, root = ''] = served.split('\n');
     const charter = await readFile(site.at('next', 'charter.json'), 'utf8');
     const { payload } = JSON.parse(charter) as { payload: string };
     const { predicate } = JSON.parse(Buffer.from(payload, 'base64').toString()) as {
       predicate: { terms: { predecessor: object } };
     };
     const rootHash = Buffer.from(root, 'base64').toString('hex');
+    const kept = (await readFile(site.at('office', 'last'), 'utf8')).split('\n');
+    assert.deepEqual(kept.slice(0, 3), [origin, size, root]);
     assert.deepEqual(predicate.terms.predecessor, { origin, size: Number(size), rootHash });
     const late = await site.run('stele submit ../lab/records/thief.intent.dsse.json', 'office', readers);
     assert.match(late.stderr, /frozen/);

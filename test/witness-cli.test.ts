@@ -31,6 +31,12 @@ async function run(...args: string[]): Promise<Ran> {
 
 test('init, add-log, serve: a witness from nothing, taught another log while it runs', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'stele-witness-'));
+  const nowhere = await run('init', '--name', 'witness.example/w1');
+  assert.equal(nowhere.status, 2);
+  assert.match(
+    nowhere.stderr,
+    /such as stele-witness init --folder <folder> .*STELE_WITNESS_FOLDER set; see /,
+  );
   const made = await run('init', '--folder', folder, '--name', 'witness.example/w1', '--ml-dsa');
   assert.equal(made.status, 0, made.stderr);
   const vkeys = made.stdout

@@ -5,7 +5,7 @@ import type { Option } from 'commander';
 import type { Fetch } from '../../client/index.js';
 import { LogError } from '../errors.js';
 import { checkFolder } from '../folder.js';
-import { setting, wholeNumber } from '../options.js';
+import { setting, whereToSet, wholeNumber } from '../options.js';
 
 /** Node loads its own only when it is first named, which takes a while. */
 export const fetch: Fetch = (url, init) => globalThis.fetch(url, init);
@@ -40,11 +40,7 @@ export const reserveOption = (): Option =>
 /** An option that may come from the environment or a file too. Throws LogError `missing_option`. */
 export function needed<T>(value: T | undefined, flag: string): T {
   if (value !== undefined) return value;
-  throw new LogError(
-    'missing_option',
-    `expected ${flag}, found none`,
-    `name it, or set it in the environment or in stele.toml`,
-  );
+  throw new LogError('missing_option', `expected ${flag}, found none`, whereToSet(flag.replace(/^--/, '')));
 }
 
 /** The path of a log's folder. Throws LogError `missing_option`, `no_log_here`. */

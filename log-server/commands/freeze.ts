@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { replying, systemClock } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
+import { encodeBase64 } from '../../tlog/index.js';
 import { setting } from '../options.js';
 import { fetch, folderOption, needed, neededFolder, operatorKeyOption, urlOption } from './flags.js';
 
@@ -16,7 +17,9 @@ interface FreezeFlags {
 export function addFreeze(program: Command, replies: Replies): void {
   const command = program
     .command('freeze')
-    .description('end a running log: log its freeze entry and one last anchor, after which it only serves')
+    .description(
+      'end a running log: log its freeze entry and one last anchor, and wait until they are published; then it only serves',
+    )
     .addOption(folderOption())
     .addOption(urlOption())
     .addOption(operatorKeyOption())
@@ -29,7 +32,7 @@ export function addFreeze(program: Command, replies: Replies): void {
   replying<FreezeFlags>(command, replies, async (flags) => {
     const { url, operatorKey, reason, successor } = flags;
     const { freeze } = await import('../freeze.js');
-    const index = await freeze({
+    const { origin, index, size, rootHash } = await freeze({
       folder: await neededFolder(flags.folder),
       url: needed(url, '--url'),
       operatorKey,
@@ -38,6 +41,13 @@ export function addFreeze(program: Command, replies: Replies): void {
       clock: systemClock,
       fetch,
     });
-    return { lines: [String(index)], result: { index } };
+    return {
+      lines: [String(index)],
+      prose: [
+        `${origin} is frozen by entry ${index}. Its last tree, of ${size} entries, is published: it takes nothing more, and only serves.`,
+        'Leave it running for its readers. A successor begins with this tree: stele get checkpoint --output last, then stele-log init --predecessor last.',
+      ],
+      result: { origin, index, size, rootHash: encodeBase64(rootHash) },
+    };
   });
 }

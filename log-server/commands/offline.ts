@@ -73,7 +73,7 @@ export function addRecover(program: Command, replies: Replies): void {
   const command = program
     .command('recover')
     .description(
-      "rebuild a log's data from what is left of it, and from what others have; the damaged folder is kept",
+      "rebuild a log's data from what is left of it, and from what others have; the folder as it was is kept",
     )
     .addOption(folderOption())
     .addOption(

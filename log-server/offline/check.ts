@@ -9,6 +9,7 @@ import type { FirstEntry } from '../admission-charter.js';
 import { hasCharter } from '../charter-check.js';
 import { LogError } from '../errors.js';
 import { FILES } from '../folder.js';
+import { whereToSet } from '../options.js';
 import { keysOf, readKeyLives, signHead, storageOf } from '../log-keys.js';
 import { fsckKeys } from './fsck-keys.js';
 import { checkSource } from './fsck-source.js';
@@ -39,7 +40,7 @@ export async function check(options: CheckOptions): Promise<FsckReport> {
     throw new LogError(
       'missing_option',
       'expected --folder, or the URL or folder of a log, found neither',
-      'name one',
+      whereToSet('folder'),
     );
   }
   const lives = await readKeyLives(folder);
@@ -121,13 +122,15 @@ export function replyOfRecovery(done: RecoverResult): Reply {
     lines: [
       `${size} entries; all below ${headSize} hash to the head found in ${headFrom}`,
       ...(unsigned > 0
-        ? [`${unsigned} entries behind it were committed and never signed; they are kept`]
+        ? [
+            `${unsigned} entries behind it, which no head found covers, are kept; whether they were signed the witnesses say at a start`,
+          ]
         : []),
       ...(taken.length > 0
         ? [`entries taken: ${taken.map(([place, count]) => `${count} from ${place}`).join(', ')}`]
         : []),
       ...remarks.map((remark) => `remark: ${remark}`),
-      ...(kept === undefined ? [] : [`the damaged folder is kept as ${kept}`]),
+      ...(kept === undefined ? [] : [`the folder as it was is kept as ${kept}`]),
     ],
     result: {
       size,

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { anchoredHeads } from './recover-anchors.js';
 import { type Findings, headIn } from './recover-sources.js';
 import { FolderDisk } from '../storage/disk.js';
 import { reason } from '../storage/error.js';
@@ -10,7 +11,7 @@ import { type Salvage, salvageState, withStateCopy } from '../storage/salvage.js
 import { parseTail } from '../storage/tail.js';
 import type { LogStorageOptions } from '../storage/types.js';
 
-/** What the damaged folder itself still gives. */
+/** What the folder itself still gives. */
 export interface Own extends Findings {
   readonly loose: ReadonlyMap<number, Uint8Array>;
   readonly salvage: Salvage;
@@ -67,5 +68,7 @@ export async function findOwn(
       });
     });
   } else findings.remarks.push('tail: no file');
+  // Last: of two heads of one size the one from its own file is named.
+  findings.heads.push(...anchoredHeads(loose, options));
   return { ...findings, loose, salvage };
 }

@@ -21,7 +21,7 @@ export async function finishEarlier(folder: string): Promise<boolean> {
   return true;
 }
 
-/** Sets the damaged folder aside and the new one in its place. */
+/** Sets the folder as it was aside and the new one in its place. */
 export async function swap(folder: string, now: Date): Promise<string | undefined> {
   let kept: string | undefined;
   if (await exists(folder)) {

@@ -14,15 +14,16 @@ import {
   tileWidth,
 } from '../../tlog/index.js';
 import { type KeyLock, acquireKeyLock } from '../lock.js';
+import { append, appendUnsigned } from './recover-append.js';
 import { checkKeysAt } from './recover-keys.js';
 import { type Findings, type Origin, type SignedHead, findIn } from './recover-sources.js';
 import { type Own, findOwn } from './recover-own.js';
 import { finishEarlier, swap } from './recover-swap.js';
 import { type LeafHashes, findLeafHashes, readBundle } from './recover-tree.js';
-import { StorageError, reason } from '../storage/error.js';
+import { StorageError } from '../storage/error.js';
 import { keysAt, keysDue } from '../storage/note-check.js';
 import { createForRecovery, openLogStorage } from '../storage/open.js';
-import type { EffectsOf, LogStorage, LogStorageOptions } from '../storage/types.js';
+import type { EffectsOf, LogStorageOptions } from '../storage/types.js';
 
 /** Options of {@link recover}. */
 export interface RecoverOptions extends Omit<LogStorageOptions, 'step'> {
@@ -48,9 +49,9 @@ export interface RecoverResult {
   /** Where the head was found that all entries below its size hash to. */
   readonly headFrom: string;
   readonly headSize: number;
-  /** Entries behind that head, committed and never signed, that were kept. */
+  /** Entries behind that head that were committed, and that no head found covers; they were kept. */
   readonly unsigned: number;
-  /** Where the damaged folder now lies; undefined if there was none. */
+  /** Where the folder as it was now lies; undefined if there was none. */
   readonly kept: string | undefined;
   /** How many entries each place gave. */
   readonly taken: ReadonlyMap<string, number>;
@@ -66,8 +67,8 @@ function refuse(found: string): StorageError {
 
 /**
  * Rebuilds a log's folder: from its own bundles, tail and readable values, then from the places
- * given, taking only what hashes to the largest head found under the log's signature. The damaged
- * folder is renamed and never written to. Throws StorageError "not_recoverable", before anything was
+ * given, taking only what hashes to the largest head found under the log's signature. The folder as it
+ * was is renamed and never written to. Throws StorageError "not_recoverable", before anything was
  * moved, if an entry below that head cannot be had; "locked" while the log runs; LogError "wrong_log_key", before
  * anything was signed, if the list of keys is of another time than that head.
  */
@@ -289,66 +290,4 @@ async function bundleFor(
     }
   }
   return entries;
-}
-
-/** One commit, with what admission makes of each entry. */
-async function append(
-  storage: LogStorage,
-  entries: readonly Uint8Array[],
-  effects: EffectsOf | undefined,
-  treeRoot: (size: number) => Promise<Uint8Array>,
-): Promise<void> {
-  const oldSize = storage.size;
-  const ledger = new Map<string, Uint8Array | null>();
-  const ids: [Uint8Array, number][] = [];
-  const store = {
-    get: async (key: string): Promise<Uint8Array | undefined> => {
-      const changed = ledger.get(key);
-      return changed === undefined ? storage.ledger.get(key) : (changed ?? undefined);
-    },
-  };
-  if (effects) {
-    for (const [i, entry] of entries.entries()) {
-      const result = await effects(store, oldSize + i, entry, treeRoot);
-      if (result.id) ids.push([result.id, oldSize + i]);
-      for (const [key, value] of result.ledger) ledger.set(key, value);
-    }
-  }
-  await storage.commit({ oldSize, entries, ids, ledger });
-  // Every bundle at once would be held in memory otherwise.
-  if (storage.size - storage.readableSize >= 16 * TILE_WIDTH) await storage.makeReadable();
-}
-
-/**
- * Entries that were committed behind the head and never signed: nobody was promised anything, but a
- * resubmission would get the same index, and a signed note that was lost would cover them.
- */
-async function appendUnsigned(
-  storage: LogStorage,
-  own: Own,
-  effects: EffectsOf | undefined,
-  remarks: string[],
-): Promise<number> {
-  const first = storage.size;
-  const bundles = own.origins.find(({ name }) => name === 'bundles')?.source;
-  try {
-    for (;;) {
-      const index = storage.size;
-      const bundle = Math.floor(index / TILE_WIDTH);
-      const sealed = bundles && (await readBundle(bundles, bundle, TILE_WIDTH));
-      const from = index % TILE_WIDTH;
-      const batch: Uint8Array[] = [];
-      for (let i = from; i < TILE_WIDTH; i++) {
-        const entry = own.loose.get(bundle * TILE_WIDTH + i) ?? sealed?.[i];
-        if (!entry) break;
-        batch.push(entry);
-      }
-      if (batch.length === 0) break;
-      await append(storage, batch, effects, (size) => storage.rootAt(size));
-    }
-  } catch (error) {
-    if (error instanceof StorageError && error.code !== 'not_allowed') throw error;
-    remarks.push(`entries from ${storage.size} on, never signed, are left out: ${reason(error)}`);
-  }
-  return storage.size - first;
 }

@@ -27,6 +27,10 @@ const reading = (name: string): { test: string; name: string } => ({
   test: 'log-server/http/reading-turns.test.ts',
   name,
 });
+const oldCopy = (name: string): { test: string; name: string } => ({
+  test: 'log-server/offline/old-copy.test.ts',
+  name,
+});
 const start = (name: string): { test: string; name: string } => ({ test: 'log-server/start.test.ts', name });
 
 /** What a log promises of its pipeline, its gate and its doors. */
@@ -483,6 +487,28 @@ export const logServerMutants: readonly Mutant[] = [
     find: 'if (late.length === opened.logSignatures.length)',
     replace: 'if (late.length > opened.logSignatures.length)',
     ...rotation('ML-DSA-44 beside Ed25519'),
+  },
+  {
+    desc: 'recover taking the anchors among the entries for heads',
+    file: 'log-server/offline/recover-own.ts',
+    find: 'findings.heads.push(...anchoredHeads(loose, options));',
+    replace: '',
+    ...oldCopy('its anchors are heads'),
+  },
+  {
+    desc: 'recover keeping what replays before the first entry that does not',
+    file: 'log-server/offline/recover-append.ts',
+    find: 'if (!isRefusal(error) || entries.length === 1) throw error;',
+    replace: 'throw error;',
+    ...oldCopy('keeps what replays of a tail'),
+  },
+  {
+    desc: 'freeze ending when the last tree is published, and not before',
+    file: 'log-server/freeze.ts',
+    find: 'if (size >= index + 2)',
+    replace: 'if (size >= index)',
+    test: 'test/freeze.test.ts',
+    name: 'a freeze',
   },
   {
     desc: 'recover refusing a list of keys of another time, before it signs by it',

@@ -4,11 +4,11 @@ import type { Context } from '../context.js';
 import type { FileState } from '../file-state.js';
 import { identifyFolder, type Digester, type FolderIdentity, type ModelIdentity } from '../model-digest.js';
 import type { Report } from '../report.js';
-import { sayPassedOver, someOf } from '../weight-files.js';
+import { chooseWeights, sayPassedOver, someOf } from '../weight-files.js';
 import { inUnits } from './bar.js';
 import { told, type Counting } from './counting.js';
-import type { Digests } from './journal.js';
-import { printOf, type FolderLook, type Look } from './look.js';
+import type { Counted, Digests } from './journal.js';
+import { printOf, type CheckpointLook, type FolderLook, type Look } from './look.js';
 import { incompleteShards, weightsIncomplete } from './shards.js';
 
 /** Bytes from which a digest takes long enough to be told of where no bar shows it. */
@@ -125,11 +125,8 @@ export class Digesting {
         });
         return;
       }
-      // A run that was set back writes its later checkpoints again, state file and all. What only lies
-      // elsewhere now, or lost files to a rotation under way, is no new checkpoint.
       const before = last.digests;
-      if (last.signed !== true || before === undefined) continue;
-      if (last.print === print || last.written === state.writtenAt) continue;
+      if (before === undefined || !isWrittenAgain(folder, last)) continue;
       this.digest(folder, false, (digests) => {
         const again = isAnother(digests, before);
         counting.change((file) => {
@@ -140,6 +137,15 @@ export class Digesting {
       });
       return;
     }
+  }
+
+  /** Checkpoints that were written again since they were signed, of which it is not known yet whether with another model. */
+  writtenAgain({ checkpoints }: Look): CheckpointLook[] {
+    const { file } = this.#parts.counting;
+    return checkpoints.filter((folder) => {
+      const last = file.checkpoints.findLast(({ step }) => step === folder.step);
+      return last !== undefined && isWrittenAgain(folder, last);
+    });
   }
 
   /** Digests a folder in the background, if nothing changes meanwhile; `then` is called by `take`. */
@@ -197,7 +203,10 @@ export class Digesting {
 
   /** Throws CliError "weights_incomplete". Of a run that is over by word: what to say of its parts. */
   #mustBeWhole(path: string, files: readonly string[]): string | undefined {
-    const incomplete = incompleteShards(path, files);
+    // Of a model at the top, copies below are none of its parts.
+    const { passedOver } = chooseWeights(files);
+    const parts = passedOver.length === 0 ? files : files.filter((file) => !file.includes('/'));
+    const incomplete = incompleteShards(path, parts);
     if (incomplete === undefined) return undefined;
     const error = weightsIncomplete(path, incomplete);
     if (this.#parts.outcome === undefined) throw error;
@@ -235,6 +244,15 @@ function printIfRead(path: string, top: boolean): string {
   } catch {
     return '';
   }
+}
+
+/**
+ * A run that was set back writes its later checkpoints again, state file and all. What only lies elsewhere now, or lost files
+ * to a rotation under way, is no new checkpoint.
+ */
+function isWrittenAgain({ print, state, step }: CheckpointLook, last: Counted): boolean {
+  if (last.signed !== true || last.digests === undefined || state?.step !== step) return false;
+  return last.print !== print && last.written !== state.writtenAt;
 }
 
 /** Whether a folder that was written again holds another model; where it holds no known weights, other files. */

@@ -794,6 +794,31 @@ test('another shard of a divided model is another model, and a window of its own
   }
 });
 
+test('afterwards too a checkpoint that was written again is a window of its own, if it is another model', async () => {
+  await withBench(async (bench) => {
+    const state = join(bench.folder, 'checkpoint-5/trainer_state.json');
+    await bench.record();
+    utimesSync(state, 2000, 2000);
+    await bench.record();
+    assert.ok(!bench.has('run-1.progress-0001.dsse.json'), 'only its time was another');
+    bench.write('checkpoint-5/model.safetensors', 'WEIGHTS');
+    utimesSync(state, 3000, 3000);
+    const digest = (path: string): Promise<Buffer> => Promise.reject(fileUnreadable(path, 'EIO'));
+    await assert.rejects(bench.record({ digest }), { code: 'bad_model' });
+    await bench.record();
+    assert.equal(bench.window(1)['lastStep'], 5);
+  });
+});
+
+test('a copy below the model that is not whole keeps no end from the record', async () => {
+  await withBench(async (bench) => {
+    bench.write('merged/model-00001-of-00002.safetensors', 'half');
+    writeEnd(bench, 5);
+    await bench.record();
+    assert.equal((bench.predicate('final')['weights'] as { files: number }).files, 1);
+  });
+});
+
 test('what has no weights that are known, or more than the model, goes on record as what it is, and says so', async () => {
   await withBench(async (bench) => {
     rmSync(join(bench.folder, 'checkpoint-5/model.safetensors'));

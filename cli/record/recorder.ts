@@ -143,6 +143,14 @@ export class Recorder {
       this.#disturbed(look);
       return false;
     }
+    // Following, they are digested before the end is, or there is another look.
+    const again = this.#pace.follow ? [] : this.#digesting.writtenAgain(look);
+    if (again.length > 0) {
+      const reason = again.map((folder) => this.#digesting.givenUp(folder)).find(Boolean);
+      if (reason !== undefined) throw reason;
+      this.#disturbed(look);
+      return false;
+    }
     return this.#unread(look) ? false : this.#finish(look);
   }
 

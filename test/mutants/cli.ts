@@ -377,6 +377,13 @@ export const cliMutants: readonly Mutant[] = [
     ...recorder('another shard of a divided model'),
   },
   {
+    desc: 'a checkpoint that was written again is seen afterwards too',
+    file: 'cli/record/recorder.ts',
+    find: 'this.#pace.follow ? [] : this.#digesting.writtenAgain(look);',
+    replace: '[] as never[];',
+    ...recorder('afterwards too a checkpoint'),
+  },
+  {
     desc: "a recorder sweeps away its own temporary files, and no other run's",
     file: 'cli/commands/record.ts',
     find: 'if (isTemporaryOf(run, name))',

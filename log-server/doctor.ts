@@ -18,9 +18,8 @@ import {
   checkWitnesses,
   Examination,
   lockHolder,
-  originIn,
-  readyzIn,
   STALE,
+  whoAnswers,
   type Asking,
   type TimeShown,
 } from '../system/doctor/index.js';
@@ -28,6 +27,7 @@ import { lyingInWords, strengthOf } from '../system/policy-words.js';
 import { equalBytes, evaluatePolicy, formatKeyId, formatVkey, parsePolicy } from '../tlog/index.js';
 import type { Policy } from '../tlog/index.js';
 import { checkLedger, checkTerms, needCharterFile, readCharterFile } from './charter-check.js';
+import { checkReadiness } from './doctor-readiness.js';
 import { FILES, isThere, readPolicyFile } from './folder.js';
 import { activeLives, keysOf, readKeyLives, storageOf } from './log-keys.js';
 import type { KeyLives, LogKeys } from './log-keys.js';
@@ -119,10 +119,7 @@ async function examineFiles(exam: Examination, folder: string, lives: KeyLives):
     });
   const policyFile = await exam.attempt('policy', () => readPolicyFile(folder));
   const policy = policyFile && (await exam.attempt('policy', () => checkPolicy(exam, folder, policyFile)));
-  const signed = await exam.attempt('heads', async () => {
-    const note = await readNote(new FolderDisk(join(folder, FILES.data)), 'signed', storageOf(folder, lives));
-    return note?.checkpoint.size;
-  });
+  const signed = await exam.attempt('heads', () => signedSize(folder, lives));
   const charter = await exam.attempt('charter', async () => {
     // A log with --admission none has neither.
     const made = await isThere(join(folder, FILES.anchorKey));
@@ -131,11 +128,17 @@ async function examineFiles(exam: Examination, folder: string, lives: KeyLives):
   return { lives, keys, origin, policyFile, policy, charter: charter?.charter, signed };
 }
 
+async function signedSize(folder: string, lives: KeyLives): Promise<number | undefined> {
+  const note = await readNote(new FolderDisk(join(folder, FILES.data)), 'signed', storageOf(folder, lives));
+  return note?.checkpoint.size;
+}
+
 function checkPolicy(exam: Examination, folder: string, file: Uint8Array): Policy {
   const policy = parsePolicy(file);
   const strength = strengthOf(policy);
   const words = lyingInWords(policy, strength);
-  if (strength.faults >= 0 && policy.quorum !== undefined) exam.pass('policy', words);
+  if (strength.faults === 0) exam.remark('policy', words);
+  else if (strength.faults > 0 && policy.quorum !== undefined) exam.pass('policy', words);
   else
     exam.fail('policy', {
       expected: `any two quorums of ${join(folder, FILES.policy)} to share a witness`,
@@ -152,23 +155,37 @@ async function checkServer(exam: Examination, options: LogDoctorOptions, found: 
   const asking: Asking = { fetch, timeoutMs, now };
   const times: TimeShown[] = [];
   const holder = lockHolder(join(folder, `lock-${formatKeyId(lives[0].vkey.keyId)}`, 'LOCK'));
-  const served = await ask(url, 'checkpoint', asking).catch(() => undefined);
-  const shown = served && originIn(served.body);
+  const answering = await whoAnswers(url, asking);
+  const shown = answering?.origin;
   const answers = shown === origin;
   const runs = answers || typeof holder === 'number';
   if (typeof holder === 'number') exam.pass('lock', `process ${holder} works in this folder`);
   else if (holder === null) exam.pass('lock', 'no process that can be seen from here works in this folder');
   else exam.unknown('lock', 'who holds it cannot be seen on this system');
-  if (answers) {
-    const readiness = readyzIn((await ask(url, 'readyz', asking)).body);
-    if (readiness?.ready === true) exam.pass('server', `${url}: says that it takes entries`);
-    else
-      exam.fail('server', {
-        expected: `${url} to take entries`,
-        found: [readiness?.message ?? 'that it does not say so', ...(readiness?.awaited ?? [])].join(', '),
-        todo: "see what is said of its witnesses below, and the log's own lines (journalctl -u stele-log)",
-      });
-  } else if (shown !== undefined)
+  const readiness = answers ? answering?.readiness : undefined;
+  const frozen = readiness?.state === 'frozen';
+  // Asked before the server is judged, and said after it: what they say may be why it takes nothing.
+  const ofWitnesses = new Examination();
+  const witnesses =
+    policy === undefined
+      ? undefined
+      : await checkWitnesses(
+          ofWitnesses,
+          policy,
+          {
+            origin,
+            size: found.signed,
+            // Where that cannot be read, it was said.
+            ...(found.signed !== undefined && { signed: () => signedSize(folder, lives) }),
+            runs,
+            frozen,
+            vkeys: activeLives(lives).map(({ vkey }) => formatVkey(vkey)),
+          },
+          asking,
+          times,
+        );
+  if (answers) checkReadiness(exam, url, readiness, witnesses);
+  else if (shown !== undefined)
     exam.fail('server', {
       expected: `${origin} at ${url}`,
       found: `the log ${shown}`,
@@ -177,15 +194,12 @@ async function checkServer(exam: Examination, options: LogDoctorOptions, found: 
   else if (runs)
     exam.fail('server', {
       expected: `the log to answer at ${url}`,
-      found: served === undefined ? 'nobody' : `status ${served.status}`,
+      found: answering === undefined ? 'nobody' : `status ${answering.status}`,
       todo: 'name its address with --url; a log that has just begun has no checkpoint until its witnesses cosign',
     });
   else exam.unknown('server', `nobody answers at ${url}: the log is stopped, or --url names its address`);
-  await exam.attempt('heads', () => checkHead(exam, options, found, answers));
-  if (policy !== undefined) {
-    const vkeys = activeLives(lives).map(({ vkey }) => formatVkey(vkey));
-    await checkWitnesses(exam, policy, { origin, size: found.signed, runs, vkeys }, asking, times);
-  }
+  await exam.attempt('heads', () => checkHead(exam, options, found, { answers, frozen }));
+  exam.merge(ofWitnesses);
   checkClocks(exam, times);
   return runs;
 }
@@ -195,7 +209,7 @@ async function checkHead(
   exam: Examination,
   { folder, now }: LogDoctorOptions,
   { lives, policy, policyFile, charter }: Found,
-  answers: boolean,
+  { answers, frozen }: { readonly answers: boolean; readonly frozen: boolean },
 ): Promise<void> {
   const disk = new FolderDisk(join(folder, FILES.data));
   const note = await readNote(disk, 'published', storageOf(folder, lives));
@@ -220,11 +234,11 @@ async function checkHead(
   const seconds = now() / 1000 - newest;
   // An idle log logs an anchor at each interval, and publishes that.
   const interval = charter?.predicate.terms.anchorInterval;
-  if (answers && interval !== undefined && seconds > Math.max(STALE, 5 * interval))
+  if (answers && !frozen && interval !== undefined && seconds > Math.max(STALE, 5 * interval))
     exam.fail('heads', {
       expected: `a head of the last ${age(Math.max(STALE, 5 * interval))}`,
       found: `size ${size}, cosigned ${age(seconds)} ago`,
-      todo: 'a log that is frozen stays so; any other has stopped publishing: see its lines, and its witnesses below',
+      todo: 'it has stopped publishing: see its lines (journalctl -u stele-log), and its witnesses below',
     });
   else exam.pass('heads', `size ${size} is published, cosigned ${age(seconds)} ago`);
 }

@@ -4,8 +4,11 @@ import { describeError, EXIT, statusOf, type ExitStatus, type Failure } from './
 import { checkOwner } from './owner.js';
 import { escapeForTerminal, escapeLine, printableJson } from './terminal.js';
 
-/** What became of one check. `not-checkable` is neither good nor bad: the detail says what is missing. */
-export type CheckStatus = 'pass' | 'fail' | 'not-checkable';
+/**
+ * What became of one check. `remark`: nothing is wrong with it, and it is to be known all the same. `not-checkable` is
+ * neither good nor bad: the detail says what is missing.
+ */
+export type CheckStatus = 'pass' | 'remark' | 'fail' | 'not-checkable';
 
 export interface Check {
   readonly name: string;

@@ -253,7 +253,32 @@ test('a witness that signs nothing since its clock leapt, whose clock is not our
     { fetch: (url, init) => (url.endsWith('/readyz') ? Promise.resolve(waiting.clone()) : fetch(url, init)) },
     ...['doctor', '--json'],
   );
-  assert.match(found(closed, 'ready', 'fail'), /found that it says: waiting for witnesses, north/);
+  assert.match(found(closed, 'ready', 'fail'), /found that it says: waiting for witnesses: north/);
+});
+
+test('a log that says it is frozen: who submits is sent to its successor, who verifies is not troubled', async () => {
+  const frozen = Response.json({ ready: false, state: 'frozen', message: 'it only serves', awaited: [] });
+  const overrides = {
+    fetch: (url: string, init: RequestInit) =>
+      url.endsWith('/readyz') ? Promise.resolve(frozen.clone()) : fetch(url, init),
+  };
+  const submits = await lab.runWith(overrides, 'doctor', '--json');
+  assert.equal(submits.status, 1);
+  assert.match(found(submits, 'ready', 'fail'), /it is frozen, for good: submit to the successor log/);
+
+  const reader = world.person('reader');
+  reader.write('policy', world.policy);
+  const words = ['doctor', '--json', '--log', world.log.url, '--policy', 'policy'];
+  const reads = await reader.runWith(overrides, ...words);
+  assert.equal(reads.status, 0, JSON.stringify(reads.json.checks));
+  assert.match(found(reads, 'ready', 'remark'), /frozen, for good/);
+  // Hours later nothing newer has come, as is to be expected; only the clock that was put forward is wrong.
+  const later = await reader.runWith({ ...overrides, now: () => Date.now() + 7_200_000 }, ...words);
+  assert.deepEqual(
+    [...new Set(later.json.checks.filter(({ status }) => status === 'fail').map(({ name }) => name))],
+    ['clocks'],
+  );
+  assert.match(found(later, 'clock', 'not-checkable'), /2 hours old, and the log says that it is frozen/);
 });
 
 test('this machine’s clock is the wrong one where all others say so', async () => {

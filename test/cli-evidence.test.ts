@@ -258,11 +258,21 @@ test('policy lint says what a policy survives', async () => {
     return who.run('policy', 'lint', 'policy', ...words);
   };
   const cases: [policy: string, status: number, lying: RegExp, silent: RegExp][] = [
-    [kOfN(3, 4), 0, /survives 1 lying operator: .* share at least 2/, /1 operator may be silent/],
+    [
+      kOfN(3, 4),
+      0,
+      /pass +lying +survives 1 lying operator: .* share at least 2/,
+      /pass +silent +1 operator may be silent/,
+    ],
     [kOfN(5, 7), 0, /survives 2 lying operators: .* share at least 3/, /2 operators may be silent/],
-    [kOfN(2, 3), 0, /survives no lying operator/, /1 operator may be silent/],
-    [kOfN(3, 3), 0, /survives 2 lying operators/, /silence of one operator can be enough/],
-    [kOfN(2, 4), 1, /two quorums exist that share no operator/, /2 operators may be silent/],
+    [kOfN(2, 3), 0, /remark +lying +survives no lying operator/, /1 operator may be silent/],
+    [
+      kOfN(3, 3),
+      0,
+      /survives 2 lying operators/,
+      /remark +silent +the silence of one operator can be enough/,
+    ],
+    [kOfN(2, 4), 1, /fail +lying +two quorums exist that share no operator/, /2 operators may be silent/],
     ['quorum none\n', 1, /no cosignature is asked for: the log alone decides/, /needs no witness/],
     [`# operator Acme W0 W1\n${kOfN(3, 4)}`, 0, /survives no lying operator/, /silence of one operator/],
   ];
@@ -297,14 +307,15 @@ test('policy lint of two policies', async () => {
     who.write('theirs', theirs);
     return who.run('policy', 'lint', 'ours', 'theirs', '--json', ...words);
   };
-  for (const [from, shared, status] of [
-    [0, 2, 0],
-    [1, 1, 0],
-    [2, 0, 1],
-    [4, 0, 1],
+  for (const [from, shared, status, overlap] of [
+    [0, 2, 0, 'pass'],
+    [1, 1, 0, 'remark'],
+    [2, 0, 1, 'fail'],
+    [4, 0, 1, 'fail'],
   ] as const) {
     const answer = await with_(LOG + kOfN(3, 4, from));
     assert.equal(answer.json.result['shared'], shared);
+    assert.equal(answer.json.checks.find(({ name }) => name === 'overlap')?.status, overlap);
     assert.equal(answer.status, status, answer.stdout);
   }
   assert.equal((await with_(LOG + kOfN(3, 4, 1), '--faults', '1')).status, 1);

@@ -97,6 +97,8 @@ const witnessed = async (
 
 const failures = (checks: readonly Check[]): string[] =>
   checks.filter(({ status }) => status === 'fail').map(({ name, detail }) => `${name}: ${detail}`);
+const remarks = (checks: readonly Check[]): string[] =>
+  checks.filter(({ status }) => status === 'remark').map(({ name, detail }) => `${name}: ${detail}`);
 const passes = (checks: readonly Check[]): string[] =>
   checks.filter(({ status }) => status === 'pass').map(({ name }) => name);
 
@@ -135,19 +137,10 @@ test('a log that is stopped, and one that runs, are found to be sound, and nothi
   const before = contents(LOG);
   const stopped = await log(LOG);
   assert.deepEqual(failures(stopped), []);
-  for (const name of [
-    'owner',
-    'mode',
-    'space',
-    'format',
-    'keys',
-    'policy',
-    'heads',
-    'witness',
-    'state',
-    'charter',
-  ])
+  for (const name of ['owner', 'mode', 'space', 'format', 'keys', 'heads', 'witness', 'state', 'charter'])
     assert.ok(passes(stopped).includes(name), name);
+  // That of one witness bears no liar: no fault of the set-up, and no merit.
+  assert.match(remarks(stopped).join(), /^policy: survives no lying operator/);
   assert.deepEqual(contents(LOG), before);
 
   const running = await startedLog();
@@ -249,6 +242,101 @@ test('a log: what is wrong around it', async () => {
   timeService('no');
   await only({}, /^time service: .*timedatectl set-ntp true/);
   timeService('yes');
+});
+
+/** Looks at a folder while a log runs in it that is in this state. */
+async function whileIn(
+  state: string,
+  folder: string,
+  options: Partial<LogDoctorOptions> = {},
+): Promise<readonly Check[]> {
+  const running = await startLog({ folder, admission: 'charter', listen, clock: systemClock });
+  try {
+    for (let tries = 0; running.readiness().state !== state; tries++) {
+      assert.ok(tries < 600, `${state}: ${running.readiness().message}`);
+      await sleep(50);
+    }
+    return await log(folder, { url: running.url, ...options });
+  } finally {
+    await running.close();
+  }
+}
+
+test('a log: an older copy that runs is found out by its witness, told once, with what to do', async () => {
+  const folder = at('older');
+  cpSync(at('old'), folder, { recursive: true });
+  const found = await whileIn('behind_witness', folder);
+  const [finding = '', ...others] = failures(found);
+  assert.match(
+    finding,
+    /^witness: expected no tree of log\.example\/doctor larger than the 0 entries .* found that d \(.*\) has cosigned 2: .*older copy: stop the log; .*recover --from\): "Backup and restore" in docs\/operating\.md$/,
+  );
+  assert.deepEqual(others, []);
+  assert.match(
+    remarks(found).join('\n'),
+    /^server: .* \(witnesses hold more than this folder has signed: d\): why is said of its witnesses below$/m,
+  );
+  // Whether its witnesses are enough is not what matters now.
+  assert.ok(found.every(({ name }) => name !== 'quorum'));
+});
+
+test('a log that has just begun, whose witness does not know it: what answers is this log', async () => {
+  const folder = at('new');
+  const policy = readFileSync(join(LOG, 'policy'), 'utf8').replace(/^log .*\n/gm, '');
+  await initLog({
+    folder,
+    origin: 'log.example/new',
+    admission: 'charter',
+    policy: new TextEncoder().encode(policy),
+    clock: systemClock,
+  });
+  const found = await whileIn('gate_closed', folder);
+  assert.match(
+    failures(found).join('\n'),
+    /^witness: expected d .* to know log\.example\/new, found that it does not: .*add-log .*\nquorum: [^\n]*$/,
+  );
+  assert.match(remarks(found).join('\n'), /^server: .* takes nothing \(waiting for witnesses: d\)/m);
+});
+
+/** Answers for `/readyz` what a log in this state says. */
+const saying =
+  (state: string, message: string, awaited: string[] = []): LogDoctorOptions['fetch'] =>
+  (url, init) =>
+    url.endsWith('/readyz')
+      ? Promise.resolve(Response.json({ ready: false, state, message, awaited }, { status: 503 }))
+      : fetch(url, init);
+
+test('a log that is frozen, and what is to be done about one that takes nothing, by its state', async () => {
+  const running = await startedLog();
+  const { url } = running;
+  try {
+    // Hours after its last cosignature: the clock that was put forward is all that is found.
+    const now = (): number => Date.now() + 7_200_000;
+    const old = failures(await log(LOG, { url, now }));
+    for (const name of ['heads', 'witness', 'quorum'])
+      assert.ok(
+        old.some((each) => each.startsWith(`${name}: `)),
+        name,
+      );
+    const frozen = await log(LOG, { url, now, fetch: saying('frozen', 'the log is frozen') });
+    assert.match(failures(frozen).join('\n'), /^clocks: [^\n]*$/);
+    assert.match(remarks(frozen).join('\n'), /^server: .*the log is frozen, for good/m);
+    assert.match(remarks(frozen).join('\n'), /^witness: d .*, 2 hours ago: the log says that it is frozen/m);
+    for (const [state, finding] of [
+      // The witness shows nobody what it holds, or has shown it to the log alone.
+      ['behind_witness', /^server: .* found words: the folder is an older copy: stop the log; .*recover/],
+      ['forked', /^server: .* found words: stop it\. Is another process signing/],
+      ['stopped', /^server: .*level alarm/],
+      // It waits, and they are well.
+      ['gate_closed', /^server: .* found words: d: see what is said of its witnesses below/],
+    ] as const) {
+      const [found = '', ...others] = failures(await log(LOG, { url, fetch: saying(state, 'words', ['d']) }));
+      assert.match(found, finding);
+      assert.deepEqual(others, []);
+    }
+  } finally {
+    await running.close();
+  }
 });
 
 test('a file of another user is found, by whoever may make one', async (t) => {

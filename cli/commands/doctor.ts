@@ -11,10 +11,12 @@ import {
   checkNotShared,
   checkWitnesses,
   Examination,
+  readinessInWords,
   readyzIn,
   STALE,
   summary,
   type Asking,
+  type ReadyzClaim,
   type TimeShown,
 } from '../../system/doctor/index.js';
 import { lyingInWords, strengthOf } from '../../system/policy-words.js';
@@ -71,10 +73,11 @@ async function examine(invocation: Invocation): Promise<ExitStatus> {
   if (settings.log !== undefined && policy !== undefined) {
     const asking = { fetch: context.fetch, timeoutMs: 1000 * (settings.timeout ?? 60), now: context.now };
     const times: TimeShown[] = [];
-    await checkReady(exam, settings.log, asking, times);
-    const log = await exam.attempt('log', () => checkLog(looking));
+    const readiness = await checkReady(exam, settings.log, { signs: key !== undefined }, asking, times);
+    const frozen = readiness?.state === 'frozen';
+    const log = await exam.attempt('log', () => checkLog(looking, frozen));
     if (log && key) await exam.attempt('identity', () => checkIdentity(looking, log, key));
-    await askWitnesses(exam, policy, log, asking, times);
+    await askWitnesses(exam, policy, { log, frozen }, asking, times);
     checkClocks(exam, times);
   } else
     exam.unknown('log', 'without a log and a policy there is nothing to read, and nothing to judge it by');
@@ -136,7 +139,8 @@ function checkPolicy(exam: Examination, settings: Settings): Policy | undefined 
   }
   const strength = strengthOf(policy);
   const words = lyingInWords(policy, strength);
-  if (strength.faults >= 0 && policy.quorum !== undefined) exam.pass('policy', words);
+  if (strength.faults === 0) exam.remark('policy', words);
+  else if (strength.faults > 0 && policy.quorum !== undefined) exam.pass('policy', words);
   else
     exam.fail('policy', {
       expected: 'any two quorums to share a witness',
@@ -163,22 +167,47 @@ function checkKey(exam: Examination, settings: Settings): SigningKey | undefined
   return key;
 }
 
-/** What the log says of itself. That it is not there is said by the next check. */
-async function checkReady(exam: Examination, url: string, asking: Asking, times: TimeShown[]): Promise<void> {
+/** What to do where a log takes nothing, by the state that it says. */
+const WHAT_TO_DO: Readonly<Record<string, string>> = {
+  frozen:
+    'submit to the successor log: set log and policy to that one; what this one holds can be read and verified as ever',
+  behind_witness: 'only its operator can mend that: what you submit waits on your disk',
+  forked: 'only its operator can mend that: what you submit waits on your disk',
+  stopped: 'only its operator can mend that: what you submit waits on your disk',
+};
+
+/** What the log says of itself. That it is not there is said by the next check. `signs`: somebody who submits. */
+async function checkReady(
+  exam: Examination,
+  url: string,
+  { signs }: { readonly signs: boolean },
+  asking: Asking,
+  times: TimeShown[],
+): Promise<ReadyzClaim | undefined> {
   const answer = await ask(url, 'readyz', asking, times).catch(() => undefined);
-  if (answer === undefined) return;
+  if (answer === undefined) return undefined;
   const readiness = readyzIn(answer.body);
   if (readiness === undefined) exam.unknown('ready', `${url}: it does not say whether it takes entries`);
   else if (readiness.ready) exam.pass('ready', `${url}: says that it takes entries`);
+  else if (readiness.state === 'frozen' && !signs)
+    exam.remark(
+      'ready',
+      `${url}: says that it is frozen, for good: what it holds can be read and verified as ever`,
+    );
   else
     exam.fail('ready', {
       expected: `${url} to take entries`,
-      found: `that it says: ${[readiness.message, ...readiness.awaited].join(', ')}`,
-      todo: 'what you submit waits on your disk; if it stays so, ask its operator',
+      found:
+        readiness.state === 'frozen'
+          ? 'that it says it is frozen, for good'
+          : `that it says: ${readinessInWords(readiness)}`,
+      todo:
+        WHAT_TO_DO[readiness.state] ?? 'what you submit waits on your disk; if it stays so, ask its operator',
     });
+  return readiness;
 }
 
-async function checkLog({ context, exam, settings }: Looking): Promise<OpenLog> {
+async function checkLog({ context, exam, settings }: Looking, frozen: boolean): Promise<OpenLog> {
   const log = await openLog(context, settings, { remember: false });
   const { origin, size, evaluation } = log.checkpoint;
   const names = evaluation.cosignatures.map(({ witness }) => witness.name);
@@ -198,6 +227,11 @@ async function checkLog({ context, exam, settings }: Looking): Promise<OpenLog> 
       found: `one made ${age(-seconds)} from now`,
       todo: "this machine's clock is behind, or the witness's ahead: compare it with one that you trust",
     });
+  else if (seconds > STALE && frozen)
+    exam.unknown(
+      'clock',
+      `the newest cosignature is ${age(seconds)} old, and the log says that it is frozen: it has nothing newer to go by`,
+    );
   else if (seconds > STALE)
     exam.fail('clock', {
       expected: `a cosignature of the last ${age(STALE)}`,
@@ -211,7 +245,7 @@ async function checkLog({ context, exam, settings }: Looking): Promise<OpenLog> 
 async function askWitnesses(
   exam: Examination,
   policy: Policy,
-  log: OpenLog | undefined,
+  { log, frozen }: { readonly log: OpenLog | undefined; readonly frozen: boolean },
   asking: Asking,
   times: TimeShown[],
 ): Promise<void> {
@@ -220,7 +254,7 @@ async function askWitnesses(
   await checkWitnesses(
     exam,
     policy,
-    { origin, size: log?.checkpoint.size, runs: true, vkeys },
+    { origin, size: log?.checkpoint.size, runs: true, frozen, vkeys },
     asking,
     times,
   );

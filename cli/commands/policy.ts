@@ -28,6 +28,7 @@ import {
   type Strength,
 } from '../../system/policy-words.js';
 import { required } from '../settings.js';
+import type { CheckStatus } from '../../system/index.js';
 import type { Report } from '../report.js';
 
 interface LintOptions {
@@ -102,10 +103,10 @@ function lint(report: Report, { name, policy }: Named, wanted: number): object {
 }
 
 function lintStrength(report: Report, policy: Policy, strength: Strength, wanted: number): void {
-  const { faults, lines } = strength;
+  const { faults, silent, lines } = strength;
   const short = faults >= wanted || faults < 0 ? '' : ` (asked for: ${wanted})`;
-  report.check('lying', faults >= wanted ? 'pass' : 'fail', lyingInWords(policy, strength) + short);
-  report.check('silent', 'pass', silenceInWords(strength));
+  report.check('lying', asFound(faults, wanted), lyingInWords(policy, strength) + short);
+  report.check('silent', silent === 0 ? 'remark' : 'pass', silenceInWords(strength));
   if (!fitsNote(strength))
     report.check(
       'met',
@@ -114,11 +115,16 @@ function lintStrength(report: Report, policy: Policy, strength: Strength, wanted
     );
 }
 
+/** What bears nobody bears no fewer than were asked for, where none were: that is no merit. */
+function asFound(faults: number, wanted: number): CheckStatus {
+  if (faults < wanted) return 'fail';
+  return faults === 0 ? 'remark' : 'pass';
+}
+
 function lintPair(report: Report, a: Policy, b: Policy, wanted: number): number | null {
   report.line('the two together');
   const shared = withinReach(report, () => policyOverlap(a, b));
-  if (shared !== undefined)
-    report.check('overlap', shared - 1 >= wanted ? 'pass' : 'fail', overlapInWords(shared));
+  if (shared !== undefined) report.check('overlap', asFound(shared - 1, wanted), overlapInWords(shared));
   const logs = new Set(a.logs.map(({ vkey }) => formatVkey(vkey)));
   if (!b.logs.some(({ vkey }) => logs.has(formatVkey(vkey))))
     report.line('  remark         they have no log in common');

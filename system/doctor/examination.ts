@@ -29,6 +29,11 @@ export class Examination {
     this.#add({ name, status: 'pass', detail });
   }
 
+  /** What is no fault, and no merit either. */
+  remark(name: string, detail: string): void {
+    this.#add({ name, status: 'remark', detail });
+  }
+
   /** What could not be looked at, and why. */
   unknown(name: string, detail: string): void {
     this.#add({ name, status: 'not-checkable', detail });

@@ -8,9 +8,9 @@ export {
   ask,
   checkClocks,
   checkWitnesses,
-  originIn,
-  readyzIn,
   STALE,
   type Asking,
   type TimeShown,
+  type WitnessesFound,
 } from './others.js';
+export { readinessInWords, readyzIn, whoAnswers, type Answering, type ReadyzClaim } from './readiness.js';

@@ -10,11 +10,8 @@ import {
   type WitnessClaim,
 } from '../../client/index.js';
 import {
-  decodeUtf8,
   formatKeyId,
   formatVkey,
-  parseCheckpoint,
-  parseNote,
   quorumMet,
   SteleError,
   type Policy,
@@ -100,38 +97,26 @@ export async function ask(
   return { status, body };
 }
 
-/** The origin in what a log serves as its checkpoint; undefined where that is none. Nothing is verified. */
-export function originIn(body: Uint8Array): string | undefined {
-  try {
-    return parseCheckpoint(parseNote(body).text).origin;
-  } catch (error) {
-    if (error instanceof SteleError) return undefined;
-    throw error;
-  }
-}
-
-/** `/readyz` of a log of ours; undefined where it says something else. */
-export function readyzIn(
-  body: Uint8Array,
-): { ready: boolean; message: string; awaited: string[] } | undefined {
-  try {
-    const { ready, message, awaited } = JSON.parse(decodeUtf8(body, 'readyz')) as Record<string, unknown>;
-    if (typeof ready !== 'boolean' || typeof message !== 'string') return undefined;
-    return { ready, message, awaited: Array.isArray(awaited) ? awaited.map(String) : [] };
-  } catch {
-    return undefined;
-  }
-}
-
 /** The log that witnesses are asked about. */
 export interface AskedLog {
   readonly origin: string;
   /** What it shows itself; undefined where that is not known. */
   readonly size: number | undefined;
-  /** Whether it runs: then cosignatures are expected to be new. */
+  /** Whether it runs. Then cosignatures are expected to be new, unless it is frozen. */
   readonly runs: boolean;
+  readonly frozen: boolean;
+  /** Size of the last head that it has signed, as it is now: for who has its folder. Undefined where there is none. */
+  readonly signed?: () => Promise<number | undefined>;
   /** What its witnesses' operators are given. */
   readonly vkeys: readonly string[];
+}
+
+/** What was found of a log's witnesses. */
+export interface WitnessesFound {
+  /** Whether those that are well, and those that could not be asked, are a quorum. */
+  readonly quorum: boolean;
+  /** Whether one has cosigned more than the log's folder has signed. */
+  readonly ahead: boolean;
 }
 
 /**
@@ -144,7 +129,7 @@ export async function checkWitnesses(
   log: AskedLog,
   asking: Asking,
   times: TimeShown[],
-): Promise<void> {
+): Promise<WitnessesFound> {
   const silent = policy.witnesses.filter(({ url }) => url === undefined);
   if (silent.length > 0)
     exam.unknown('witness', `${silent.map(({ name }) => name).join(', ')}: the policy has no address to ask`);
@@ -153,8 +138,8 @@ export async function checkWitnesses(
     urls.map(async (url) => {
       const own = policy.witnesses.filter((each) => each.url === url);
       const findings = new Examination();
-      await checkWitness(findings, { own, url, policy, log, asking, times });
-      return { own, findings };
+      const ahead = await checkWitness(findings, { own, url, policy, log, asking, times });
+      return { own, findings, ahead };
     }),
   );
   const well = new Set(silent.map(({ name }) => name));
@@ -162,9 +147,11 @@ export async function checkWitnesses(
     exam.merge(findings);
     if (findings.status === EXIT.ok) for (const { name } of own) well.add(name);
   }
-  if (policy.quorum === undefined) return;
-  if (quorumMet(policy, well))
-    exam.pass('quorum', 'those that are well, and those that could not be asked, are enough');
+  const ahead = found.some((each) => each.ahead);
+  const quorum = quorumMet(policy, well);
+  // Of a folder that has to be made whole first, it does not matter.
+  if (policy.quorum === undefined || ahead) return { quorum, ahead };
+  if (quorum) exam.pass('quorum', 'those that are well, and those that could not be asked, are enough');
   else
     exam.fail(
       'quorum',
@@ -175,6 +162,7 @@ export async function checkWitnesses(
       },
       EXIT.quorum,
     );
+  return { quorum, ahead };
 }
 
 interface Question {
@@ -187,7 +175,8 @@ interface Question {
   readonly times: TimeShown[];
 }
 
-async function checkWitness(exam: Examination, question: Question): Promise<void> {
+/** Whether it has cosigned more than the log's folder has signed. */
+async function checkWitness(exam: Examination, question: Question): Promise<boolean> {
   const { own, url, policy, log, asking, times } = question;
   const who = `${own.map(({ name }) => name).join(', ')} (${url})`;
   const { fetch, timeoutMs } = asking;
@@ -204,15 +193,15 @@ async function checkWitness(exam: Examination, question: Question): Promise<void
     if (claim !== undefined) checkClaim(exam, who, claim, own);
     const logs = policy.logs.filter(({ vkey }) => vkey.name === log.origin);
     const [seen] = await look(url, { ...policy, logs }, { fetch, timeoutMs, onDate });
-    if (seen === undefined) return;
+    if (seen === undefined) return false;
     if (seen.kind === 'bad') throw seen.error;
-    if (seen.kind === 'none') checkKnown(exam, who, log, claim);
-    else checkCosigned(exam, who, question, seen.shown);
+    if (seen.kind === 'shown') return await checkCosigned(exam, who, question, seen.shown);
+    checkKnown(exam, who, log, claim);
   } catch (error) {
     if (!(error instanceof SteleError)) throw error;
     if (!(error instanceof ClientError)) {
       exam.blame('witness', new SteleError(error.code, `${who}: ${error.message}`, error.hint));
-      return;
+      return false;
     }
     exam.fail(
       'witness',
@@ -225,6 +214,7 @@ async function checkWitness(exam: Examination, question: Question): Promise<void
       statusOf(error),
     );
   }
+  return false;
 }
 
 function checkClaim(
@@ -265,12 +255,13 @@ function checkKnown(exam: Examination, who: string, { origin, vkeys }: AskedLog,
     });
 }
 
-function checkCosigned(
+/** As checkWitness. */
+async function checkCosigned(
   exam: Examination,
   who: string,
   { own, log, asking }: Question,
   shown: readonly { witness: string; size: number; timestamp: number }[],
-): void {
+): Promise<boolean> {
   const [mine] = shown
     .filter(({ witness }) => own.some(({ vkey }) => vkey.name === witness))
     .sort((a, b) => b.timestamp - a.timestamp);
@@ -280,25 +271,33 @@ function checkCosigned(
       found: 'no line by its key',
       todo: 'see that the policy has its key, and tell its operator',
     });
-    return;
+    return false;
   }
   const { size, timestamp } = mine;
   const seconds = asking.now() / 1000 - timestamp;
   const when = timestamp === 0 ? 'at no stated time' : `${age(seconds)} ago`;
-  if (log.runs && timestamp > 0 && seconds > STALE)
+  // Read after the witness has answered: a log that runs signs before it shows.
+  const signed = await log.signed?.();
+  if (signed !== undefined && size > signed) {
+    const first = log.runs ? 'stop the log' : 'do not start it';
+    exam.fail('witness', {
+      expected: `no tree of ${log.origin} larger than the ${signed} entries that this folder has signed`,
+      found: `that ${who} has cosigned ${size}`,
+      todo: `the folder is an older copy: ${first}; put the newest one in its place, or bring back what is missing (stele-log recover --from): "Backup and restore" in docs/operating.md`,
+    });
+    return true;
+  }
+  if (log.runs && timestamp > 0 && seconds > STALE && log.frozen)
+    exam.remark('witness', `${who}: cosigned size ${size}, ${when}: the log says that it is frozen`);
+  else if (log.runs && timestamp > 0 && seconds > STALE)
     exam.fail('witness', {
       expected: `${who} to have cosigned ${log.origin} within ${age(STALE)}`,
       found: `size ${size}, ${when}`,
       todo: 'the log has stopped, does without it, or cannot reach it: ask both operators',
     });
-  else if (!log.runs && log.size !== undefined && size > log.size)
-    exam.fail('witness', {
-      expected: `no tree of ${log.origin} larger than the ${log.size} entries that this folder has signed`,
-      found: `that ${who} has cosigned ${size}`,
-      todo: 'the folder is an older copy: do not start it; restore the newest one, or see stele-log recover',
-    });
   else {
     const behind = log.size !== undefined && size < log.size ? `, ${log.size - size} behind the log` : '';
     exam.pass('witness', `${who}: cosigned size ${size}, ${when}${behind}`);
   }
+  return false;
 }

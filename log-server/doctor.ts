@@ -9,7 +9,6 @@ import type { Fetch } from '../client/index.js';
 import { readKeyFile } from '../system/index.js';
 import {
   age,
-  ask,
   checkClocks,
   checkFolder,
   checkNode,

@@ -280,6 +280,18 @@ test('a log: an older copy that runs is found out by its witness, told once, wit
   assert.ok(found.every(({ name }) => name !== 'quorum'));
 });
 
+test('a log that signs more while its witness is asked is no older copy', async () => {
+  const folder = at('signing');
+  cpSync(at('old'), folder, { recursive: true });
+  const found = await log(folder, {
+    fetch: (url, init) => {
+      if (url.startsWith(witness.url)) cpSync(join(LOG, 'data/signed'), join(folder, 'data/signed'));
+      return fetch(url, init);
+    },
+  });
+  assert.match(found.find(({ name }) => name === 'witness')?.detail ?? '', /^d .*: cosigned size 2, /);
+});
+
 test('a log that has just begun, whose witness does not know it: what answers is this log', async () => {
   const folder = at('new');
   const policy = readFileSync(join(LOG, 'policy'), 'utf8').replace(/^log .*\n/gm, '');

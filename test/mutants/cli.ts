@@ -102,6 +102,14 @@ export const cliMutants: readonly Mutant[] = [
     name: 'an older copy that runs',
   },
   {
+    desc: "a doctor reads what a log has signed after its witness's answer",
+    file: 'system/doctor/others.ts',
+    find: 'const signed = await log.signed?.();',
+    replace: 'const signed = log.size;',
+    test: 'test/doctor-servers.test.ts',
+    name: 'signs more while its witness is asked',
+  },
+  {
     desc: 'a doctor takes the age of a frozen log for no fault',
     file: 'system/doctor/others.ts',
     find: 'if (log.runs && timestamp > 0 && seconds > STALE && log.frozen)',

@@ -40,7 +40,7 @@ export {
   parseDisclosure,
 } from './commitment.js';
 export type { Commitment, Opened } from './commitment.js';
-export { checkSchema, compileSchema, hasSchema } from './schema.js';
+export { checkSchema, compileSchema, hasSchema, schemaNames } from './schema.js';
 export type { Problem } from './schema.js';
 export { MAX_NAME_BYTES, isName } from './name.js';
 export * from './build.js';

@@ -48,13 +48,14 @@ export function checkDigest(text: string, what: string): string {
 
 /** Seconds since 1970 from such a number or an ISO 8601 time with its zone. Throws CliError "bad_time". */
 export function checkTime(text: string, what: string): number {
-  if (/^[0-9]{1,12}$/.test(text)) return Number(text);
+  // Before March 1973 there was no such number of nine digits: 2026 is a year, and 20260301 a day.
+  if (/^[1-9][0-9]{8,11}$/.test(text)) return Number(text);
   const milliseconds = /(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : NaN;
   if (!Number.isNaN(milliseconds) && milliseconds >= 0) return Math.floor(milliseconds / 1000);
   throw new CliError(
     EXIT.usage,
     'bad_time',
     `${what}: expected a time with its zone, found ${JSON.stringify(text)}`,
-    'for example 2026-03-01T12:00:00Z, or seconds since 1970',
+    'for example 2026-03-01T12:00:00Z, or seconds since 1970 from 100000000 on',
   );
 }

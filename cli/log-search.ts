@@ -44,7 +44,7 @@ const ENTRIES_OF_AN_EMPTY_PAGE = 1_000;
 /**
  * Pages through the log's index; each entry it names is fetched with its proof, must fit, and is added to `found`. One that
  * the index says to be among `known`, IDs in hex, is passed over. Throws CliError "not_found" where there is no index,
- * "bad_status", "bad_reply", and as readers of logs do.
+ * "bad_question" where it refuses this one, "bad_status", "bad_reply", and as readers of logs do.
  */
 export async function askIndex(
   { context, settings }: Pick<Invocation, 'context' | 'settings'>,
@@ -81,12 +81,19 @@ export async function askIndex(
       headers: { accept: 'application/json' },
     });
     const text = decodeUtf8(answer.body);
-    if (answer.status === 404 || answer.status === 400)
+    if (answer.status === 404)
       throw new CliError(
         EXIT.failed,
         'not_found',
-        `${url}: expected an index to search, found none that takes this question`,
+        `${url}: expected an index to search, found none`,
         '--all reads every entry instead',
+      );
+    if (answer.status === 400)
+      throw new CliError(
+        EXIT.usage,
+        'bad_question',
+        `${url}: expected a question that its index takes, found that it says: ${saidIn(text)}`,
+        'correct it; --all reads every entry instead',
       );
     if (answer.status !== 200)
       throw new CliError(
@@ -125,6 +132,17 @@ export async function askIndex(
     if (found.length >= limit) return { indexed, more: true };
     after = next;
   }
+}
+
+/** A log's words about what it refuses, as one line. */
+function saidIn(text: string): string {
+  let message: unknown;
+  try {
+    ({ message } = (JSON.parse(text) as { error: { message?: unknown } }).error);
+  } catch {
+    // Not an answer of a Stele log.
+  }
+  return typeof message === 'string' ? message.slice(0, 500).replace(/\s+/g, ' ') : 'nothing of why';
 }
 
 /** Believes nothing of it. Throws CliError "bad_reply". */

@@ -4,7 +4,7 @@ import { processContext } from './context.js';
 import { EXIT } from './errors.js';
 import { run } from './program.js';
 
-outliveReaders();
+outliveReaders('stele');
 let here = true;
 try {
   process.cwd();

@@ -1,6 +1,6 @@
 // The terms of a log that are in force: of its charter, or of the last amendment that its registrars agreed on.
 import { resolve } from 'node:path';
-import { checkTerms, parseEnvelope, type Terms } from '../attestation/index.js';
+import { checkTerms, compileSchema, parseEnvelope, type Json, type Terms } from '../attestation/index.js';
 import { decodeUtf8, quote } from '../tlog/index.js';
 import type { Context } from './context.js';
 import { asInput, CliError, EXIT } from './errors.js';
@@ -47,7 +47,7 @@ export function termsFrom(origin: string, entries: readonly PlacedEntry[]): Term
 
 /**
  * The terms with a field replaced, as `name=value` or `name=@file` says, whose text it then is. Throws CliError
- * "usage", and what checkTerms says of the result, status 2.
+ * "usage", "bad_statement" where their schema does not take the result, and what checkTerms says of it, status 2.
  */
 export function changeTerms(context: Context, terms: Terms, changes: readonly string[]): Terms {
   const next: Record<string, unknown> = { ...terms };
@@ -74,6 +74,14 @@ export function changeTerms(context: Context, terms: Terms, changes: readonly st
     next[name] = typeof before === 'number' ? Number(text) : text;
   }
   const changed = next as unknown as Terms;
+  const problem = compileSchema({ $ref: 'common.json#/$defs/terms' })(next as Json);
+  if (problem !== undefined)
+    throw new CliError(
+      EXIT.usage,
+      'bad_statement',
+      `--set: expected ${problem.expected} at ${quote(problem.path)}, found ${problem.found}`,
+      'see terms in spec/schema/common.json',
+    );
   asInput('--set', () => checkTerms(changed));
   return changed;
 }

@@ -2,7 +2,7 @@
 // By its own path: the rest of system/ is loaded with the command.
 import { outliveReaders } from '../system/readers.js';
 
-outliveReaders();
+outliveReaders('stele-log');
 const [command, ...args] = process.argv.slice(2);
 // A full check has the other cores from the beginning, while this one loads the program.
 if (command === 'fsck') (await import('./offline/threads.js')).beginCheck(args);

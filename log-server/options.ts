@@ -32,11 +32,23 @@ export async function applyConfigFiles(
   command: Command,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<void> {
+  // doctor says all that is wrong with them at once, and beside what is wrong with the folder.
+  const examines = command.name() === 'doctor';
   for (const path of configFiles(env)) {
-    const table = await readTable(path);
-    // doctor says all that is wrong with them at once.
-    if (command.name() !== 'doctor') refuseUnknown(command.parent ?? command, path, Object.keys(table));
-    for (const [key, value] of Object.entries(table)) applyOne(command, path, key, value);
+    const table = (await unless(examines, () => readTable(path))) ?? {};
+    if (!examines) refuseUnknown(command.parent ?? command, path, Object.keys(table));
+    for (const [key, value] of Object.entries(table))
+      await unless(examines, () => applyOne(command, path, key, value));
+  }
+}
+
+/** The work; with `forgives` undefined where it throws LogError. */
+async function unless<T>(forgives: boolean, work: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (forgives && error instanceof LogError) return undefined;
+    throw error;
   }
 }
 
@@ -70,7 +82,7 @@ function configFiles(env: NodeJS.ProcessEnv): string[] {
 
 /**
  * What is wrong with the settings files and the environment, for whichever command it is meant: a command alone looks
- * at its own. Throws LogError "bad_config" for a file that is no TOML.
+ * at its own.
  */
 export async function settingsFaults(
   program: Command,
@@ -78,8 +90,18 @@ export async function settingsFaults(
 ): Promise<Fault[]> {
   const settings = settingsOf(program);
   const faults: Fault[] = [];
-  for (const path of configFiles(env))
-    for (const [key, value] of Object.entries(await readTable(path))) {
+  const finding = async (what: string, work: () => unknown): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error;
+      faults.push({ expected: `${what} to parse`, found: error.message, todo: error.hint });
+    }
+  };
+  for (const path of configFiles(env)) {
+    let table: Record<string, unknown> = {};
+    await finding(path, async () => (table = await readTable(path)));
+    for (const [key, value] of Object.entries(table)) {
       const option = settings.get(key);
       if (option === undefined) {
         faults.push({
@@ -89,21 +111,25 @@ export async function settingsFaults(
         });
         continue;
       }
-      try {
+      await finding(path, () => {
         for (const each of [value].flat()) parseValue(option, each, undefined, key);
-      } catch (error) {
-        if (!(error instanceof LogError)) throw error;
-        faults.push({ expected: `${path} to parse`, found: error.message, todo: error.hint });
-      }
+      });
     }
-  const variables = new Set([...settings.values()].map(({ envVar }) => envVar));
-  for (const name of Object.keys(env))
-    if (name.startsWith('STELE_LOG_') && !variables.has(name))
+  }
+  const variables = new Map([...settings.values()].map((option) => [option.envVar, option]));
+  for (const [name, value = ''] of Object.entries(env)) {
+    if (!name.startsWith('STELE_LOG_')) continue;
+    const option = variables.get(name);
+    if (option === undefined)
       faults.push({
         expected: 'variables that stele-log knows',
         found: name,
-        todo: misspelt(variables),
+        todo: misspelt(variables.keys()),
       });
+    // A flag is set by its variable, whatever that holds.
+    else if (!option.isBoolean())
+      await finding('the environment', () => parseValue(option, value, undefined, name, 'correct it'));
+  }
   return faults;
 }
 
@@ -121,10 +147,16 @@ function applyOne(command: Command, path: string, key: string, value: unknown): 
   command.setOptionValueWithSource(attribute, parsed, 'config');
 }
 
-function parseValue(option: Option, value: unknown, before: unknown, where: string): unknown {
+function parseValue(
+  option: Option,
+  value: unknown,
+  before: unknown,
+  where: string,
+  todo = 'correct the file',
+): unknown {
   if (typeof value === 'boolean' && option.isBoolean()) return value;
   const bad = (message: string, cause?: unknown): LogError =>
-    new LogError('bad_config', `${where}: ${message}`, 'correct the file', { cause });
+    new LogError('bad_config', `${where}: ${message}`, todo, { cause });
   if (typeof value !== 'string' && typeof value !== 'number') throw bad('expected text or a number');
   const text = String(value);
   if (option.argChoices !== undefined) {

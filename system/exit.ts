@@ -26,7 +26,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitStatus, string>> = {
   0: 'fine',
   1: 'failed: a check, a refusal, nothing found, or a folder that is not as it should be',
   2: 'usage, or input that cannot be read',
-  3: 'try again: the network, or a folder or address that is taken',
+  3: 'try again: the network, a folder or address that is taken, or nowhere to put the answer',
   4: 'quorum not met',
   5: 'misbehaviour proven; the answer says where the evidence is',
 };
@@ -79,6 +79,7 @@ export const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   lock_failed: EXIT.network,
   address_taken: EXIT.network,
   address_unavailable: EXIT.network,
+  output_failed: EXIT.network,
   unreachable: EXIT.network,
   timeout: EXIT.network,
   redirected: EXIT.network,

@@ -438,12 +438,21 @@ test('a witness: whatever is wrong with its folder or around it is named, and wh
 test('settings that no command of stele-log knows, in a file and in the environment', async () => {
   const cwd = at('settings');
   mkdirSync(cwd);
-  writeFileSync(join(cwd, 'stele.toml'), '[stele-log]\nlisen = "127.0.0.1:1"\nbacklog = "many"\n');
-  const env = { ...process.env, HOME: cwd, STELE_LOG_FOLDR: 'x' };
+  writeFileSync(
+    join(cwd, 'stele.toml'),
+    '[stele-log]\nlisen = "127.0.0.1:1"\nbacklog = "many"\nreserve = "abc"\n',
+  );
+  const home = join(cwd, '.config', 'stele');
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(home, 'stele.toml'), '[stele-log\n');
+  const env = { ...process.env, HOME: cwd, XDG_CONFIG_HOME: '', STELE_LOG_FOLDR: 'x', STELE_LOG_RATE: 'abc' };
   const child = startScript('log-server/main', ['doctor', '-f', LOG, '--url', AWAY], { cwd, env });
   assert.equal(await child.ended, 1, child.stderr());
   assert.match(child.stdout(), /stele\.toml to have settings of stele-log, found lisen: is it misspelt\?/);
   assert.match(child.stdout(), /found backlog: Expected a whole number/);
   assert.match(child.stdout(), /found STELE_LOG_FOLDR: is it misspelt/);
-  assert.match(child.stdout(), /\n3 things are wrong; \d+ could not be checked\n$/);
+  assert.match(child.stdout(), /found reserve: Expected a whole number/);
+  assert.match(child.stdout(), /stele\/stele\.toml to parse, found /);
+  assert.match(child.stdout(), /the environment to parse, found STELE_LOG_RATE: Expected a whole number/);
+  assert.match(child.stdout(), /\n6 things are wrong; \d+ could not be checked\n$/);
 });

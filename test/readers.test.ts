@@ -1,9 +1,11 @@
 // Whoever reads what a program says may go: neither its work nor its exit status hangs on him.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { startScript, type Child } from './helpers/process.js';
 import { runHere } from './helpers/run-here.js';
 
@@ -55,4 +57,26 @@ test('a command ends with its own status, whoever has stopped reading', async (t
     const command = start(t, script, args, ['stdout', 'stderr']);
     assert.equal(await command.ended, status, [script, ...args].join(' '));
   }
+});
+
+test('an answer that a full disk does not take is no verdict, and the error says what to do', () => {
+  const full = openSync('/dev/full', 'w');
+  for (const [script, program] of [
+    ['cli/main', 'stele'],
+    ['log-server/main', 'stele-log'],
+    ['witness/main', 'stele-witness'],
+  ] as const) {
+    const file = fileURLToPath(new URL(`../${script}.js`, import.meta.url));
+    const { status, stderr } = spawnSync(process.execPath, [file, 'completion', 'bash'], {
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    assert.match(
+      stderr,
+      new RegExp(`^${program}: stdout: .*ENOSPC.* \\(output_failed\\)\n  free space.*\n$`),
+    );
+    assert.equal(status, 3, program);
+  }
+  closeSync(full);
 });

@@ -158,10 +158,12 @@ test('an index that names what does not fit, or leads in a circle, is not believ
   // In front of the log: everything is the log's own but the index.
   let asked = 0;
   let lie: () => object = () => ({});
+  let refusal: string | undefined;
   const liar = createServer((request, response) => {
     if (request.url?.startsWith('/api/v1/search') === true) {
       asked++;
-      response.end(JSON.stringify({ indexed: 9, published: 9, ...lie() }));
+      if (refusal !== undefined) response.writeHead(400);
+      response.end(refusal ?? JSON.stringify({ indexed: 9, published: 9, ...lie() }));
       return;
     }
     void fetch(world.log.url + (request.url ?? '')).then(async (answer) => {
@@ -190,6 +192,12 @@ test('an index that names what does not fit, or leads in a circle, is not believ
   const many = Array.from({ length: 30 }, () => ({ index: 0, loggedBy: null }));
   lie = () => ({ entries: many, next: null });
   assert.match((await acme.run('search', '--type', 'charter', '--log', url)).stderr, /at most 20 entries/);
+  refusal = '{"error":{"code":"bad_request","message":"limit: expected at most 10,\\nfound 20"}}';
+  const refused = await acme.run('search', '--by', 'acme', '--log', url);
+  assert.equal(refused.status, 2);
+  assert.match(refused.stderr, /says: limit: expected at most 10, found 20 \(bad_question\)\n.*--all/);
+  refusal = 'no';
+  assert.match((await acme.run('search', '--log', url)).stderr, /says: nothing of why \(bad_question\)/);
   liar.closeAllConnections();
   liar.close();
 });

@@ -2,5 +2,5 @@
 import { outliveReaders } from '../system/readers.js';
 import { runCommand } from './commands.js';
 
-outliveReaders();
+outliveReaders('stele-witness');
 process.exitCode = await runCommand(process.argv.slice(2));

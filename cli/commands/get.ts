@@ -52,6 +52,13 @@ export const registerGet: Register = (program, context, outcome) => {
           `--set: expected the entry terms, found ${quote(target)}`,
           'only terms can be had with a field changed: stele get terms --set …',
         );
+      if (raw === true && target === 'terms')
+        throw new CliError(
+          EXIT.usage,
+          'usage',
+          '--raw: expected an entry or the checkpoint, found terms, which have no bytes of their own',
+          'they lie in the entry that put them into force, which "stele get terms" names',
+        );
       const log = await openLog(context, settings);
       if (target === 'terms') {
         await getTerms(context, report, log, set ?? [], output);

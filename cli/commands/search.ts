@@ -1,9 +1,10 @@
 // stele search: entries by what they say. The log's index says where to look; what it names is fetched and
 // verified like everything else. With --all nothing is left to the index.
-import { factsFit, factsOf } from '../../attestation/index.js';
+import { factsFit, factsOf, hasSchema, schemaNames } from '../../attestation/index.js';
+import { quote } from '../../tlog/index.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
-import { checkCount, checkDigest } from '../identifiers.js';
+import { checkCount, checkDigest, checkIdentifier } from '../identifiers.js';
 import { askIndex, wantedBy, type Found, type Question } from '../log-search.js';
 import { openLog } from '../log.js';
 
@@ -41,6 +42,16 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
   const limit = checkCount(options.limit, '--limit');
   if (limit === 0) throw usage('--limit: expected at least 1, found 0');
   if (options.digest !== undefined) checkDigest(options.digest, '--digest');
+  if (options.by !== undefined) checkIdentifier(options.by, '--by');
+  // Statements of others' types may name runs as they like.
+  if (options.run !== undefined && !/^[!-~]{1,200}$/.test(options.run))
+    throw new CliError(
+      EXIT.usage,
+      'bad_identifier',
+      `--run: expected at most 200 characters of ASCII without spaces, found ${quote(options.run)}`,
+      'as the statements name it',
+    );
+  if (options.type !== undefined) checkType(options.type);
   if (options.all && (options.since ?? options.until) !== undefined)
     throw usage('--all reads entries, and times come from anchors: leave out --since and --until');
   const log = await openLog(context, settings);
@@ -92,6 +103,18 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
     );
   report.say(`${found.length} found${more ? ', and more behind them' : ''}. ${covered}`);
   return undefined;
+}
+
+/** One of ours by its short name, or any other by its URI. */
+function checkType(text: string): void {
+  const isUri = /^[a-z][a-z0-9+.-]*:[!-~]{1,200}$/.test(text);
+  if (isUri || (hasSchema(text) && text !== 'statement')) return;
+  throw new CliError(
+    EXIT.usage,
+    'bad_type',
+    `--type: expected a type of statements, found ${quote(text)}`,
+    `one of ${schemaNames.filter((name) => name !== 'statement').join(', ')}, or the URI of another`,
+  );
 }
 
 function usage(message: string): CliError {

@@ -157,9 +157,9 @@ test('an index is made anew once, whatever searches in the one before find out l
     await untilInTime(clock, () => index.size === storage.size);
   };
   await until(() => index.size === storage.size);
-  const held = deferred<void>();
+  const held = deferred<undefined>();
   let waiting = 0;
-  const hold = (): Promise<void> => {
+  const hold = (): Promise<undefined> => {
     waiting++;
     return held.promise;
   };
@@ -171,7 +171,7 @@ test('an index is made anew once, whatever searches in the one before find out l
   // spec/log.md "Searching": it can be deleted at any time.
   rmSync(join(folder, 'search'), { recursive: true });
   await grown();
-  held.resolve();
+  held.resolve(undefined);
   await Promise.all(late);
   await grown();
   assert.deepEqual(said, ['query index made anew']);

@@ -52,11 +52,7 @@ export class Counting {
   take(look: Look): void {
     if (this.#parts.journal.file === undefined) this.#firstLook(look);
     if (!this.#reconciled) this.#reconcile();
-    // Another recorder died before it declared the run: now that would be after the fact.
-    if (this.#parts.follow || this.file.found !== 'nothing' || this.#hasRecords) return;
-    this.change((file) => {
-      file.found = this.#isOver(look) ? 'over' : 'begun';
-    });
+    if (this.file.found === 'nothing' && !this.#hasRecords) this.#stillToDeclare(look);
   }
 
   /**
@@ -162,6 +158,20 @@ export class Counting {
 
   #isOver({ top: { state } }: Look): boolean {
     return this.#parts.outcome !== undefined || state?.ended === true;
+  }
+
+  /** The log could not be reached since the first look, or that recorder died: once the run has begun it is too late. */
+  #stillToDeclare(look: Look): void {
+    const { follow, report } = this.#parts;
+    const over = this.#isOver(look);
+    if (!look.begun && !over) {
+      if (follow) return;
+      if (this.file.checkpoints.length === 0) this.#mustCount(look);
+    }
+    this.change((file) => {
+      file.found = over ? 'over' : 'begun';
+    });
+    report.say('The run had begun before it could be declared: it is recorded without an intent.');
   }
 
   /** Of what is no checkpoint that counts nobody knows whether it came before a run or of it. One that cannot be read may. */

@@ -404,10 +404,31 @@ test('a run that is over is never declared after the fact, and an empty folder d
     };
     const died = bench.record({}, { follow: true, between, hasAnchor: () => false });
     await assert.rejects(died, { message: 'killed' });
+    await assert.rejects(bench.record(), { code: 'no_checkpoints' });
     writeEnd(bench, 5);
     await bench.record();
     assert.ok(!bench.has('run-1.intent.dsse.json'));
     assert.equal(bench.predicate('final')['retrospective'], true);
+  });
+});
+
+test('a run that began before the log gave an anchor has no intent', async () => {
+  await withBench(async (bench) => {
+    rmSync(bench.folder, { recursive: true });
+    let hasAnchor = false;
+    const between = (looks: number): void => {
+      if (looks === 2) {
+        bench.write('checkpoint-5/model.safetensors', 'weights');
+        bench.write('checkpoint-5/trainer_state.json', '{"global_step": 5}');
+      }
+      if (looks === 6) hasAnchor = true;
+      if (looks === 8) writeEnd(bench, 5);
+    };
+    await bench.record({}, { follow: true, between, hasAnchor: () => hasAnchor });
+    assert.equal(bench.said.split('begun before it could be declared').length, 2, bench.said);
+    assert.ok(!bench.has('run-1.intent.dsse.json'));
+    assert.equal(bench.window(0)['retrospective'], false);
+    assert.equal(bench.predicate('final')['retrospective'], false);
   });
 });
 

@@ -288,11 +288,11 @@ export const cliMutants: readonly Mutant[] = [
     ...recorder('never declared after the fact'),
   },
   {
-    desc: 'what a recorder that died did not declare is not declared with --once',
+    desc: 'a run that began before the log gave an anchor is not declared after the fact',
     file: 'cli/record/counting.ts',
-    find: "if (this.#parts.follow || this.file.found !== 'nothing' || this.#hasRecords) return;",
-    replace: 'return;',
-    ...recorder('never declared after the fact'),
+    find: "if (this.file.found === 'nothing' && !this.#hasRecords)",
+    replace: "if (this.file.found !== 'nothing' && this.file.found === undefined)",
+    ...recorder('began before the log gave an anchor'),
   },
   {
     desc: 'a folder in which no checkpoint counts is refused with --once',

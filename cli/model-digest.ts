@@ -174,7 +174,15 @@ export async function digestFile(path: string, listed?: FileState): Promise<Buff
 
 /** CliError `bad_model` for a file that cannot be read, for this reason. */
 export function fileUnreadable(path: string, reason: string, cause?: unknown): CliError {
-  return bad(path, `expected a file that can be read, found ${reason === 'ENOENT' ? 'none' : reason}`, cause);
+  return new CliError(
+    EXIT.usage,
+    'bad_model',
+    `${path}: expected a file that can be read, found ${reason === 'ENOENT' ? 'none' : reason}`,
+    reason === 'EACCES' || reason === 'EPERM'
+      ? 'safetensors makes files that nobody but the trainer\'s user may read: docs/record.md, "As a service"'
+      : 'look at the file system that it lies on',
+    { cause },
+  );
 }
 
 /** CliError `model_changed`. */

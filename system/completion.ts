@@ -196,10 +196,10 @@ function fish(name: string, places: readonly Place[]): string {
     const here = `complete -c ${name} -n "${fn} '${path}'"`;
     return [
       ...commands.map((c) => `${here}${open ? '' : ' -f'} -a ${c.name} -d ${quoted(c.description)}`),
-      ...options.map(({ option }) => {
+      ...options.map(({ flags, option }) => {
         const parts = [here];
-        if (option.long !== undefined) parts.push(`-l ${option.long.replace(/^--/, '')}`);
-        if (option.short !== undefined) parts.push(`-s ${option.short.replace(/^-/, '')}`);
+        for (const flag of flags)
+          parts.push(flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`);
         if (option.argChoices !== undefined) parts.push(`-x -a ${quoted(option.argChoices.join(' '))}`);
         else if (option.required || option.optional) parts.push('-r');
         return [...parts, `-d ${quoted(option.description)}`].join(' ');

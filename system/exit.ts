@@ -24,7 +24,7 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 /** Their meanings, as every program's help, README.md and docs/config.md have them. */
 export const EXIT_MEANINGS: Readonly<Record<ExitStatus, string>> = {
   0: 'fine',
-  1: 'failed: a check, a refusal, nothing found, or a folder that is not as it should be',
+  1: 'failed: a check, a refusal, something named that is not there, or a folder that is not as it should be',
   2: 'usage, or input that cannot be read',
   3: 'try again: the network, a folder or address that is taken, or nowhere to put the answer',
   4: 'quorum not met',

@@ -218,7 +218,7 @@ describe('stele record', { concurrency: 4 }, () => {
     );
     gate.open = false;
     const child = startStele(lab, record('away', '--every', '1', '--timeout', '1', '--log', gate.url));
-    await child.says('on disk; the log is asked again');
+    await child.says('on disk: run-intent; the log is asked again');
     for (const step of [10, 20]) writeCheckpoint(folder, step);
     writeEnd(folder, 20);
     const final = join(lab.folder, 'records', 'away.final.dsse.json');
@@ -227,12 +227,20 @@ describe('stele record', { concurrency: 4 }, () => {
       await sleep(50);
     }
     assert.deepEqual(inShort(await logged(world.log.url, world.policy, 'away')), []);
+    await child.says('it ends when the log has what waits (4)');
+    const told = child.stderr().match(/^.*: signed and on disk; [0-9]+ wait for the log\.$/gm);
+    assert.deepEqual(told, [
+      'run-progress 0, to step 10: signed and on disk; 2 wait for the log.',
+      'run-progress 1, to step 20: signed and on disk; 3 wait for the log.',
+      'run-final: signed and on disk; 4 wait for the log.',
+    ]);
     child.process.kill('SIGKILL');
     await child.ended;
     const again = startStele(lab, record('away', '--every', '1', '--timeout', '1', '--log', gate.url));
-    await again.says('on disk; the log is asked again');
+    await again.says('the log is asked again');
     gate.open = true;
     assert.equal(await again.ended, 0, again.stderr());
+    assert.match(again.stderr(), /The log is back/);
     assert.deepEqual(inShort(await entriesOf('away')), ['intent', '10', '20', 'final']);
   });
 

@@ -139,6 +139,18 @@ test('stele search shows what it has verified, and says what it rests on', async
     ['three', 'two', 'one'],
   );
   assert.match(answer.stderr, /3 found.*own index.*cannot be seen/s);
+  // The head stands above the columns, and not among what scripts read.
+  assert.match(answer.stderr, /^entry {2}participant {2}type {8}run {4}logged$/m);
+  assert.match(answer.stdout, /^ *[0-9]+ {2}acme {9}run-intent {2}three {2}(by|not)/);
+  assert.deepEqual(
+    (await acme.run('search', '--participant', 'acme', '--type', 'run-intent')).stdout,
+    answer.stdout,
+  );
+  // To find none is an answer, unlike to be given none.
+  for (const way of [[], ['--all']]) {
+    const none = await acme.run('search', '--participant', 'acme', '--run', 'nowhere', ...way, '--json');
+    assert.deepEqual([none.status, none.json.ok, none.json.result['entries']], [0, true, []]);
+  }
   const whole = await acme.run('search', '--by', 'acme', '--type', 'run-intent', '--all', '--json');
   assert.deepEqual(
     (whole.json.result['entries'] as { run: string }[]).map(({ run }) => run),

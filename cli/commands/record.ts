@@ -111,7 +111,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
 
   const lock = join(records, `.${facts.run}.lock`);
   const unlock = await lockFolder(lock, (trouble, cause) => lockError(lock, facts.run, trouble, cause));
-  const bar = new DigestBar(context.progress);
+  const bar = new DigestBar(context.progress, () => context.monotonic());
   report.beforeSaying = () => bar.makeRoom();
   const pool = new DigestPool(jobs);
   pool.onRead = (bytes) => bar.advance(bytes);
@@ -146,6 +146,10 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
     try {
       await recorder.run();
       ran = true;
+      if (outbox.away && pace.follow)
+        report.say(
+          `Nothing is left to sign: it ends when the log has the ${outbox.waiting.length} that wait.`,
+        );
       await outbox.drain();
     } catch (error) {
       // What is signed has its one attempt with --once; what becomes of it is told beside what went wrong.

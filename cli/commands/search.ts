@@ -2,6 +2,7 @@
 // verified like everything else. With --all nothing is left to the index.
 import { factsFit, factsOf, hasSchema, schemaNames } from '../../attestation/index.js';
 import { quote } from '../../tlog/index.js';
+import { columns } from '../columns.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
 import { checkCount, checkDigest, checkIdentifier } from '../identifiers.js';
@@ -21,7 +22,7 @@ export const registerSearch: Register = (program, context, outcome) => {
       .description(
         'find entries by participant, run, type, digest or time; each is verified before it is shown',
       )
-      .option('--by <participant>', 'whose statement it is, or whom it is about')
+      .option('--participant, --by <id>', 'whose statement it is, or whom it is about')
       .option('--run <id>', 'the run that it is about')
       .option('--type <type>', 'such as run-intent, run-final, participant')
       .option('--digest <sha256>', 'of its payload, or anywhere in it')
@@ -72,14 +73,6 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
   } else {
     ({ indexed, more } = await askIndex(invocation, options, limit, log, found));
   }
-  for (const { index, facts, loggedBy } of found) {
-    const { statement, type, participants, run } = facts;
-    const about = participants[1];
-    const when = loggedBy === null ? 'not anchored yet' : `by ${new Date(loggedBy * 1000).toISOString()}`;
-    const what = [type, run, about && `about ${about}`].filter((part) => part !== undefined).join('  ');
-    const by = statement.predicate.participant;
-    report.line(`${String(index).padStart(8)}  ${by}  ${what}${options.all ? '' : `  ${when}`}`);
-  }
   report.result({
     size: log.checkpoint.size,
     coverage: options.all ? 'all' : 'index',
@@ -102,6 +95,10 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
       'Entries that no anchor covers yet, commonly the newest ten minutes, have no time and were left out.',
     );
   report.say(`${found.length} found${more ? ', and more behind them' : ''}. ${covered}`);
+  const [head = '', ...rows] = table(found, options.all === true);
+  // The head is for whoever looks: what is on stdout is rows alone.
+  if (rows.length > 0) report.say(head);
+  for (const row of rows) report.line(row);
   return undefined;
 }
 
@@ -115,6 +112,19 @@ function checkType(text: string): void {
     `--type: expected a type of statements, found ${quote(text)}`,
     `one of ${schemaNames.filter((name) => name !== 'statement').join(', ')}, or the URI of another`,
   );
+}
+
+/** A head and a row per entry. */
+function table(found: readonly Found[], all: boolean): string[] {
+  const rows = found.map(({ index, facts, loggedBy }) => {
+    const { statement, type, participants, run } = facts;
+    const about = participants[1];
+    const when = loggedBy === null ? 'not anchored yet' : `by ${new Date(loggedBy * 1000).toISOString()}`;
+    const what = [run, about && `about ${about}`].filter((part) => part !== undefined).join('  ');
+    return [String(index), statement.predicate.participant, type, what, ...(all ? [] : [when])];
+  });
+  const head = ['entry', 'participant', 'type', 'run', ...(all ? [] : ['logged'])];
+  return columns([head, ...rows], new Set([0]));
 }
 
 function usage(message: string): CliError {

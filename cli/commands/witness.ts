@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ClientError, joinUrl, look, readClaim, type Look, type WitnessClaim } from '../../client/index.js';
 import { verifyEvidence } from '../../evidence/index.js';
 import { SteleError, type Policy } from '../../tlog/index.js';
+import { columns } from '../columns.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT, type ExitStatus } from '../errors.js';
 import { inWords, writeFound } from '../evidence.js';
@@ -212,10 +213,7 @@ function table({ logs, peers }: WitnessClaim): string[] {
     ]);
   if (rows.length === 0) return ['    no log is configured'];
   const all = [['log', 'size', 'cosigned', 'behind', 'alarms', 'evidence'], ...rows];
-  const widths = all[0]?.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0))) ?? [];
-  const lines = all.map((row) =>
-    `    ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd(),
-  );
+  const lines = columns(all).map((line) => `    ${line}`);
   if (logs.length > MAX_ROWS) lines.push(`    and ${logs.length - MAX_ROWS} more: --json has all`);
   for (const { name, age, failures } of peers) {
     if (failures > 0)

@@ -1,34 +1,49 @@
 // How far the digest of a checkpoint has come, as one line on a terminal.
-import progress, { Presets, SingleBar, type Options } from 'cli-progress';
+import { Presets, SingleBar, type Options } from 'cli-progress';
+import { duration } from '../../system/index.js';
+
+/** Milliseconds, and the share of the whole, that must be behind before they say how long the rest takes. */
+const TELLING = { time: 2000, share: 0.02 };
 
 /** Draws on a terminal; without one it does nothing. */
 export class DigestBar {
   readonly #terminal: NodeJS.WritableStream | undefined;
+  readonly #monotonic: () => number;
   readonly #bar: SingleBar | undefined;
+  #digest = { since: 0, bytes: 0, read: 0 };
   #drawn = false;
 
-  constructor(terminal: NodeJS.WritableStream | undefined) {
+  constructor(terminal: NodeJS.WritableStream | undefined, monotonic: () => number) {
     this.#terminal = terminal;
+    this.#monotonic = monotonic;
     if (terminal === undefined) return;
     const options: Options = {
       stream: terminal,
-      // Until something was read there is no number, but a word for none.
-      formatTime: (seconds, how, round) =>
-        Number.isFinite(seconds) ? progress.Format.TimeFormat(seconds, how, round) : '…',
       clearOnComplete: true,
-      format: '{label} [{bar}] {percentage}% of {size}, {eta_formatted} left',
-      etaBuffer: 50,
+      format: '{label} [{bar}] {percentage}% of {size}{left}',
     };
     this.#bar = new SingleBar(options, Presets.legacy);
   }
 
   begin(label: string, bytes: number): void {
-    this.#bar?.start(Math.max(1, bytes), 0, { label, size: inUnits(bytes) });
+    this.#digest = { since: this.#monotonic(), bytes: Math.max(1, bytes), read: 0 };
+    this.#bar?.start(this.#digest.bytes, 0, { label, size: inUnits(bytes), left: '' });
     this.#drawn = true;
   }
 
   advance(bytes: number): void {
-    if (this.#drawn) this.#bar?.increment(bytes);
+    if (!this.#drawn) return;
+    this.#digest.read += bytes;
+    this.#bar?.increment(bytes, { left: this.#left() });
+  }
+
+  /** What the digest up to now says of the rest; nothing while that is a guess. */
+  #left(): string {
+    const { since, bytes, read } = this.#digest;
+    const behind = this.#monotonic() - since;
+    if (behind < TELLING.time || read < TELLING.share * bytes) return '';
+    const seconds = Math.ceil((behind / 1000) * Math.max(0, bytes / read - 1));
+    return `, ${duration(seconds)} left`;
   }
 
   /** Empties the line for a line of prose; the bar is drawn again below it. */

@@ -1,6 +1,7 @@
 // Digests of what is at rest: one folder after another, in the background, and only if nothing changes
 // meanwhile. The recorder's loop takes up what they came to.
 import type { Context } from '../context.js';
+import { CliError } from '../errors.js';
 import type { FileState } from '../file-state.js';
 import { identifyFolder, type Digester, type FolderIdentity, type ModelIdentity } from '../model-digest.js';
 import type { Report } from '../report.js';
@@ -197,7 +198,8 @@ export class Digesting {
     const until = settled || (!last && !follow) ? now : last ? Infinity : now + TRY_AGAIN;
     this.#failed.set(path, { print, attempts, until, error });
     if (settled) report.say(`${error.message}. It is recorded without digests.`);
-    else if (attempts === 1) report.say(`${error.message}. It is tried again.`);
+    else if (attempts === 1)
+      report.say(`${error.message}. It is tried again${error instanceof CliError ? `; ${error.hint}` : ''}.`);
     return settled;
   }
 

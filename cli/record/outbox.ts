@@ -12,6 +12,8 @@ import { isBehind } from './behind.js';
 
 /** Longest pause between two attempts, in milliseconds. */
 const MAX_PAUSE = 60_000;
+/** Statements that are named when the log turns out to be away; how many there are is said in any case. */
+const NAMED = 3;
 
 /** An envelope that waits, and how people know it. */
 export interface Waiting {
@@ -36,6 +38,8 @@ export class Outbox {
   #onStopped: ((error: Error) => void) | undefined;
   #stoppedBy: Error | undefined;
   #trouble: string | undefined;
+  /** What was said of the log since it is away: a fault that comes and goes is not said with every attempt. */
+  readonly #said = new Set<string>();
 
   /**
    * With `patient` a log that is away, or refuses, is asked again for ever. Nothing is sent until `beforeSending` has
@@ -68,6 +72,10 @@ export class Outbox {
     if (existsSync(bundlePath(waiting.path)) || this.#waiting.some(({ path }) => path === waiting.path))
       return;
     this.#waiting.push(waiting);
+    if (this.away && this.#patient)
+      this.#invocation.report.say(
+        `${waiting.label}: signed and on disk; ${this.#waiting.length} wait for the log.`,
+      );
     if (this.#pump !== undefined) return;
     this.#pump = this.#send();
     // Whoever waits for it hears of it: here it must not end the process.
@@ -93,6 +101,12 @@ export class Outbox {
     });
   }
 
+  /** What waits, by name, the first of it. */
+  #named(): string {
+    const labels = this.#waiting.slice(0, NAMED).map(({ label }) => label);
+    return labels.join('; ') + (this.#waiting.length > NAMED ? '; …' : '');
+  }
+
   async #send(): Promise<void> {
     const { context, report } = this.#invocation;
     for (let pause = 1000; this.#waiting.length > 0;) {
@@ -106,6 +120,7 @@ export class Outbox {
         this.sent.push({ ...next, logged });
         if (this.#trouble !== undefined) report.say('The log is back.');
         this.#trouble = undefined;
+        this.#said.clear();
         pause = 1000;
         report.say(`${next.label}: entry ${logged.index}`);
       } catch (error) {
@@ -115,9 +130,10 @@ export class Outbox {
           this.#trouble = reason;
           throw error;
         }
-        if (this.#trouble !== reason) {
+        if (!this.#said.has(reason)) {
+          this.#said.add(reason);
           report.say(
-            `${reason}. ${this.#waiting.length} signed and on disk; the log is asked again and again.`,
+            `${reason}. ${this.#waiting.length} signed and on disk: ${this.#named()}; the log is asked again and again.`,
           );
         }
         this.#trouble = reason;

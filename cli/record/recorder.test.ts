@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  cpSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -15,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parseEnvelope, parseStatement } from '../../attestation/index.js';
@@ -932,14 +934,113 @@ test('records lie nowhere in the folder that is recorded, through links either',
   });
 });
 
-test('a bar knows no time while nothing was read', () => {
+test('what a real Trainer leaves is read as it is', async () => {
+  await withBench(async (bench) => {
+    const fixture = fileURLToPath(new URL('../../../test/fixtures/hf-trainer-5.23', import.meta.url));
+    rmSync(bench.folder, { recursive: true });
+    cpSync(join(fixture, 'run'), bench.folder, { recursive: true });
+    for (const line of readFileSync(join(fixture, 'others'), 'utf8').trim().split('\n')) {
+      const [path = '', size] = line.split(' ');
+      bench.write(path, path[0]?.repeat(Number(size)) ?? '');
+    }
+    await bench.record();
+    const counted = (
+      name: string,
+    ): { weights: number; folder: number; predicate: Record<string, unknown> } => {
+      const predicate = bench.predicate(name);
+      const [of] = (predicate['checkpoints'] ?? [predicate]) as Record<string, { files: number }>[];
+      return { predicate, weights: of?.['weights']?.files ?? 0, folder: of?.['folder']?.files ?? 0 };
+    };
+    for (const [window, step, flop] of [
+      [0, 10, '12718080'],
+      [1, 12, '15261696'],
+    ] as const) {
+      const { predicate, weights, folder } = counted(`progress-000${window}`);
+      assert.deepEqual([weights, folder], [1, 8]);
+      assert.deepEqual([predicate['lastStep'], predicate['flopToDate']], [step, flop]);
+    }
+    const { predicate, weights, folder } = counted('final');
+    assert.deepEqual([weights, folder], [1, 7]);
+    assert.deepEqual([predicate['outcome'], predicate['tokens']], ['completed', '768']);
+    assert.equal((predicate['flop'] as { value: string }[])[0]?.value, '15261696');
+  });
+});
+
+test('weights that only the trainer may read are said with what to do', async () => {
+  await withBench(async (bench) => {
+    const digest = (path: string): Promise<Buffer> => Promise.reject(fileUnreadable(path, 'EACCES'));
+    await assert.rejects(bench.record({ digest }), {
+      code: 'bad_model',
+      hint: /safetensors .* docs\/record\.md/,
+    });
+    assert.match(bench.said, /EACCES\. It is tried again; safetensors makes files/);
+  });
+});
+
+test('a bar says how long the rest takes once that is no guess', () => {
   let drawn = '';
+  let now = 0;
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120 });
   terminal.on('data', (chunk: Buffer) => (drawn += chunk.toString()));
-  const bar = new DigestBar(terminal);
-  bar.begin('checkpoint-5', 1000);
-  bar.end();
-  assert.match(drawn, /0% of 1\.0 kB, … left/);
+  const bar = new DigestBar(terminal, () => now);
+  const after = (ms: number, bytes: number): string => {
+    drawn = '';
+    bar.begin('checkpoint-5', 357_000);
+    now += ms;
+    bar.advance(bytes);
+    bar.end();
+    return drawn;
+  };
+  assert.match(after(0, 0), /0% of 357\.0 kB/);
+  assert.doesNotMatch(after(0, 0), /left/);
+  assert.doesNotMatch(after(500, 300), /left/, 'a reading that has only begun');
+  assert.doesNotMatch(after(60_000, 300), /left/, 'next to nothing was read');
+  assert.doesNotMatch(after(1000, 178_500), /left/, 'no time has passed');
+  assert.match(after(3000, 35_700), /10% of 357\.0 kB, 27 seconds left/);
+});
+
+test('what is signed while the log is away is told, each statement once', async () => {
+  await withBench(async (bench) => {
+    const between = (looks: number): void => {
+      if (looks === 3) {
+        bench.write('checkpoint-6/model.safetensors', 'more weights');
+        bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
+      }
+      if (looks === 9) writeEnd(bench, 6);
+    };
+    await bench.record({}, { follow: true, between });
+    const told = bench.said.split('\n').filter((line) => line.includes('signed and on disk'));
+    assert.match(told[0] ?? '', /away.* 1 signed and on disk: run-progress 0, to step 5; the log is asked/);
+    assert.deepEqual(told.slice(1), [
+      'run-progress 1, to step 6: signed and on disk; 2 wait for the log.',
+      'run-final: signed and on disk; 3 wait for the log.',
+    ]);
+  });
+});
+
+test('a log whose faults come by turns is complained of once for each, however often it is asked', async () => {
+  await withBench(async (bench) => {
+    await bench.record();
+    let said = '';
+    let attempts = 0;
+    const context = {
+      ...processContext(),
+      stderr: (text: string) => (said += text),
+      sleep: () => Promise.resolve(),
+    };
+    const invocation = { context, report: new Report(context, false), settings: {} };
+    const outbox = new Outbox(invocation, parsePolicy(new TextEncoder().encode('quorum none\n')), true, () =>
+      Promise.reject(
+        ++attempts > 9
+          ? new CliError(EXIT.usage, 'records_behind', 'ends it', '')
+          : new Error(attempts % 2 === 0 ? 'busy' : 'away'),
+      ),
+    );
+    outbox.add({ path: join(bench.records, 'run-1.progress-0000.dsse.json'), label: 'run-progress 0' });
+    await assert.rejects(outbox.drain(), { code: 'records_behind' });
+    assert.equal(attempts, 10);
+    assert.deepEqual(said.match(/away|busy/g), ['away', 'busy'], said);
+  });
 });
 
 test('checkpoints that come and go while a slow log is asked for its anchor are on record', async () => {

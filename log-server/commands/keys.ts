@@ -65,6 +65,7 @@ function replyOfKeys({ resumed, unchanged, lives }: Rotated): Reply {
   return {
     lines: keys.map(({ keyId, from, until, vkey }) => `${keyId} ${from} ${until ?? '-'} ${vkey}`),
     prose: [
+      'A line per key: its ID, the size of its first head, of its last (- while it signs), its verifier key.',
       unchanged
         ? 'This key has retired already; nothing was done.'
         : resumed

@@ -148,7 +148,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
       ran = true;
       if (outbox.away && pace.follow)
         report.say(
-          `Nothing is left to sign: it ends when the log has the ${outbox.waiting.length} that wait.`,
+          `Nothing is left to sign: it ends when the log has what waits (${outbox.waiting.length}).`,
         );
       await outbox.drain();
     } catch (error) {

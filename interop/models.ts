@@ -92,13 +92,23 @@ const MODELS: Readonly<Record<string, Model>> = {
       'trainer_state.json': '{"global_step": 5}',
     },
   },
-  "DeepSpeed's ranks": {
-    weights: { 'global_step5/mp_rank_00_model_states.pt': 'one', 'model.safetensors': 'gathered' },
+  "DeepSpeed's, gathered at the top": {
+    weights: { 'model.safetensors': 'gathered' },
     rest: {
       'global_step5/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt': 'moments',
+      'global_step5/mp_rank_00_model_states.pt': 'one',
       latest: 'global_step5',
       'zero_to_fp32.py': 'pass',
     },
+  },
+  "DeepSpeed's ZeRO 3, divided among ranks": {
+    weights: {
+      'global_step5/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt': 'one',
+      'global_step5/bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt': 'two',
+      'global_step5/zero_pp_rank_0_mp_rank_00_model_states.pt': 'shapes',
+      'global_step5/zero_pp_rank_1_mp_rank_00_model_states.pt': 'more shapes',
+    },
+    rest: { 'config.json': '{}', latest: 'global_step5', 'rng_state_0.pth': 'a die' },
   },
   'names that sort in other ways': {
     weights: {

@@ -64,7 +64,7 @@ export class Signing {
     const { digests } = final;
     if (digests !== undefined && digests !== 'gone' && digests.weights === null)
       invocation.report.sayOnce(
-        'At the top of the folder is no file that is known to hold weights: the end is recorded without any.',
+        'At the top of the folder is no file that is known to hold weights, or they are not whole: the end is recorded without any.',
       );
     if (fallen) this.#tellFallen();
     const draft = draftFinal(facts, final, previous, fallen);

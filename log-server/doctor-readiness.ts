@@ -6,17 +6,23 @@ import {
   type WitnessesFound,
 } from '../system/doctor/index.js';
 
-/** What to do where the server takes nothing, by the state that it says. */
-const WHAT_TO_DO: Readonly<Record<string, string>> = {
-  behind_witness:
+/** What to do where the server takes nothing, by the state that it says: anything may answer there. */
+const WHAT_TO_DO: ReadonlyMap<string, string> = new Map([
+  [
+    'behind_witness',
     'the folder is an older copy: stop the log; put the newest one in its place, or bring back what is missing (stele-log recover --from): "Backup and restore" in docs/operating.md',
-  forked:
+  ],
+  [
+    'forked',
     'stop it. Is another process signing with this key? Else this is not the newest folder: "Backup and restore" in docs/operating.md',
-  starting: "wait for a moment; if it stays so, see the log's own lines (journalctl -u stele-log)",
-  storage_failed: 'see what it says of the disk; it goes on by itself once that is mended',
-  stopped:
+  ],
+  ['starting', "wait for a moment; if it stays so, see the log's own lines (journalctl -u stele-log)"],
+  ['storage_failed', 'see what it says of the disk; it goes on by itself once that is mended'],
+  [
+    'stopped',
     'see its messages of level alarm (journalctl -u stele-log), then start it again, which checks everything',
-};
+  ],
+]);
 
 /** What a server says of itself. Where what was found of the witnesses is why, the fault is told there, once. */
 export function checkReadiness(
@@ -44,7 +50,7 @@ export function checkReadiness(
     expected: `${url} to take entries`,
     found: words,
     todo:
-      WHAT_TO_DO[state] ??
+      WHAT_TO_DO.get(state) ??
       "see what is said of its witnesses below, and the log's own lines (journalctl -u stele-log)",
   });
 }

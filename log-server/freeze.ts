@@ -75,9 +75,10 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
     throw new LogError('unreachable', `expected a log at ${url}, found none`, hint, { cause });
   }
   const text = (await answer.text()).trim();
-  if (answer.status === 200) return lastTree(Number(text), options);
+  const index = answer.status === 200 ? indexIn(text) : undefined;
+  if (index !== undefined) return lastTree(index, options);
   const path = join(folder, FREEZE_FILE);
-  const found = `expected the freeze to be logged, found ${answer.status}: ${text}`;
+  const found = `expected the freeze to be logged, found ${answer.status}: ${text.slice(0, 500)}`;
   if (answer.status === 410) {
     await setAside(folder);
     const hint = 'nothing is left to do: another freeze of this log is logged, and this one never will be';
@@ -90,6 +91,12 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
   }
   // It may be committed, or be so later: these bytes and no others.
   throw new LogError('unreachable', found, `run this again: it sends the same bytes, kept as ${path}`);
+}
+
+/** The index that the log gave the freeze; undefined where something else answers in its place. */
+function indexIn(text: string): number | undefined {
+  const index = /^(0|[1-9][0-9]*)$/.test(text) ? Number(text) : NaN;
+  return Number.isSafeInteger(index) ? index : undefined;
 }
 
 function setAside(folder: string): Promise<void> {

@@ -246,14 +246,18 @@ test('a witness that signs nothing since its clock leapt, whose clock is not our
   );
 
   const waiting = Response.json(
-    { ready: false, message: 'waiting for witnesses', awaited: ['north'] },
+    // A state that no log has: a stranger's word names nothing of ours.
+    { ready: false, state: 'constructor', message: 'waiting for witnesses', awaited: ['north'] },
     { status: 503 },
   );
   const closed = await lab.runWith(
     { fetch: (url, init) => (url.endsWith('/readyz') ? Promise.resolve(waiting.clone()) : fetch(url, init)) },
     ...['doctor', '--json'],
   );
-  assert.match(found(closed, 'ready', 'fail'), /found that it says: waiting for witnesses: north/);
+  assert.match(
+    found(closed, 'ready', 'fail'),
+    /found that it says: waiting for witnesses: north: what you submit waits on your disk; if it stays so/,
+  );
 });
 
 test('a log that says it is frozen: who submits is sent to its successor, who verifies is not troubled', async () => {

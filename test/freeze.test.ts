@@ -179,6 +179,17 @@ test('a freeze: refused, done again, logged, anchored; then the log only serves,
     fetch: (at) =>
       Promise.resolve(at.endsWith('/add') ? new Response('2') : new Response('', { status: 503 })),
   });
+  // A page that answers in the log's place is no index: the same bytes are sent again, and nothing is waited for.
+  const page = freezeLog({
+    folder,
+    url,
+    operatorKey: undefined,
+    reason: 'superseded',
+    successor: 'log.example/next',
+    clock: slow,
+    fetch: () => Promise.resolve(new Response('<html>maintenance</html>')),
+  });
+  await assert.rejects(page, { code: 'unreachable', message: /found 200: <html>/ });
   let over = false;
   void waiting.catch(() => (over = true));
   await untilInTime(slow, () => over);

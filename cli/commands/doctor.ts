@@ -167,14 +167,17 @@ function checkKey(exam: Examination, settings: Settings): SigningKey | undefined
   return key;
 }
 
-/** What to do where a log takes nothing, by the state that it says. */
-const WHAT_TO_DO: Readonly<Record<string, string>> = {
-  frozen:
+const OPERATOR_ALONE = 'only its operator can mend that: what you submit waits on your disk';
+/** What to do where a log takes nothing, by the state that it says: a stranger's word, which may be any. */
+const WHAT_TO_DO: ReadonlyMap<string, string> = new Map([
+  [
+    'frozen',
     'submit to the successor log: set log and policy to that one; what this one holds can be read and verified as ever',
-  behind_witness: 'only its operator can mend that: what you submit waits on your disk',
-  forked: 'only its operator can mend that: what you submit waits on your disk',
-  stopped: 'only its operator can mend that: what you submit waits on your disk',
-};
+  ],
+  ['behind_witness', OPERATOR_ALONE],
+  ['forked', OPERATOR_ALONE],
+  ['stopped', OPERATOR_ALONE],
+]);
 
 /** What the log says of itself. That it is not there is said by the next check. `signs`: somebody who submits. */
 async function checkReady(
@@ -202,7 +205,8 @@ async function checkReady(
           ? 'that it says it is frozen, for good'
           : `that it says: ${readinessInWords(readiness)}`,
       todo:
-        WHAT_TO_DO[readiness.state] ?? 'what you submit waits on your disk; if it stays so, ask its operator',
+        WHAT_TO_DO.get(readiness.state) ??
+        'what you submit waits on your disk; if it stays so, ask its operator',
     });
   return readiness;
 }
@@ -328,7 +332,8 @@ function checkRecords(exam: Examination, settings: Settings): void {
   }
   const names = readdirSync(records);
   const signed = names.filter((name) => name.endsWith('.dsse.json'));
-  const waiting = signed.filter((name) => !names.includes(bundlePath(name)));
+  const there = new Set(names);
+  const waiting = signed.filter((name) => !there.has(bundlePath(name)));
   const paths = waiting.slice(0, 3).map((name) => join(records, name));
   if (waiting.length === 0)
     exam.pass(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { AnchorRef } from '../../attestation/index.js';
+import { TlogError } from '../../tlog/index.js';
 import { CliError, EXIT } from '../errors.js';
 import { AnchorPending, Anchors } from './anchors.js';
 
@@ -99,4 +100,35 @@ test('a log that is away is let alone for a while, one that lies is told of', as
   await fails(new CliError(EXIT.network, 'unreachable', 'away'));
   await assert.rejects(log.take(), { code: 'unreachable' });
   assert.equal(await log.take(), 'pending');
+});
+
+test('what answers in the place of a log that was itself before ends nothing', async () => {
+  const log = new SlowLog();
+  const fails = async (error: Error): Promise<void> => {
+    assert.equal(await log.take(), 'pending');
+    const { asking } = log.anchors;
+    log.fail(error);
+    await asking;
+    log.now += 60_000;
+  };
+  const page = new TlogError('bad_note', 'a page that says "maintenance"', 'wait');
+  const notFound = new CliError(EXIT.failed, 'not_found', '404', 'wait');
+  // At first it may be the wrong address, and whoever gave that is told.
+  await fails(page);
+  await assert.rejects(log.take(), { code: 'bad_note' });
+  log.known = anchor(1);
+  for (const error of [page, notFound]) {
+    await fails(error);
+    log.now -= 60_000;
+    assert.equal(await log.take(), 1);
+    log.now += 60_000;
+  }
+  // What waiting does not mend, and what is wrong here, is told.
+  for (const error of [
+    new CliError(EXIT.usage, 'records_behind', 'an older copy', ''),
+    new TypeError('a fault of this program'),
+  ]) {
+    await fails(error);
+    await assert.rejects(log.take(), error);
+  }
 });

@@ -1,6 +1,7 @@
 // The anchor that statements name, asked of the log in the background: a log that is slow, or gone, must not hold up
 // the looking, or checkpoints come and go unseen.
 import type { AnchorRef } from '../../attestation/index.js';
+import { SteleError } from '../../tlog/index.js';
 import type { Context } from '../context.js';
 import { EXIT, statusOf } from '../errors.js';
 import type { Report } from '../report.js';
@@ -84,9 +85,18 @@ export class Anchors {
       const anchor = await ask(this.#stop.signal);
       this.#found = { anchor, at: context.monotonic() };
     } catch (error) {
-      if (statusOf(error) !== EXIT.network || lastSeen() === undefined) this.#failure = { error };
+      if (!isNoAnswerOfUse(error) || lastSeen() === undefined) this.#failure = { error };
       this.#askAt = context.monotonic() + PAUSE;
     }
     this.#asking = undefined;
   }
+}
+
+/**
+ * Whether a log that was itself before is away, or somebody answers in its place: a page that says "maintenance", with
+ * status 200 or 404. Who sends it what is signed says so; that ends no recorder that has followed a run for weeks.
+ */
+function isNoAnswerOfUse(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === EXIT.network || (status === EXIT.failed && error instanceof SteleError);
 }

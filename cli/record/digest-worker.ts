@@ -1,6 +1,6 @@
 // A thread that digests one file at a time. Its memory is one buffer, whatever the file's size.
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import { sameState, type FileState } from '../file-state.js';
 
@@ -35,7 +35,8 @@ port?.on('message', ({ path, listed }: DigestTask) => {
 
 function digest(path: string, listed: FileState | undefined): DigestAnswer {
   const hash = createHash('sha256');
-  const file = openSync(path, 'r');
+  // A pipe that was put in the file's place would keep the thread in `open` for ever.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK || 0));
   try {
     const before = fstatSync(file, { bigint: true });
     // Another has its name for a while: before and after may show nothing of that.

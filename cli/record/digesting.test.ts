@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { linkSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { linkSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { digestFile, fileUnreadable, identifyFolder } from '../model-digest.js';
@@ -105,6 +106,22 @@ test('a checkpoint that cannot be digested, time and again, is a window without 
     assert.equal(bench.said.split('EIO').length, 3, bench.said);
     assert.deepEqual(bench.window(0)['checkpoints'], { unknown: 'not-recorded' });
     assert.ok(bench.has('run-1.final.dsse.json'));
+  });
+  // While the records cannot be written it is said no more often.
+  await withBench(async (bench) => {
+    const between = (looks: number): void => {
+      if (looks === 150) {
+        renameSync(bench.records, `${bench.records}-away`);
+        symlinkSync(bench.records, bench.records);
+      } else if (looks === 300) {
+        rmSync(bench.records);
+        renameSync(`${bench.records}-away`, bench.records);
+        writeEnd(bench, 5);
+      }
+    };
+    await bench.record({ digest }, { follow: true, between });
+    assert.equal(bench.said.split('EIO').length, 3, bench.said);
+    assert.deepEqual(bench.window(0)['checkpoints'], { unknown: 'not-recorded' });
   });
   // Afterwards the rest is recorded, and it is left to whoever can mend it.
   await withBench(async (bench) => {
@@ -214,5 +231,41 @@ test('weights that only the trainer may read are said with what to do', async ()
       hint: /safetensors .* docs\/record\.md/,
     });
     assert.match(bench.said, /EACCES\. It is tried again; safetensors makes files/);
+  });
+});
+
+test('a pipe that is put in the place of a file while its folder is digested keeps nobody waiting', async () => {
+  await withBench(async (bench) => {
+    const pool = new DigestPool(1);
+    const path = join(bench.folder, 'checkpoint-5/model.safetensors');
+    let piped = false;
+    let waited = false;
+    try {
+      await bench.record({
+        size: 1,
+        digest: (file, listed) => {
+          if (file === path && !piped) {
+            piped = true;
+            rmSync(path);
+            execFileSync('mkfifo', [path]);
+            // A reader that waits for a writer gets one in the end: the test fails instead of hanging.
+            const writer = setTimeout(() => {
+              waited = true;
+              writeFileSync(path, '');
+            }, 10_000);
+            return pool.digest(file, listed).finally(() => {
+              clearTimeout(writer);
+              rmSync(path);
+              bench.write('checkpoint-5/model.safetensors', 'weights');
+            });
+          }
+          return pool.digest(file, listed);
+        },
+      });
+    } finally {
+      await pool.close();
+    }
+    assert.deepEqual([piped, waited], [true, false]);
+    assert.ok(Array.isArray(bench.window(0)['checkpoints']));
   });
 });

@@ -197,7 +197,8 @@ export class Digesting {
     const now = context.monotonic();
     const until = settled || (!last && !follow) ? now : last ? Infinity : now + TRY_AGAIN;
     this.#failed.set(path, { print, attempts, until, error });
-    if (settled) report.say(`${error.message}. It is recorded without digests.`);
+    // Taken up again and again while that cannot be written down.
+    if (settled) this.#sayOnce(`${error.message}. It is recorded without digests.`, `${print} ${path}`);
     else if (attempts === 1)
       report.say(`${error.message}. It is tried again${error instanceof CliError ? `; ${error.hint}` : ''}.`);
     return settled;

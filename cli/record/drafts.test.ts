@@ -76,3 +76,15 @@ test('a time that no statement can name is not recorded, and ends nothing', asyn
     assert.deepEqual(predicate['chipSeconds'], { unknown: 'not-measured' });
   }
 });
+
+test('a window begins no later than it ends, though the clock of its files was set back', () => {
+  const of = (start: number, end: number): Record<string, unknown> =>
+    draftProgress(
+      { ...FACTS, chips: 8 },
+      { step: 6, print: '', retrospective: false, end },
+      { window: 1, firstStep: 5, start, previous: undefined },
+    ).predicate;
+  assert.deepEqual([of(7, 7)['start'], of(7, 7)['chipSeconds']], [7, '0']);
+  assert.deepEqual([of(8, 7)['start'], of(8, 7)['end']], [{ unknown: 'not-recorded' }, 7]);
+  assert.deepEqual(of(8, 7)['chipSeconds'], { unknown: 'not-measured' });
+});

@@ -89,8 +89,10 @@ export interface Place {
 /** The window that ends with a checkpoint. */
 export function draftProgress(facts: RunFacts, counted: Counted, place: Place): Draft {
   const { digests, flop, step } = counted;
-  const start = statable(place.start);
   const end = statable(counted.end);
+  const before = statable(place.start);
+  // By a clock that was set back between. Which of the two is wrong nobody knows; the end is what this folder told.
+  const start = before !== undefined && end !== undefined && before > end ? undefined : before;
   const weights = digests === undefined || digests === 'gone' ? null : digests.weights;
   const folder = digests === undefined || digests === 'gone' ? null : digests.folder;
   return draft(facts, RUN_PROGRESS, {

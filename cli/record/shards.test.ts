@@ -3,6 +3,7 @@ import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { withBench, writeEnd } from '../testing/recorder-bench.js';
+import { incompleteShards } from './shards.js';
 
 test('shards that are not all there are waited for, and never taken for the whole unless by word', async () => {
   const first = 'model-00001-of-00002.safetensors';
@@ -67,4 +68,40 @@ test('shards that are not all there are waited for, and never taken for the whol
     await bench.record();
     assert.ok(Array.isArray(bench.window(0)['checkpoints']));
   });
+});
+
+test('an index that no loader comes to costs a checkpoint nothing, one that it would come to does', async () => {
+  const index = (file: string): string => JSON.stringify({ weight_map: { a: file, b: `2-${file}` } });
+  const stale: Record<string, string> = {
+    'pytorch_model.bin.index.json': index('gone.bin'),
+    'unet/diffusion_pytorch_model.bin.index.json': index('gone.bin'),
+  };
+  const whole: Record<string, string> = {
+    'model.safetensors.index.json': index('part.safetensors'),
+    'part.safetensors': 'a',
+    '2-part.safetensors': 'b',
+    'unet/diffusion_pytorch_model.safetensors': 'c',
+  };
+  const found = async (files: Record<string, string>): Promise<ReturnType<typeof incompleteShards>> => {
+    let set: ReturnType<typeof incompleteShards>;
+    await withBench((bench) => {
+      for (const [path, text] of Object.entries(files)) bench.write(path, text);
+      set = incompleteShards(bench.folder, Object.keys(files));
+      return Promise.resolve();
+    });
+    return set;
+  };
+  assert.equal(await found({ ...stale, ...whole }), undefined);
+  for (const missing of ['2-part.safetensors', 'unet/diffusion_pytorch_model.safetensors']) {
+    const rest = Object.entries(whole).filter(([path]) => path !== missing);
+    assert.ok(await found({ ...stale, ...Object.fromEntries(rest) }), missing);
+  }
+  // Loaders come to it first, whatever else is there; and parts of the other set may be on their way.
+  const safe = { 'model.safetensors.index.json': index('gone.safetensors'), 'pytorch_model.bin': 'a' };
+  assert.deepEqual((await found(safe))?.name, 'model.safetensors.index.json');
+  assert.ok(await found({ ...stale, ...whole, 'pytorch_model-00001-of-00002.bin': 'half' }));
+  // One that is no index says nothing of what is there.
+  assert.ok(
+    await found({ 'pytorch_model.bin.index.json': index('gone.bin'), 'model.safetensors.index.json': '{' }),
+  );
 });

@@ -24,7 +24,8 @@ interface ShardSet {
 /**
  * The first set of weight files among `paths`, relative to `folder`, of which some are missing; undefined where there is
  * none. As a set counts what is numbered `-NNNNN-of-MMMMM`, from 0 or from 1, and the `weight_map` of an index, but
- * for one that a single file has taken the place of, which loaders prefer. Throws the system's error.
+ * for one that loaders do not come to: a single file has taken its place, or it is of `.bin` and the model is there, whole, in
+ * safetensors, which transformers and diffusers look for first. Throws the system's error.
  */
 export function incompleteShards(folder: string, paths: readonly string[]): ShardSet | undefined {
   const sets = [...numberedSets(paths), ...indexedSets(folder, new Set(paths))];
@@ -55,13 +56,22 @@ function numberedSets(paths: readonly string[]): ShardSet[] {
 }
 
 function indexedSets(folder: string, paths: ReadonlySet<string>): ShardSet[] {
-  return [...paths].flatMap((path) => {
+  const sets = [...paths].flatMap((path) => {
     const whole = INDEX.exec(path)?.[1];
     if (whole === undefined || !isWeightFile(whole) || paths.has(whole)) return [];
     const files = filesOf(joinPath(folder, path));
     const found = files.filter((file) => paths.has(join(dirname(path), file)));
-    return [{ name: basename(path), expected: files.length, found: found.length }];
+    return [{ whole, name: basename(path), expected: files.length, found: found.length }];
   });
+  // One whose own files are not all there is found for that.
+  const isThere = (file: string): boolean =>
+    paths.has(file) || sets.some(({ whole, expected }) => whole === file && expected > 0);
+  return sets.filter(({ whole }) => !whole.endsWith('.bin') || !isThere(inSafetensors(whole)));
+}
+
+/** The file that loaders look for before a `.bin`: transformers' has another name, diffusers' the same. */
+function inSafetensors(path: string): string {
+  return join(dirname(path), basename(path, '.bin').replace(/^pytorch_model$/, 'model')) + '.safetensors';
 }
 
 /** The files that an index names. One that is no index, or is not whole, names none. */

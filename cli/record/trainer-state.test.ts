@@ -22,6 +22,8 @@ test('counts are exact, whatever way a trainer writes them', () => {
     ['1.25', undefined],
     ['1e-3', undefined],
     ['1e61', undefined],
+    [`${'1'.repeat(60)}.0`, '1'.repeat(60)],
+    [`${'1'.repeat(61)}.0`, undefined],
     ['-5', undefined],
     ['NaN', undefined],
     ['Infinity', undefined],

@@ -1,5 +1,5 @@
 // trainer_state.json, as Hugging Face's Trainer writes it: last of all that a checkpoint's folder holds.
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from '../files.js';
 import { StateLimitError, StateScanner } from './state-scanner.js';
@@ -20,6 +20,9 @@ export interface TrainerState {
 
 /** Longest state read, in bytes: millions of lines of history. */
 const MAX_STATE_BYTES = 256 * 1024 * 1024;
+
+/** Longest amount stated: `amount` of spec/schema/common.json. */
+const MAX_DIGITS = 60;
 
 const WANTED = {
   numbers: ['global_step', 'total_flos', 'num_input_tokens_seen'],
@@ -68,7 +71,8 @@ export function parseTrainerState(pieces: Iterable<Uint8Array>, writtenAt: numbe
 
 /** A file's bytes, a buffer at a time, which is used again. Throws StateLimitError for a file that goes on and on. */
 function* read(path: string): Generator<Uint8Array> {
-  const file = openSync(path, 'r');
+  // It was a file a moment ago; of a pipe that nobody writes to the end comes at once.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK || 0));
   try {
     const buffer = Buffer.allocUnsafe(1 << 20);
     for (let total = 0; ;) {
@@ -98,7 +102,9 @@ export function exactDecimal(number: unknown): string | undefined {
   const shift = Number(exponent) - fraction.length;
   const digits = (whole + fraction).replace(/^0+/, '');
   if (digits === '') return undefined;
-  if (shift >= 0) return digits.length + shift > 60 ? undefined : digits + '0'.repeat(shift);
+  // More digits than a statement can hold.
+  if (digits.length + shift > MAX_DIGITS) return undefined;
+  if (shift >= 0) return digits + '0'.repeat(shift);
   const kept = digits.slice(0, shift);
   return kept !== '' && /^0+$/.test(digits.slice(shift)) ? kept : undefined;
 }

@@ -143,7 +143,7 @@ describe('stele record', { concurrency: 4 }, () => {
     writeCheckpoint(folder, 10);
     await child.says('step 10: entry');
     // The trainer was set back: it comes to the same step once more, with other weights.
-    const rewritten = new Date(Date.now() + 5000);
+    const rewritten = new Date(Date.now() - 5000);
     utimesSync(
       join(writeCheckpoint(folder, 10, 'other weights'), 'trainer_state.json'),
       rewritten,

@@ -6,7 +6,9 @@ import type { LogStep } from './steps.js';
 import { StorageError } from './storage/error.js';
 import { admitAnything } from './admission.js';
 import type { Admission } from './admission.js';
+import type { Companion, CompanionView } from './companion.js';
 import { deferred } from './signal.js';
+import type { Receipt } from './sequencer.js';
 import { startFixture } from './testing/fixture.js';
 import { entry, ready, startScene } from './testing/scene.js';
 import { hang } from './testing/scripted-witness.js';
@@ -135,6 +137,47 @@ void test('one payload twice in a batch is one entry', async () => {
     [0, 1, 0, 1, 0],
   );
   assert.deepEqual([s.storage.size, s.storage.calls.filter((call) => call === 'commit').length], [2, 1]);
+  await s.close();
+});
+
+void test('entries that come in turns of the event loop one after the other are one batch', async () => {
+  const s = await startFixture();
+  await until(() => s.log.published() !== undefined);
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const receipts: Promise<Receipt>[] = [];
+  for (const i of [1, 2, 3]) {
+    receipts.push(s.log.submit(entry(i)));
+    await turn();
+  }
+  assert.deepEqual(
+    (await Promise.all(receipts)).map(({ index, published }) => [index, published.size]),
+    [
+      [0, 3],
+      [1, 3],
+      [2, 3],
+    ],
+  );
+  await s.close();
+});
+
+void test('what has stopped while a batch was gathered commits nothing', async () => {
+  let stop: CompanionView['stop'] = () => undefined;
+  const companion: Companion = {
+    state: 'ready',
+    run: (view) => {
+      stop = (message) => view.stop(message);
+      return Promise.resolve();
+    },
+  };
+  const s = await startFixture({ opened: { companion } });
+  await until(() => s.log.published() !== undefined);
+  const submitted = s.log.submit(entry(1));
+  submitted.catch(() => undefined);
+  // It reaches the queue, and the turn of the event loop is still the same.
+  for (let i = 0; i < 100; i++) await Promise.resolve();
+  stop('a human must look');
+  await assert.rejects(submitted, { code: 'stopped' });
+  assert.equal(s.storage.size, 0);
   await s.close();
 });
 

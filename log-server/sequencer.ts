@@ -2,6 +2,7 @@ import { SteleError, encodeHex } from '../tlog/index.js';
 import { Overlay } from './admission.js';
 import type { Admission, Prepared, Source } from './admission.js';
 import { SubmissionError } from './errors.js';
+import { gathered } from './gathering.js';
 import type { PublishedHead } from './head.js';
 import type { Logger } from './logger.js';
 import type { Publisher } from './publisher.js';
@@ -133,7 +134,9 @@ export class Sequencer {
 
   /** The loop. Returns when it has stopped or drained. */
   async run(): Promise<void> {
-    while (this.stopped === undefined) {
+    for (;;) {
+      await gathered(() => (this.#open ? this.#queue.length : 0), this.#o.limits.batchEntries);
+      if (this.stopped !== undefined) break;
       const batch = this.#takeBatch();
       if (batch.length === 0) {
         if (this.#draining && this.#preparing === 0) return;

@@ -103,6 +103,21 @@ export const logServerMutants: readonly Mutant[] = [
     ...pipeline('an unknown outcome stops'),
   },
   {
+    desc: 'the bound on the turns of the event loop that a batch waits for more',
+    file: 'log-server/gathering.ts',
+    find: 'turns < TURNS && ',
+    replace: '',
+    test: 'log-server/gathering.test.ts',
+    name: 'keeps nobody waiting',
+  },
+  {
+    desc: 'a stop that came while a batch was gathered',
+    file: 'log-server/sequencer.ts',
+    find: 'if (this.stopped !== undefined) break;',
+    replace: '',
+    ...pipeline('while a batch was gathered'),
+  },
+  {
     desc: 'the bound on the backlog',
     file: 'log-server/sequencer.ts',
     find: 'if (unpublished >= limits.backlog) {',

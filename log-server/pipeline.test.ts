@@ -14,7 +14,7 @@ import { entry, ready, startScene } from './testing/scene.js';
 import { hang } from './testing/scripted-witness.js';
 import { until } from './testing/until.js';
 
-void test('commit, readable, sign, cosign, publish, answer: in this order', async () => {
+void test('commit, readable, sign, cosign, publish, answer: in this order', { timeout: 20_000 }, async () => {
   const steps: LogStep[] = [];
   const seen: string[] = [];
   const s = await startScene({ settings: { step: (name) => void steps.push(name) } });

@@ -11,7 +11,7 @@ import { required } from './settings.js';
 
 /** What is asked; what is not given fits all. */
 export interface Question {
-  readonly by?: string;
+  readonly participant?: string;
   readonly run?: string;
   readonly type?: string;
   readonly digest?: string;
@@ -63,7 +63,7 @@ export async function askIndex(
     const ask = (name: string, value: string | number | undefined): void => {
       if (value !== undefined) address.searchParams.set(name, String(value));
     };
-    ask('participant', options.by);
+    ask('participant', options.participant);
     ask('run', options.run);
     ask('type', options.type);
     ask('digest', options.digest);
@@ -176,6 +176,6 @@ export function parsePage(
 }
 
 /** The question that can be put to an entry itself. */
-export function wantedBy({ by, run, type, digest }: Question): FactsWanted {
-  return { participant: by, run, type, digest };
+export function wantedBy({ participant, run, type, digest }: Question): FactsWanted {
+  return { participant, run, type, digest };
 }

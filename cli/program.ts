@@ -45,8 +45,8 @@ const COMMANDS: readonly Register[] = [
 ];
 
 const AFTER_HELP = `
-Settings come from a flag, else STELE_* in the environment, else ./stele.toml, else
-$XDG_CONFIG_HOME/stele/stele.toml.
+Settings come from a flag, else STELE_* in the environment, else ./stele.toml,
+else $XDG_CONFIG_HOME/stele/stele.toml.
 ${exitStatusHelp([0, 1, 2, 3, 4, 5])}`;
 
 /** The commands of `stele`; what one comes to is left in `outcome`. */

@@ -46,7 +46,7 @@ function readId(context: Context, file: string): string {
       EXIT.usage,
       'unreadable',
       `expected an index, the SHA-256 of a payload in hex, or a file that holds the envelope, found ${quote(file)}`,
-      'check the path',
+      'check the path; "stele get" takes "checkpoint" and "terms" too',
     );
   }
   return asInput(file, () =>

@@ -101,7 +101,8 @@ void test('usage errors end with 2, and say what was expected', async (t) => {
   const run = await shellHere(t);
   for (const [args, expected] of [
     ['serve --bogus', /unknown option '--bogus'/],
-    ['nonsense', /unknown command 'nonsense'/],
+    ['nonsense', /unknown command 'nonsense' \(usage\)\n {2}see stele-log --help\n/],
+    ['serv', /unknown command 'serv' \(usage\)\n {2}did you mean serve\? see/],
     [
       'serve',
       /expected --folder, found none .*\n.*name it, or set STELE_LOG_FOLDER in the environment, or folder in/,

@@ -10,7 +10,7 @@ import {
 } from '../attestation/index.js';
 import type { Freeze } from '../attestation/index.js';
 import type { Fetch } from '../client/index.js';
-import { LogReader, httpSource } from '../client/index.js';
+import { ClientError, LogReader, httpSource } from '../client/index.js';
 import { createFile, readKeyFile } from '../system/index.js';
 import { TILE_WIDTH, encodeHex, parsePolicy } from '../tlog/index.js';
 import type { Clock } from '../tlog/index.js';
@@ -71,8 +71,7 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
       headers,
     });
   } catch (cause) {
-    const hint = 'the log must be running: stele-log serve, or name it with --url';
-    throw new LogError('unreachable', `expected a log at ${url}, found none`, hint, { cause });
+    throw noLogAt(url, cause);
   }
   const text = (await answer.text()).trim();
   const index = answer.status === 200 ? indexIn(text) : undefined;
@@ -97,6 +96,11 @@ export async function freeze(options: FreezeOptions): Promise<Frozen> {
 function indexIn(text: string): number | undefined {
   const index = /^(0|[1-9][0-9]*)$/.test(text) ? Number(text) : NaN;
   return Number.isSafeInteger(index) ? index : undefined;
+}
+
+function noLogAt(url: string, cause: unknown): LogError {
+  const hint = 'the log must be running: stele-log serve, or name it with --url';
+  return new LogError('unreachable', `expected a log at ${url}, found none`, hint, { cause });
 }
 
 function setAside(folder: string): Promise<void> {
@@ -143,7 +147,9 @@ async function signedFreeze(options: FreezeOptions): Promise<Uint8Array> {
   const recentAnchor = await newestAnchor(
     httpSource(url, { fetch, timer: clock }),
     await readPolicyFile(folder),
-  );
+  ).catch((error: unknown) => {
+    throw error instanceof ClientError && error.code === 'unreachable' ? noLogAt(url, error) : error;
+  });
   const predicate = {
     participant,
     issuedAt: Math.floor(clock.now() / 1000),

@@ -57,7 +57,7 @@ export async function acquireKeyLock(keyFolder: string, keyId: number): Promise<
     if (error instanceof StorageError && error.code === 'locked') {
       throw new StorageError(
         'locked',
-        `the log key ${formatKeyId(keyId)} is in use: ${folder} is held by another process, or by this one`,
+        `the log key ${formatKeyId(keyId)} is in use: ${folder} is held by another process`,
         'one process at a time signs with a key: stop the other one first',
         { cause: error },
       );

@@ -153,6 +153,11 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
     if (gate.state === 'waiting') return not('gate_closed', 'waiting for witnesses', gate.awaited);
     // Entries are refused with this code until a note can be written again; that is tried every second.
     if (publisher.failing !== undefined) return not(publisher.failing.code, publisher.failing.message);
+    if (companion?.state === 'frozen' && common.published !== common.committed)
+      return not(
+        'frozen',
+        'the log is frozen: it takes nothing more, and its last tree is to be published yet',
+      );
     if (companion !== undefined && companion.state !== 'ready')
       return not(companion.state, STATES[companion.state]);
     return { ready: true, state: 'ready', message: 'takes entries', awaited: [], ...common };

@@ -179,7 +179,8 @@ void test('a log with a charter: charter, first anchor, then an anchor an interv
   assert.equal(answer.index, 3);
   await until(() => log.published()?.size === 5);
   assert.equal(await typeAt(log, 4), 'anchor');
-  await until(() => log.readiness().state === 'frozen');
+  await until(() => log.readiness().message === 'the log is frozen: it only serves');
+  assert.deepEqual([log.readiness().state, log.readiness().published], ['frozen', 5]);
   const again = await fetch(`${log.url}/add`, { method: 'POST', body: freeze });
   assert.deepEqual([again.status, await again.text()], [200, '3\n'], 'what is logged keeps its index');
   const refused = await fetch(`${log.url}/add`, { method: 'POST', body: freezeAt(2) });

@@ -131,9 +131,9 @@ function speakAlike(command: Command, json: boolean, streams: Streams = processS
     writeErr: (text) => {
       if (!json) streams.stderr(escapeForTerminal(text));
     },
-    outputError: (text, write) => write(`${programOf(command)}: ${text.replace(/^error: /, '')}`),
+    // Said by runProgram, like any other error.
+    outputError: () => undefined,
   });
-  command.showHelpAfterError(`  ${usageHint(command)}`);
   for (const child of command.commands) speakAlike(child, json, streams);
 }
 
@@ -162,7 +162,9 @@ export async function runProgram(
     const usage = error instanceof CommanderError;
     const failure = usage ? usageFailure(error, program) : describeError(error);
     if (json) streams.stdout(formatAnswer({ ok: false, checks: [], result: {}, error: failure }));
-    else if (!usage) streams.stderr(formatFailure(program.name(), failure));
+    // Of a command that only has commands commander has shown the help.
+    else if (!usage || error.code !== 'commander.help')
+      streams.stderr(formatFailure(program.name(), failure));
     return usage ? EXIT.usage : statusOf(error);
   }
 }
@@ -184,8 +186,13 @@ export async function runBuilt(
 function usageFailure(error: CommanderError, program: Command): Failure {
   const { message, code } = error;
   // A command of which only its own commands can be run; commander has no words for it.
-  const said = code === 'commander.help' ? 'expected a command, found none' : message.replace(/^error: /, '');
-  return { code: 'usage', message: said, hint: usageHint(askedOf.get(error) ?? program) };
+  const [, said = message, meant] = /^(?:error: )?(.*?)(?:\n\(Did you mean (.*)\?\))?$/s.exec(message) ?? [];
+  const hint = usageHint(askedOf.get(error) ?? program);
+  return {
+    code: 'usage',
+    message: code === 'commander.help' ? 'expected a command, found none' : said,
+    hint: meant === undefined ? hint : `did you mean ${meant}? ${hint}`,
+  };
 }
 
 /** What a command cannot do without, as it is typed, and where to read on. */

@@ -17,18 +17,18 @@ interface Place {
   readonly options: readonly { readonly flags: readonly string[]; readonly option: Option }[];
 }
 
-/** Words that an argument may be, among others that nobody can list. */
-const suggested = new WeakMap<Argument, readonly string[]>();
+/** Words that an argument or an option's value may be, among others that nobody can list. */
+const suggested = new WeakMap<Argument | Option, readonly string[]>();
 
-/** An argument that may be one of these words, or something else. */
-export function suggest(argument: Argument, words: readonly string[]): Argument {
-  suggested.set(argument, words);
-  return argument;
+/** An argument, or an option's value, that may be one of these words, or something else. */
+export function suggest<Taker extends Argument | Option>(taker: Taker, words: readonly string[]): Taker {
+  suggested.set(taker, words);
+  return taker;
 }
 
-/** The words that an argument is completed to. */
-export function wordsOf(argument: Argument): readonly string[] {
-  return argument.argChoices ?? suggested.get(argument) ?? [];
+/** The words that an argument, or an option's value, is completed to. */
+export function wordsOf(taker: Argument | Option): readonly string[] {
+  return taker.argChoices ?? suggested.get(taker) ?? [];
 }
 
 /** Adds `completion <shell>`; the caller says how its reply is given. */
@@ -91,11 +91,10 @@ function alternatives(places: readonly Place[], separator: string): string {
 /** Options that take one of a few values, by command and flag. */
 function choices(places: readonly Place[]): { path: string; flag: string; values: readonly string[] }[] {
   return places.flatMap(({ path, options }) =>
-    options.flatMap(({ flags, option }) =>
-      option.argChoices === undefined
-        ? []
-        : flags.map((flag) => ({ path, flag, values: option.argChoices ?? [] })),
-    ),
+    options.flatMap(({ flags, option }) => {
+      const values = wordsOf(option);
+      return values.length === 0 ? [] : flags.map((flag) => ({ path, flag, values }));
+    }),
   );
 }
 
@@ -103,7 +102,7 @@ function choices(places: readonly Place[]): { path: string; flag: string; values
 function valued(places: readonly Place[]): string[] {
   return places.flatMap(({ path, options }) =>
     options.flatMap(({ flags, option }) =>
-      (option.required || option.optional) && option.argChoices === undefined
+      (option.required || option.optional) && wordsOf(option).length === 0
         ? flags.map((flag) => `'${path} ${flag}'`)
         : [],
     ),
@@ -200,7 +199,8 @@ function fish(name: string, places: readonly Place[]): string {
         const parts = [here];
         for (const flag of flags)
           parts.push(flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`);
-        if (option.argChoices !== undefined) parts.push(`-x -a ${quoted(option.argChoices.join(' '))}`);
+        const words = wordsOf(option);
+        if (words.length > 0) parts.push(`-x -a ${quoted(words.join(' '))}`);
         else if (option.required || option.optional) parts.push('-r');
         return [...parts, `-d ${quoted(option.description)}`].join(' ');
       }),

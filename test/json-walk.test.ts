@@ -191,7 +191,7 @@ test('every command answers with one object as its schema has it', async () => {
     ['verify', bundle],
     ['prove', String(index)],
     ['get', 'checkpoint'],
-    ['search', '--by', 'acme'],
+    ['search', '--participant', 'acme'],
     ['monitor', '--once'],
     ['policy', 'lint'],
     ['policy', 'lint', 'given', 'given'],

@@ -139,6 +139,7 @@ describe('stele record', { concurrency: 4 }, () => {
       ...record('live', '--every', '1', '--planned-flop', '1600', '--seed', '7', '--commit', 'seed'),
       ...['--chips', '8', '--flop-6nd', '124,1000', '--fields', 'fields.json'],
     ]);
+    await child.says('is not there yet');
     await child.says('run-intent: entry');
     writeCheckpoint(folder, 10);
     await child.says('step 10: entry');

@@ -335,6 +335,7 @@ test('the runbooks for keys, by the commands that stand there', async (t) => {
     const found = JSON.parse(await site.ok('stele get terms --json', 'lab', readers)) as {
       result: { index: number; digest: string; terms: { policy: string; logKeys: string[] } };
     };
+    assert.match(await site.ok('stele get terms', 'lab', readers), /^\{\n {2}"admission": \{\n/);
     const { policy: text, logKeys } = found.result.terms;
     assert.deepEqual([text, logKeys], [next, [newVkey]]);
     for (const wrong of ['policy=nonsense', 'registrars=x', 'nothing=1', 'anchorInterval=soon'])

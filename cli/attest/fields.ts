@@ -2,8 +2,9 @@
 // of spec/schema/; a flag wins over the file.
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { parseJson, type Json } from '../../attestation/index.js';
+import { suggest } from '../../system/index.js';
 import type { Context } from '../context.js';
 import { asInput, CliError, EXIT } from '../errors.js';
 import { readInput } from '../files.js';
@@ -16,6 +17,8 @@ export interface FieldFlag {
   readonly flag: string;
   readonly field: string;
   readonly description: string;
+  /** What its value may be, where that can be listed. */
+  readonly words?: readonly string[];
   readonly read: (text: string, flag: string, context: Context) => Json | Promise<Json>;
 }
 
@@ -43,6 +46,9 @@ const CHIPS: FieldFlag = {
   description: 'chips held, times seconds held',
   read: number,
 };
+
+/** How a run may end. */
+export const OUTCOMES = ['completed', 'aborted', 'failed'] as const;
 
 export const RUN_INTENT: TypeFlags = {
   type: 'run-intent',
@@ -165,6 +171,7 @@ export const RUN_FINAL: TypeFlags = {
       flag: '--outcome <word>',
       field: 'outcome',
       description: 'completed, aborted or failed',
+      words: OUTCOMES,
       read: (text) => readOutcome(text),
     },
     START,
@@ -187,7 +194,8 @@ export const RUN_FINAL: TypeFlags = {
 
 /** Adds the flags of a type. */
 export function addFieldFlags(command: Command, { flags }: TypeFlags): void {
-  for (const { flag, description } of flags) command.option(flag, description);
+  for (const { flag, description, words = [] } of flags)
+    command.addOption(suggest(new Option(flag, description), words));
 }
 
 /** The fields that the command line states. */
@@ -274,8 +282,9 @@ function band(text: string): Json {
 }
 
 /** Checked here and not only by the schema, which is asked when nothing has been signed before. */
-export function readOutcome(text: string): 'completed' | 'aborted' | 'failed' {
-  if (text === 'completed' || text === 'aborted' || text === 'failed') return text;
+export function readOutcome(text: string): (typeof OUTCOMES)[number] {
+  const outcome = OUTCOMES.find((each) => each === text);
+  if (outcome !== undefined) return outcome;
   throw new CliError(
     EXIT.usage,
     'bad_outcome',

@@ -159,7 +159,7 @@ function checkKey(exam: Examination, settings: Settings): SigningKey | undefined
   const recovery = join(folder, 'recovery.key');
   if (existsSync(recovery)) {
     readKey(recovery);
-    exam.unknown(
+    exam.remark(
       'recovery key',
       `${recovery}: lies beside the key that it is to replace: who takes the one takes both; keep it elsewhere`,
     );

@@ -110,7 +110,7 @@ async function getTerms(
   const terms = changes.length === 0 ? found : changeTerms(context, found, changes);
   const json = printableJson(terms);
   const file = output === undefined ? undefined : resolve(context.cwd, output);
-  if (file === undefined) report.line(json);
+  if (file === undefined) report.text(json);
   else writeDurably(file, encodeUtf8(`${json}\n`));
   const { origin, size, rootHash } = log.checkpoint;
   report.say(

@@ -2,14 +2,16 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Option } from 'commander';
 import type { Json } from '../../attestation/index.js';
 import type { Fetch } from '../../client/index.js';
-import { lockFolder, type LockTrouble } from '../../system/index.js';
+import { lockFolder, suggest, type LockTrouble } from '../../system/index.js';
 import type { Policy } from '../../tlog/index.js';
 import { lastAnchorSeen, newestAnchor } from '../anchor.js';
 import {
   addFieldFlags,
   digestOfInput,
+  OUTCOMES,
   readFieldFlags,
   readFieldsFile,
   readOutcome,
@@ -67,13 +69,19 @@ export const registerRecord: Register = (program, context, outcome) => {
     .option('--spec <file>', 'document that describes the run; its digest names it')
     .option('--once', 'record what is there and end, instead of following the run to its end')
     .option('--every <seconds>', 'time between two looks at the folder', '10')
-    .option('--outcome <word>', 'with --once: the run is over, though its folder does not say so')
+    .addOption(
+      suggest(
+        new Option('--outcome <word>', 'with --once: the run is over, though its folder does not say so'),
+        OUTCOMES,
+      ),
+    )
     .option('--jobs <number>', 'files digested at a time (one per processor, at most 4)')
     .option('--chips <number>', 'accelerators held all through the run')
-    .option(
-      '--flop-rule <rule>',
-      `how the trainer counts total_flos: ${COUNTING_RULES.join(', ')}`,
-      '6nd-active',
+    .addOption(
+      suggest(
+        new Option('--flop-rule <rule>', `how the trainer counts total_flos: ${COUNTING_RULES.join(', ')}`),
+        COUNTING_RULES,
+      ).default('6nd-active'),
     )
     .option('--flop-6nd <n,d>', 'a second figure: 6 x active parameters x tokens')
     .option('--fields <file>', 'JSON object of further fields, by type; read when a statement is made');
@@ -108,6 +116,8 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
   if (!pace.follow && !existsSync(folder)) throw noFolder(folder);
   if (existsSync(folder) && !statSync(folder).isDirectory()) throw noFolder(folder);
   refuseInside(records, folder);
+  if (pace.follow && !existsSync(folder))
+    report.say(`${folder} is not there yet: it waits for the trainer to make it.`);
 
   const lock = join(records, `.${facts.run}.lock`);
   const unlock = await lockFolder(lock, (trouble, cause) => lockError(lock, facts.run, trouble, cause));
@@ -185,7 +195,10 @@ export function tellEnd(
   const unseen = notSeen.length > 0 ? `, ${notSeen.length} of them not seen` : '';
   const bare = withoutDigests > 0 ? `, ${withoutDigests} of them without digests` : '';
   const checkpoints = `${windows} ${windows === 1 ? 'checkpoint' : 'checkpoints'}${unseen}${bare}`;
-  const statements = `${sent.length} ${sent.length === 1 ? 'statement' : 'statements'} logged${waiting.length > 0 ? `, ${waiting.length} waiting` : ''}`;
+  const statements =
+    sent.length + waiting.length === 0
+      ? 'nothing new to log'
+      : `${sent.length} ${sent.length === 1 ? 'statement' : 'statements'} logged${waiting.length > 0 ? `, ${waiting.length} waiting` : ''}`;
   report.check(
     'recorded',
     waiting.length > 0 ? 'fail' : 'pass',
@@ -223,7 +236,7 @@ async function readFacts(invocation: Invocation, options: RecordOptions, records
     const fields = readFieldsFile(options.fields, context)[type] ?? {};
     if (typeof fields === 'object' && !Array.isArray(fields)) {
       const stated = { ...(fields as Record<string, Json>) };
-      checkFurther(options.fields ?? '', type, stated);
+      checkFurther(options.fields ?? '', type, stated, options.commit);
       return stated;
     }
     throw new CliError(

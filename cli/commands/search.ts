@@ -1,15 +1,21 @@
 // stele search: entries by what they say. The log's index says where to look; what it names is fetched and
 // verified like everything else. With --all nothing is left to the index.
-import { factsFit, factsOf, hasSchema, schemaNames } from '../../attestation/index.js';
+import { Option } from 'commander';
+import { factsFit, factsOf, schemaNames } from '../../attestation/index.js';
 import { quote } from '../../tlog/index.js';
+import { suggest } from '../../system/index.js';
 import { columns } from '../columns.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT } from '../errors.js';
-import { checkCount, checkDigest, checkIdentifier } from '../identifiers.js';
+import { checkCount, checkDigest, checkIdentifier, checkTime } from '../identifiers.js';
 import { askIndex, wantedBy, type Found, type Question } from '../log-search.js';
 import { openLog } from '../log.js';
 
+/** Short names of the types that have a schema. */
+const TYPES = schemaNames.filter((name) => name !== 'statement');
+
 interface SearchOptions extends Question {
+  readonly by?: string;
   readonly limit: string;
   readonly all?: boolean;
 }
@@ -22,9 +28,10 @@ export const registerSearch: Register = (program, context, outcome) => {
       .description(
         'find entries by participant, run, type, digest or time; each is verified before it is shown',
       )
-      .option('--participant, --by <id>', 'whose statement it is, or whom it is about')
+      .option('--participant <id>', 'whose statement it is, or whom it is about')
+      .addOption(new Option('--by <id>', 'the same as --participant').conflicts('participant'))
       .option('--run <id>', 'the run that it is about')
-      .option('--type <type>', 'such as run-intent, run-final, participant')
+      .addOption(suggest(new Option('--type <type>', 'such as run-intent, run-final, participant'), TYPES))
       .option('--digest <sha256>', 'of its payload, or anywhere in it')
       .option('--since <time>', 'logged by an anchor of this time or later, as 2026-11-21T09:00:00Z')
       .option('--until <time>', 'logged by an anchor of this time or earlier')
@@ -38,12 +45,14 @@ export const registerSearch: Register = (program, context, outcome) => {
   );
 };
 
-async function search(invocation: Invocation, options: SearchOptions): Promise<undefined> {
+async function search(invocation: Invocation, given: SearchOptions): Promise<undefined> {
   const { context, report, settings } = invocation;
+  const { by, participant = by } = given;
+  const options: SearchOptions = { ...given, ...(participant !== undefined && { participant }) };
   const limit = checkCount(options.limit, '--limit');
   if (limit === 0) throw usage('--limit: expected at least 1, found 0');
   if (options.digest !== undefined) checkDigest(options.digest, '--digest');
-  if (options.by !== undefined) checkIdentifier(options.by, '--by');
+  if (participant !== undefined) checkIdentifier(participant, '--participant');
   // Statements of others' types may name runs as they like.
   if (options.run !== undefined && !/^[!-~]{1,200}$/.test(options.run))
     throw new CliError(
@@ -55,6 +64,7 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
   if (options.type !== undefined) checkType(options.type);
   if (options.all && (options.since ?? options.until) !== undefined)
     throw usage('--all reads entries, and times come from anchors: leave out --since and --until');
+  checkTimes(options);
   const log = await openLog(context, settings);
   const found: Found[] = [];
   let indexed: number;
@@ -94,7 +104,7 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
     report.say(
       'Entries that no anchor covers yet, commonly the newest ten minutes, have no time and were left out.',
     );
-  report.say(`${found.length} found${more ? ', and more behind them' : ''}. ${covered}`);
+  report.say(`${found.length} found${more ? ', and more behind them (--limit)' : ''}. ${covered}`);
   const [head = '', ...rows] = table(found, options.all === true);
   // The head is for whoever looks: what is on stdout is rows alone.
   if (rows.length > 0) report.say(head);
@@ -102,15 +112,27 @@ async function search(invocation: Invocation, options: SearchOptions): Promise<u
   return undefined;
 }
 
+/** Throws CliError "bad_time" for what is no time, and for an end before the beginning. */
+function checkTimes({ since, until }: Question): void {
+  const from = since === undefined ? 0 : checkTime(since, '--since');
+  if (until === undefined || checkTime(until, '--until') >= from) return;
+  throw new CliError(
+    EXIT.usage,
+    'bad_time',
+    `--until: expected a time that is not before --since, found ${quote(until)}`,
+    'are the two exchanged?',
+  );
+}
+
 /** One of ours by its short name, or any other by its URI. */
 function checkType(text: string): void {
   const isUri = /^[a-z][a-z0-9+.-]*:[!-~]{1,200}$/.test(text);
-  if (isUri || (hasSchema(text) && text !== 'statement')) return;
+  if (isUri || TYPES.includes(text)) return;
   throw new CliError(
     EXIT.usage,
     'bad_type',
     `--type: expected a type of statements, found ${quote(text)}`,
-    `one of ${schemaNames.filter((name) => name !== 'statement').join(', ')}, or the URI of another`,
+    `one of ${TYPES.join(', ')}, or the URI of another`,
   );
 }
 

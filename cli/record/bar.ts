@@ -20,6 +20,8 @@ export class DigestBar {
     const options: Options = {
       stream: terminal,
       clearOnComplete: true,
+      // Cut to the terminal's width; turned off there, it would stay so where the recorder is killed.
+      linewrap: true,
       format: '{label} [{bar}] {percentage}% of {size}{left}',
     };
     this.#bar = new SingleBar(options, Presets.legacy);

@@ -68,7 +68,7 @@ export class Behind {
     const log = await openLog(patient, ways.settings);
     const found: Found[] = [];
     try {
-      const question = { by: participant, run };
+      const question = { participant, run };
       const { indexed } = await withEvidence(context, log, () =>
         askIndex(ways, question, ENOUGH, log, found, ids()),
       );

@@ -211,7 +211,7 @@ export class Digesting {
     const parts = passedOver.length === 0 ? files : files.filter((file) => !file.includes('/'));
     const incomplete = incompleteShards(path, parts);
     if (incomplete === undefined) return undefined;
-    const error = weightsIncomplete(path, incomplete);
+    const error = weightsIncomplete(path, incomplete, this.#parts.follow);
     if (this.#parts.outcome === undefined) throw error;
     return `${error.message}. It is recorded as it is.`;
   }

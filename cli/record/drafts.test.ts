@@ -42,6 +42,16 @@ test('further fields take no place in the chain, whatever the type', () => {
   for (const field of ['participant', 'signer', 'issuedAt', 'recentAnchor', 'committed'])
     assert.throws(() => checkFurther('f.json', 'run-final', { [field]: 'x' }), { code: 'owned_field' });
   checkFurther('f.json', 'run-final', { parameters: '124000000', outcome: 'failed' });
+  // Said before anything is signed, not at the end of the run.
+  for (const [field, value] of [
+    ['parameters', 124000000],
+    ['paramters', '124000000'],
+  ] as const)
+    assert.throws(() => checkFurther('f.json', 'run-final', { [field]: value }), {
+      code: 'bad_fields',
+      message: new RegExp(`^f\\.json: run-final: expected .* at "/${field}", found `),
+    });
+  checkFurther('f.json', 'run-final', { parameters: 124 }, ['parameters']);
 });
 
 test('a time that no statement can name is not recorded, and ends nothing', async () => {

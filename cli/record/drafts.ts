@@ -1,7 +1,7 @@
 // The statements that the recorder makes: what its user said beforehand and what the folder told, and
 // `unknown` with a reason for everything else.
 import { join } from 'node:path';
-import type { Json } from '../../attestation/index.js';
+import { compileSchema, type Json, type Problem } from '../../attestation/index.js';
 import { bandOf, RUN_FINAL, RUN_INTENT, RUN_PROGRESS, type TypeFlags } from '../attest/fields.js';
 import { setApart, type Draft } from '../attest/sign-once.js';
 import { CliError, EXIT } from '../errors.js';
@@ -52,16 +52,47 @@ const OWNED = [
   ...['retrospective', 'window', 'firstStep', 'lastStep'],
 ];
 
-/** Throws CliError "owned_field" where further fields of a type would take the place of what the recorder counts. */
-export function checkFurther(file: string, type: string, fields: Readonly<Record<string, Json>>): void {
+/**
+ * Throws CliError "owned_field" where further fields of a type would take the place of what the recorder counts, "bad_fields"
+ * for one that its schema does not know or would not take. One that is committed to may be anything.
+ */
+export function checkFurther(
+  file: string,
+  type: string,
+  fields: Readonly<Record<string, Json>>,
+  commit: readonly string[] = [],
+): void {
   const owned = OWNED.find((field) => Object.hasOwn(fields, field));
-  if (owned === undefined) return;
+  if (owned === undefined) {
+    for (const [field, value] of Object.entries(fields)) {
+      const problem = commit.includes(field) ? undefined : checkField(type, field, value);
+      if (problem === undefined) continue;
+      throw new CliError(
+        EXIT.usage,
+        'bad_fields',
+        `${file}: ${type}: expected ${problem.expected} at "/${field}${problem.path}", found ${problem.found}`,
+        `see spec/schema/${type}.json`,
+      );
+    }
+    return;
+  }
   throw new CliError(
     EXIT.usage,
     'owned_field',
     `${file}: expected fields of ${type} that the recorder leaves to you, found ${JSON.stringify(owned)}, which it counts itself`,
     `leave it out; a statement of another place in the run, or that corrects one, is made by "stele attest ${type}"`,
   );
+}
+
+function checkField(type: string, field: string, value: Json): Problem | undefined {
+  const check = compileSchema({ $ref: `${type}.json#/properties/predicate/properties/${field}` });
+  try {
+    return check(value);
+  } catch (error) {
+    if (error instanceof RangeError)
+      return { path: '', expected: 'a field of that statement', found: 'none of that name' };
+    throw error;
+  }
 }
 
 /** A run's declaration before it starts. */

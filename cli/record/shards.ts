@@ -33,12 +33,18 @@ export function incompleteShards(folder: string, paths: readonly string[]): Shar
 }
 
 /** CliError "weights_incomplete". */
-export function weightsIncomplete(folder: string, { name, expected, found }: ShardSet): CliError {
+export function weightsIncomplete(
+  folder: string,
+  { name, expected, found }: ShardSet,
+  follow: boolean,
+): CliError {
   return new CliError(
     EXIT.usage,
     'weights_incomplete',
     `${folder}: expected ${expected} files of ${name}, found ${found}`,
-    'run it again when all are there; if they will not come, with --outcome: then what is there is recorded as it is',
+    follow
+      ? 'at once when more of them come'
+      : 'run it again when all are there; if they will not come, with --outcome: then what is there is recorded as it is',
   );
 }
 

@@ -122,7 +122,7 @@ test('what only waits for the log is not said to be logged', () => {
   tellEnd(report, recorder, { sent: [], waiting: [] }, 1);
   assert.deepEqual(said, [
     'recorded fail 1 checkpoint; 0 statements logged, 1 waiting; the run is over',
-    'recorded pass 1 checkpoint, 1 of them without digests; 0 statements logged; the run is over',
+    'recorded pass 1 checkpoint, 1 of them without digests; nothing new to log; the run is over',
   ]);
 });
 

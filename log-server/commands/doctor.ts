@@ -4,6 +4,7 @@ import { replying, systemClock } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
 import { LogError } from '../errors.js';
 import { settingsFaults } from '../options.js';
+import { DEFAULT_LIMITS } from '../settings.js';
 import { fetch, folderOption, needed, reserveOption, urlOption, witnessTimeoutOption } from './flags.js';
 
 interface DoctorFlags {
@@ -25,7 +26,7 @@ export function addDoctor(program: Command, replies: Replies): void {
     .addOption(reserveOption())
     .addOption(witnessTimeoutOption());
   replying<DoctorFlags>(command, replies, async (flags) => {
-    const { folder, url, reserve, witnessTimeout = 10_000 } = flags;
+    const { folder, url, reserve, witnessTimeout = DEFAULT_LIMITS.witnessTimeoutMs } = flags;
     const { examineLog } = await import('../doctor.js');
     const { replyOfDoctor } = await import('../../system/doctor/index.js');
     if (!URL.canParse(url))

@@ -6,6 +6,7 @@ import type { Fetch } from '../../client/index.js';
 import { LogError } from '../errors.js';
 import { checkFolder } from '../folder.js';
 import { setting, whereToSet, wholeNumber } from '../options.js';
+import { DEFAULT_LIMITS } from '../settings.js';
 
 /** Node loads its own only when it is first named, which takes a while. */
 export const fetch: Fetch = (url, init) => globalThis.fetch(url, init);
@@ -29,13 +30,13 @@ export const urlOption = (): Option =>
   setting('--url <url>', 'of the running log').default('http://127.0.0.1:7381');
 
 export const witnessTimeoutOption = (): Option =>
-  setting('--witness-timeout <ms>', 'for one exchange with a witness').argParser(wholeNumber(1));
+  setting(
+    '--witness-timeout <ms>',
+    `for one exchange with a witness (${DEFAULT_LIMITS.witnessTimeoutMs})`,
+  ).argParser(wholeNumber(1));
 
 export const reserveOption = (): Option =>
-  setting(
-    '--reserve <MiB>',
-    'free space without which nothing is admitted; 64 where nothing is said',
-  ).argParser(wholeNumber(0));
+  setting('--reserve <MiB>', 'free space without which nothing is admitted (64)').argParser(wholeNumber(0));
 
 /** An option that may come from the environment or a file too. Throws LogError `missing_option`. */
 export function needed<T>(value: T | undefined, flag: string): T {

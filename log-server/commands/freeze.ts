@@ -45,7 +45,7 @@ export function addFreeze(program: Command, replies: Replies): void {
       lines: [String(index)],
       prose: [
         `${origin} is frozen by entry ${index}. Its last tree, of ${size} entries, is published: it takes nothing more, and only serves.`,
-        'Leave it running for its readers. A successor begins with this tree: stele get checkpoint --output last, then stele-log init --predecessor last.',
+        'Leave it running for its readers. A successor begins with this tree: stele get checkpoint --output last, then stele-log init --predecessor last --predecessor-vkey VKEY.',
       ],
       result: { origin, index, size, rootHash: encodeBase64(rootHash) },
     };

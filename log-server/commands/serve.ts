@@ -3,6 +3,7 @@ import { EXIT, hostAndPort, replying } from '../../system/index.js';
 import type { Replies } from '../../system/index.js';
 import { repeated, setting, wholeNumber } from '../options.js';
 import type { ServeOptions } from '../serve.js';
+import { DEFAULT_LIMITS } from '../settings.js';
 import {
   admissionOption,
   folderOption,
@@ -52,22 +53,26 @@ export function addServe(program: Command, replies: Replies): void {
     .addOption(
       setting(
         '--publish-interval <ms>',
-        'least time from the beginning of one head to that of the next',
+        'least time from the beginning of one head to that of the next (1000; 0 where the quorum is none)',
       ).argParser(wholeNumber(0)),
     )
     .addOption(
-      setting('--collection-timeout <ms>', 'how long a head waits for its quorum').argParser(wholeNumber(1)),
+      setting(
+        '--collection-timeout <ms>',
+        `how long a head waits for its quorum (${DEFAULT_LIMITS.collectionTimeoutMs})`,
+      ).argParser(wholeNumber(1)),
     )
     .addOption(witnessTimeoutOption())
     .addOption(
-      setting('--backlog <entries>', 'unpublished entries above which nothing is admitted').argParser(
-        wholeNumber(1),
-      ),
+      setting(
+        '--backlog <entries>',
+        `unpublished entries above which nothing is admitted (${DEFAULT_LIMITS.backlog})`,
+      ).argParser(wholeNumber(1)),
     )
     .addOption(
       setting(
         '--rate <entries>',
-        'per second of one participant, ten times as many at once; 0: no limit',
+        `per second of one participant, ten times as many at once; 0: no limit (${DEFAULT_LIMITS.ratePerParticipant})`,
       ).argParser(wholeNumber(0)),
     )
     .addOption(reserveOption())

@@ -132,6 +132,9 @@ export function replyOfRecovery(done: RecoverResult): Reply {
       ...remarks.map((remark) => `remark: ${remark}`),
       ...(kept === undefined ? [] : [`the folder as it was is kept as ${kept}`]),
     ],
+    prose: [
+      'Check it with stele-log fsck, then start it: its witnesses say whether entries are still missing.',
+    ],
     result: {
       size,
       headSize,

@@ -54,7 +54,10 @@ function commands(parent: Command, prefix: string): string[] {
 }
 
 function row(program: string, option: Option): string {
-  const own = program === 'stele' && option.long?.slice(2);
+  const long = program === 'stele' && option.long?.slice(2);
+  // Of a search, whom it is for: no setting.
+  const own =
+    long === 'participant' && option.description !== SETTINGS.participant.description ? false : long;
   const variable =
     option.envVar ?? (typeof own === 'string' && own in SETTINGS ? `STELE_${own.toUpperCase()}` : undefined);
   const standard: unknown = option.defaultValueDescription ?? option.defaultValue;

@@ -46,6 +46,8 @@ test('bash completes commands, options and choices, and leaves files to itself',
   assert.deepEqual(complete(stele, 'stele', 'verify', 'po'), []);
   assert.deepEqual(complete(stele, 'stele', 'completion', 'z'), ['zsh']);
   assert.deepEqual(complete(stele, 'stele', 'get', 't'), ['terms']);
+  assert.deepEqual(complete(stele, 'stele', 'record', 'run', '--outcome', 'a'), ['aborted']);
+  assert.deepEqual(complete(stele, 'stele', 'search', '--type', 'run-f'), ['run-final']);
   const log = completionScript(
     buildLog(() => undefined),
     'bash',

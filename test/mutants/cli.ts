@@ -383,7 +383,7 @@ export const cliMutants: readonly Mutant[] = [
   {
     desc: "no further field takes a statement's place in its chain",
     file: 'cli/commands/record.ts',
-    find: "checkFurther(options.fields ?? '', type, stated);",
+    find: "checkFurther(options.fields ?? '', type, stated, options.commit);",
     replace: "checkFurther(options.fields ?? '', type, {});",
     ...recorded('refuses what it cannot do'),
   },

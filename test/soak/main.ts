@@ -27,7 +27,8 @@ if (load === undefined) {
   process.exitCode = 2;
 } else {
   const soak = await load();
-  const minutes = Number(values.minutes ?? soak.minutes);
+  const timed = soak.minutes !== undefined;
+  const minutes = Number(values.minutes ?? soak.minutes ?? 1);
   const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
   const witnesses = values.witnesses === undefined ? undefined : Number(values.witnesses);
   const entries = values.entries === undefined ? undefined : Number(values.entries);
@@ -38,8 +39,9 @@ if (load === undefined) {
     );
     process.exitCode = 2;
   } else {
+    const choices = `${timed ? ` --minutes ${minutes}` : ''} --seed ${seed}`;
     const extra = `${witnesses === undefined ? '' : ` --witnesses ${witnesses}`}${entries === undefined ? '' : ` --entries ${entries}`}`;
-    console.log(`${name}: ${soak.desc}; at most ${minutes} minutes, seed ${seed}`);
+    console.log(`${name}: ${soak.desc};${timed ? ` at most ${minutes} minutes,` : ''} seed ${seed}`);
     try {
       const { figures } = await soak.run({
         minutes,
@@ -48,12 +50,11 @@ if (load === undefined) {
         ...(entries !== undefined && { entries }),
       });
       for (const figure of figures) console.log(`  ${figure}`);
-      if (values.record === true)
-        record(`${name} --minutes ${minutes} --seed ${seed}${extra}`, `${name}${extra}`, figures);
+      if (values.record === true) record(`${name}${choices}${extra}`, `${name}${extra}`, figures);
       console.log('1 passed, 0 failed');
     } catch (error) {
       console.error(error);
-      console.error(`again: npm run soak -- ${name} --minutes ${minutes} --seed ${seed}${extra}`);
+      console.error(`again: npm run soak -- ${name}${choices}${extra}`);
       console.log('0 passed, 1 failed');
       process.exitCode = 1;
     }

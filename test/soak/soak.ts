@@ -19,6 +19,7 @@ export interface SoakResult {
 /** A long proof: `npm run soak -- NAME --minutes N --seed S`. */
 export interface Soak {
   readonly desc: string;
-  readonly minutes: number;
+  /** Where it ends with its work and not by the clock: undefined. */
+  readonly minutes: number | undefined;
   run(options: SoakOptions): Promise<SoakResult>;
 }

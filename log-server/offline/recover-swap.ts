@@ -1,5 +1,5 @@
-import { lstat, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { lstat, readlink, rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { FolderDisk } from '../storage/disk.js';
 
 async function exists(path: string): Promise<boolean> {
@@ -7,6 +7,23 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Links followed, one to the next. */
+const MOST_LINKS = 40;
+
+/**
+ * Where a folder really lies, though nothing be there: the new one is made beside that, on the disk that was given to
+ * it, and a link stays a link.
+ */
+export async function homeOf(folder: string): Promise<string> {
+  let home = folder;
+  for (let links = 0; links < MOST_LINKS; links++) {
+    const target = await readlink(home).catch(() => undefined);
+    if (target === undefined) break;
+    home = resolve(dirname(home), target);
+  }
+  return home;
 }
 
 /** A run that was cut off between its two renames is finished; what it left otherwise is made anew. */

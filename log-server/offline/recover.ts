@@ -18,7 +18,7 @@ import { append, appendUnsigned } from './recover-append.js';
 import { checkKeysAt } from './recover-keys.js';
 import { type Findings, type Origin, type SignedHead, findIn } from './recover-sources.js';
 import { type Own, findOwn } from './recover-own.js';
-import { finishEarlier, swap } from './recover-swap.js';
+import { finishEarlier, homeOf, swap } from './recover-swap.js';
 import { type LeafHashes, findLeafHashes, readBundle } from './recover-tree.js';
 import { StorageError } from '../storage/error.js';
 import { keysAt, keysDue } from '../storage/note-check.js';
@@ -61,8 +61,10 @@ export interface RecoverResult {
 const SUCCESSOR =
   'bring more with --from: a mirror, a backup, a cache, envelopes of submitters. If there is nothing more, this log has ended: keep the folder, make a new key and a new origin with `stele-log init`, and publish that the new log succeeds this one at the size last published';
 
-function refuse(found: string): StorageError {
-  return new StorageError('not_recoverable', `recover: ${found}`, SUCCESSOR);
+/** With what was wrong on the way: a state that could not be read is not one that holds nothing. */
+function refuse(found: string, remarks: readonly string[]): StorageError {
+  const words = remarks.length === 0 ? '' : ` (${remarks.join('; ')})`;
+  return new StorageError('not_recoverable', `recover: ${found}${words}`, SUCCESSOR);
 }
 
 /**
@@ -73,7 +75,7 @@ function refuse(found: string): StorageError {
  * anything was signed, if the list of keys is of another time than that head.
  */
 export async function recover(options: RecoverOptions): Promise<RecoverResult> {
-  const folder = resolve(options.folder);
+  const folder = await homeOf(resolve(options.folder));
   const lock = await acquireKeyLock(resolve(options.keyFolder), options.logKeys[0].keyId);
   let built: Built;
   let kept: string | undefined;
@@ -113,9 +115,9 @@ async function plan(folder: string, options: RecoverOptions, lock: KeyLock): Pro
       'what was signed last is known from others alone: the witnesses have the last word at start',
     );
   }
-  const head = largest(heads);
+  const head = largest(heads, remarks);
   const origins = all.flatMap((findings) => findings.origins);
-  const hashes = await provenHashes(origins, head);
+  const hashes = await provenHashes(origins, head, remarks);
   for (const other of heads) {
     if (!equalBytes(hashes.rootAt(other.size), other.rootHash)) throw forked(head, other);
   }
@@ -132,18 +134,22 @@ function forked(a: SignedHead, b: SignedHead): StorageError {
 }
 
 /** The largest head; where its note was found too, that one. */
-function largest(heads: readonly SignedHead[]): SignedHead {
+function largest(heads: readonly SignedHead[], remarks: readonly string[]): SignedHead {
   const [first, ...rest] = [...heads].sort(
     (a, b) => b.size - a.size || Number(b.note !== undefined) - Number(a.note !== undefined),
   );
-  if (!first) throw refuse('no head under the log key was found, here or with --from');
+  if (!first) throw refuse('no head under the log key was found, here or with --from', remarks);
   for (const other of rest) {
     if (other.size === first.size && !equalBytes(other.rootHash, first.rootHash)) throw forked(first, other);
   }
   return first;
 }
 
-async function provenHashes(origins: readonly Origin[], head: SignedHead): Promise<LeafHashes> {
+async function provenHashes(
+  origins: readonly Origin[],
+  head: SignedHead,
+  remarks: readonly string[],
+): Promise<LeafHashes> {
   const found = await findLeafHashes(origins, head.size, head.rootHash);
   if ('missing' in found) {
     const ranges = found.missing.map((index) => {
@@ -152,6 +158,7 @@ async function provenHashes(origins: readonly Origin[], head: SignedHead): Promi
     });
     throw refuse(
       `nothing here hashes to the head of size ${head.size} from ${head.from}; missing or doubtful: entries ${ranges.slice(0, 10).join(', ') || 'unknown'}${ranges.length > 10 ? ` and ${ranges.length - 10} more ranges` : ''}`,
+      remarks,
     );
   }
   return found;
@@ -191,6 +198,7 @@ async function build(folder: string, options: RecoverOptions, plan: Plan): Promi
       const shown = missing.slice(0, 20).join(', ');
       throw refuse(
         `${missing.length} entries are in no place that was given: ${shown}${missing.length > 20 ? ', …' : ''}`,
+        remarks,
       );
     }
     await checkKeysAt(head, storage.ledger, options);
@@ -233,11 +241,12 @@ function ownNote(head: SignedHead, options: RecoverOptions): Uint8Array {
   if (!note)
     throw refuse(
       `the note of the last signed head, size ${size}, is gone or lacks a line; the log's keys are needed to sign it again`,
+      [],
     );
   const signed = parseNote(note).signatures.filter(({ keyId }) => due.has(keyId));
   const kept = lines.filter(({ vkey }) => !due.has(vkey.keyId));
   if (signed.length + kept.length === 0)
-    throw refuse(`no key that signs still signed heads of size ${size}, and its note is gone`);
+    throw refuse(`no key that signs still signed heads of size ${size}, and its note is gone`, []);
   return formatNote({ text, signatures: [...kept, ...signed] });
 }
 

@@ -46,6 +46,8 @@ export interface Salvage {
   readonly entries: Map<number, Uint8Array>;
   /** What each witness last cosigned. */
   readonly witnesses: Map<string, number>;
+  /** What kept the rest from being read; undefined where all was. */
+  readonly trouble: unknown;
 }
 
 /**
@@ -77,8 +79,9 @@ export async function salvageState(copy: string): Promise<Salvage> {
     await collect('w', (key, payload) =>
       witnesses.set(decodeUtf8(key), parseDecimal(decodeUtf8(payload), 'witness size')),
     );
-  } catch {
+  } catch (trouble) {
     // What was read so far is as good as ever.
+    return { entries, witnesses, trouble };
   }
-  return { entries, witnesses };
+  return { entries, witnesses, trouble: undefined };
 }

@@ -3,7 +3,19 @@
  * that recover brings back every acknowledged entry.
  */
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -341,6 +353,54 @@ describe('one damage that needs another copy', () => {
       await rename(data, `${data}.recovered`);
       const result = await mend(folder);
       assert.equal(result.headFrom, 'an earlier run');
+    });
+  });
+
+  it('a folder that is a link to another disk is rebuilt there, cut off or not', async () => {
+    await withCopy(async (folder, data) => {
+      const disk = join(folder, 'disk');
+      await mkdir(disk);
+      await rename(data, join(disk, 'data'));
+      await symlink('disk/data', data);
+      await rm(join(data, 'tail'));
+      const options = { ...optionsFor(folder), from: [], effects, now: NOW, signHead };
+      const { kept } = await recover(options);
+      assert.equal(kept, join(disk, 'data.damaged-20300102T030405Z'));
+      await rename(join(disk, 'data'), join(disk, 'data.recovered'));
+      assert.equal((await recover(options)).headFrom, 'an earlier run');
+      assert.equal(await readlink(data), 'disk/data');
+      assert.equal(await start(folder), 'opened');
+      const left = [...(await readdir(folder)), ...(await readdir(disk))];
+      assert.deepEqual(left.filter((name) => name.startsWith('data')).sort(), [
+        'data',
+        'data',
+        'data.damaged-20300102T030405Z',
+      ]);
+    });
+  });
+
+  it('a state is read beside the folder, wherever there is no room; what kept it from being read is told', async () => {
+    await withCopy(async (folder, data) => {
+      // As where the disk of temporary files is full. All that is left of the last entries is in the state.
+      const before = process.env['TMPDIR'];
+      process.env['TMPDIR'] = join(folder, 'none');
+      try {
+        await rm(join(data, 'tail'));
+        const { remarks } = await recover({ ...optionsFor(folder), from: [], effects, now: NOW, signHead });
+        assert.ok(!remarks.some((remark) => remark.startsWith('state: ')), remarks.join());
+      } finally {
+        if (before === undefined) delete process.env['TMPDIR'];
+        else process.env['TMPDIR'] = before;
+      }
+    });
+    await withCopy(async (folder, data) => {
+      await rm(join(data, 'tail'));
+      await rm(join(data, 'state', 'CURRENT'));
+      await assert.rejects(mend(folder), (error: unknown) => {
+        assert.ok(error instanceof StorageError && error.code === 'not_recoverable');
+        assert.match(error.message, /missing or doubtful: .* \(state: .* does not open: .*; tail: no file\)/);
+        return true;
+      });
     });
   });
 });

@@ -416,8 +416,10 @@ describe('stele record', { concurrency: 4 }, () => {
 
   test('a recorder refuses what it cannot do, and leaves nothing', async () => {
     lab.write('own.json', '{"run-progress": {"window": 3}}');
+    lab.write('flat.json', '{"parameters": "124"}');
     const cases: [string, string[]][] = [
       ['owned_field', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--fields', 'own.json']],
+      ['bad_fields', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--fields', 'flat.json']],
       ['records_inside', ['record', '.', '--run', 'r', '--spec', 'spec.md', '--once']],
       ['no_folder', ['record', 'none', '--run', 'r', '--spec', 'spec.md', '--once']],
       ['missing_specification', ['record', '.', '--run', 'r', '--once']],

@@ -247,6 +247,16 @@ async function readFacts(invocation: Invocation, options: RecordOptions, records
     );
   };
   // Whether it can be read is said now, not after a week.
+  const types: readonly string[] = [RUN_INTENT, RUN_PROGRESS, RUN_FINAL].map(({ type }) => type);
+  const other = Object.keys(readFieldsFile(options.fields, context)).find((name) => !types.includes(name));
+  if (other !== undefined) {
+    throw new CliError(
+      EXIT.usage,
+      'bad_fields',
+      `${options.fields ?? ''}: expected fields by type (${types.join(', ')}), found ${JSON.stringify(other)}`,
+      'for example {"run-final": {"parameters": "124000000"}}',
+    );
+  }
   for (const { type } of [RUN_INTENT, RUN_PROGRESS, RUN_FINAL]) further(type);
   return {
     participant,

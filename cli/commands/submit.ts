@@ -32,6 +32,12 @@ export const registerSubmit: Register = (program, context, outcome) => {
       // What was logged is said even if a later file fails.
       invocation.report.result({ entries });
       for (const file of files) entries.push(await submit(invocation, policy, file));
+      const [file = ''] = files;
+      invocation.report.say(
+        files.length === 1
+          ? `Keep ${bundlePath(file)}: it proves the record offline.`
+          : `Keep what lies beside them, such as ${bundlePath(file)}: each proves its record offline.`,
+      );
       return undefined;
     },
   );
@@ -71,6 +77,5 @@ async function submit(invocation: Invocation, policy: Policy, file: string): Pro
     },
     (reason) => report.say(reason),
   );
-  report.say(`Keep ${bundlePath(file)}: it proves the record offline.`);
   return { file: path, index, size, id: idOf(envelope), bundle: bundlePath(path), proof: proofPath(path) };
 }

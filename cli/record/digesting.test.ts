@@ -230,6 +230,11 @@ test('weights that only the trainer may read are said with what to do', async ()
       code: 'bad_model',
       hint: /safetensors .* docs\/record\.md/,
     });
+    // Who follows a run is told at once.
+    const between = (looks: number): void => {
+      if (looks === 1) writeEnd(bench, 5);
+    };
+    await bench.record({ digest }, { follow: true, between });
     assert.match(bench.said, /EACCES\. It is tried again; safetensors makes files/);
   });
 });

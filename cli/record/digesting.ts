@@ -200,7 +200,10 @@ export class Digesting {
     // Taken up again and again while that cannot be written down.
     if (settled) this.#sayOnce(`${error.message}. It is recorded without digests.`, `${print} ${path}`);
     else if (attempts === 1)
-      report.say(`${error.message}. It is tried again${error instanceof CliError ? `; ${error.hint}` : ''}.`);
+      // Where nothing is followed, what to do is said at the end.
+      report.say(
+        `${error.message}. It is tried again${follow && error instanceof CliError ? `; ${error.hint}` : ''}.`,
+      );
     return settled;
   }
 

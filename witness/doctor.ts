@@ -53,7 +53,10 @@ export async function examineWitness(options: WitnessDoctorOptions): Promise<Exa
   );
   const format = await exam.attempt('format', () => checkFormat(folder));
   if (format === undefined) return exam;
-  exam.pass('format', format === '0\n' ? '0: the next start brings it to 1' : format.trim());
+  exam.pass(
+    'format',
+    format === '0\n' ? '0: the next start brings it to 1' : `${format.trim()}, as this version writes it`,
+  );
   const keys = await exam.attempt('keys', () => readKeys(folder));
   if (keys !== undefined)
     exam.pass(

@@ -1,6 +1,6 @@
 // The signed statements in a folder: what was said before about a run, so that nothing is signed twice
 // and each statement names the one before it.
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import {
   AttestationError,
@@ -56,9 +56,10 @@ export function readRun(
     .sort()
     .flatMap((name) => {
       const path = join(folder, name);
-      const bytes = readIfThere(path);
-      if (bytes === undefined) return [];
       try {
+        checkFile(path);
+        const bytes = readIfThere(path);
+        if (bytes === undefined) return [];
         const envelope = parseEnvelope(bytes);
         const statement = statementAbout(envelope, participant, run);
         return statement ? [{ path, id: idOf(envelope), statement }] : [];
@@ -69,6 +70,18 @@ export function readRun(
         return [];
       }
     });
+}
+
+/** Throws AttestationError for what is no file: of a pipe there is no end to be read. */
+function checkFile(path: string): void {
+  let stat: Stats | undefined;
+  try {
+    stat = statSync(path, { throwIfNoEntry: false });
+  } catch {
+    // Who reads it says why it cannot be.
+  }
+  if (stat?.isFile() === false)
+    throw new AttestationError('bad_envelope', 'expected a file, found something else', 'move it away');
 }
 
 /** Whether a statement about the run is kept by this name; `a` has none of those of `a.b`. */

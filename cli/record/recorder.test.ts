@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { CliError, EXIT } from '../errors.js';
@@ -45,11 +45,12 @@ test("a broken envelope is passed over and said once, but not one of the run's o
     const foreign = ['empty.dsse.json', 'run-1.b.progress-0000.dsse.json', 'run-10.final.dsse.json'];
     for (const name of foreign) writeFileSync(join(bench.records, name), '');
     writeFileSync(join(bench.records, 'no-statement.dsse.json'), '{"payload":"e30="}');
+    mkdirSync(join(bench.records, 'folder.dsse.json'));
     bench.write('checkpoint-6/model.safetensors', 'more weights');
     bench.write('checkpoint-6/trainer_state.json', '{"global_step": 6}');
     await bench.record();
     assert.equal(bench.window(1)['lastStep'], 6);
-    for (const name of [...foreign, 'no-statement.dsse.json'])
+    for (const name of [...foreign, 'no-statement.dsse.json', 'folder.dsse.json'])
       assert.equal(bench.said.split(`${name} is passed over`).length, 2, bench.said);
 
     // Power went before the disk had what it said it had.

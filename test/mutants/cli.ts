@@ -42,6 +42,13 @@ export const cliMutants: readonly Mutant[] = [
     ...recorder('recorder', 'a broken envelope is passed over'),
   },
   {
+    desc: 'what is no file is not read for a record',
+    file: 'cli/records.ts',
+    find: 'checkFile(path);',
+    replace: '',
+    ...recorder('recorder', 'a broken envelope is passed over'),
+  },
+  {
     desc: "a damaged envelope of the run's own is never passed over",
     file: 'cli/records.ts',
     find: 'if (isNameOf(run, name)) throw damaged(path, run, error);',

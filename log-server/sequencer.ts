@@ -59,7 +59,8 @@ interface Assigned {
 
 /**
  * Admits and assigns indexes, one entry at a time, and commits them in batches: what comes while one
- * batch is being written is the next, with what the event loop brings at once behind it. An entry is answered when a published checkpoint covers it.
+ * batch is being written is the next, with what the event loop brings at once behind it. An entry is
+ * answered when a published checkpoint covers it.
  *
  * An error whose outcome is unknown stops it for good: only a start, which checks everything, finds
  * out what landed.

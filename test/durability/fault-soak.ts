@@ -4,6 +4,7 @@ import { BuildCopy, type Patch } from '../mutants/copy.js';
 import { Random } from '../random.js';
 import type { Soak } from '../soak/soak.js';
 import { type Fault, type FaultOutcome, FaultyLog } from './log-faults.js';
+import { TraceError } from './strace.js';
 import { FaultyWitness } from './witness-faults.js';
 
 /** After so many faults a log is judged for the last time and a new one begun. */
@@ -158,6 +159,8 @@ async function firstFinding(log: FaultyLog, nth: readonly number[]): Promise<str
     try {
       await log.suffer({ call: 'fdatasync', error: 'EIO', nth: n });
     } catch (error) {
+      // That is no finding about the log.
+      if (error instanceof TraceError) throw error;
       return String(error).split('\n').slice(0, 8).join(' ').slice(0, 200);
     }
   }

@@ -25,9 +25,12 @@ test('calls in one line, in two, and never ended; strings byte by byte', () => {
     '2 writev(31<TCP:[127.0.0.1:80->127.0.0.1:90]>, [{iov_base="a\\"\\n", iov_len=3}, {iov_base="\\342\\0\\1234", iov_len=4}], 2) = 7',
     '1 <... fdatasync resumed>) = -1 EIO (Input/output error) (INJECTED)',
     '3 fsync(5</d> <unfinished ...>',
+    '4 ???( <unfinished ...>',
+    '5 ???() = ?',
     '1 +++ exited with 0 +++',
   ].join('\n');
-  const [first, second, third] = parseTrace(text);
+  const [first, second, third, ...more] = parseTrace(text);
+  assert.deepEqual(more, []);
   assert.deepEqual(
     [first?.name, first?.start, first?.end, first?.result, first?.injected, first?.target],
     ['fdatasync', 0, 2, -1, true, '/d/log'],

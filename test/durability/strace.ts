@@ -40,7 +40,10 @@ const CALL = /^(\w+)\((.*)\) += (-?\d+|\?)(.*)$/s;
 const TARGET = /^\d+<(.*?)>(?:,|$)/s;
 const STRING = /"((?:[^"\\]|\\.)*)"(\.\.\.)?/gs;
 
-/** Parses a whole trace. Throws if a string was cut, since then nothing can be said about its content. */
+/** What strace printed cannot be read: nothing is said of the program that was traced. */
+export class TraceError extends Error {}
+
+/** Parses a whole trace. Throws TraceError if a string was cut, since then nothing can be said about its content. */
 export function parseTrace(text: string): Call[] {
   const calls: Call[] = [];
   const open = new Map<string, { start: number; head: string }>();
@@ -48,6 +51,8 @@ export function parseTrace(text: string): Call[] {
   lines.forEach((line, at) => {
     const [, pid = '', rest = ''] = LINE.exec(line) ?? [];
     if (rest === '' || rest.startsWith('+++') || rest.startsWith('---')) return;
+    // A thread that was killed before strace could read which call it began.
+    if (rest.startsWith('???')) return;
     const resumed = RESUMED.exec(rest);
     if (resumed) {
       const begun = open.get(pid);
@@ -65,10 +70,10 @@ export function parseTrace(text: string): Call[] {
 
 function parseCall(text: string, start: number, end: number): Call {
   const match = CALL.exec(text);
-  if (!match) throw new Error(`line ${start + 1} of the trace is no call: ${text.slice(0, 200)}`);
+  if (!match) throw new TraceError(`line ${start + 1} of the trace is no call: ${text.slice(0, 200)}`);
   const [, name = '', args = '', result = '', rest = ''] = match;
   const strings = [...args.matchAll(STRING)].map(([, body = '', cut]) => {
-    if (cut !== undefined) throw new Error(`line ${start + 1} of the trace: a string was cut`);
+    if (cut !== undefined) throw new TraceError(`line ${start + 1} of the trace: a string was cut`);
     return unescape(body);
   });
   return {

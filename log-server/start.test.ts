@@ -48,9 +48,18 @@ async function initialised(
   more: Partial<InitOptions> = {},
 ): Promise<Folder> {
   const parent = await mkdtemp(join(tmpdir(), 'stele-'));
-  t.after(() => rm(parent, { recursive: true }));
   const folder = join(parent, 'log');
   const clock = new ManualClock();
+  const started: RunningLog[] = [];
+  // A test that fails must not leave a server that keeps the process alive, nor take its folder away first.
+  t.after(async () => {
+    const turning = setInterval(() => {
+      clock.advance(1_000_000);
+    }, 1);
+    await Promise.allSettled(started.map((log) => log.close()));
+    clearInterval(turning);
+    await rm(parent, { recursive: true });
+  });
   const made = await initLog({
     folder,
     origin: ORIGIN,
@@ -67,12 +76,7 @@ async function initialised(
       listen: { host: '127.0.0.1', port: 0 },
       ...settings,
     });
-    // A test that fails must not leave a server that keeps the process alive.
-    t.after(() => {
-      const closing = log.close();
-      clock.advance(1_000_000);
-      return closing;
-    });
+    started.push(log);
     return log;
   };
   return { folder, clock, start, ...made };

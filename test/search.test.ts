@@ -166,7 +166,7 @@ test('stele search shows what it has verified, and says what it rests on', async
   assert.equal((await acme.run('search', '--all', '--since', '2026-01-01T00:00:00Z')).status, 2);
 });
 
-test('an index that names what does not fit, or leads in a circle, is not believed', async () => {
+test('an index that names what does not fit, or leads in a circle, is not believed', async (t) => {
   // In front of the log: everything is the log's own but the index.
   let asked = 0;
   let lie: () => object = () => ({});
@@ -183,6 +183,10 @@ test('an index that names what does not fit, or leads in a circle, is not believ
     });
   });
   await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    liar.closeAllConnections();
+    liar.close();
+  });
   const url = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`;
   lie = () => ({ entries: [{ index: 1, loggedBy: null }], next: null });
   const answer = await acme.run('search', '--by', 'acme', '--log', url);
@@ -210,8 +214,6 @@ test('an index that names what does not fit, or leads in a circle, is not believ
   assert.match(refused.stderr, /says: limit: expected at most 10, found 20 \(bad_question\)\n.*--all/);
   refusal = 'no';
   assert.match((await acme.run('search', '--log', url)).stderr, /says: nothing of why \(bad_question\)/);
-  liar.closeAllConnections();
-  liar.close();
 });
 
 test('news of entries come as they are published, and go on where a reader left off', async () => {

@@ -84,12 +84,12 @@ test('the image is made from what is in the checkout, has the three programs, an
 /** Parses a command line with the program's own parser, and runs nothing. */
 async function parses([name = '', ...words]: readonly string[]): Promise<void> {
   const nothing = (): void => undefined;
-  const programs: Record<string, () => Command> = {
+  const programs: Record<string, () => Command | Promise<Command>> = {
     stele: () => buildStele(processContext(), { status: 0 }),
     'stele-log': () => buildLog(nothing),
     'stele-witness': () => buildWitness(nothing),
   };
-  const program = (programs[name] ?? assert.fail(`no program ${name}`))();
+  const program = await (programs[name] ?? assert.fail(`no program ${name}`))();
   let ran = 0;
   const count = (): void => {
     ran++;

@@ -19,9 +19,9 @@ other programs' tables.
 `;
 
 /** The whole file. */
-export function configDoc(): string {
+export async function configDoc(): Promise<string> {
   const programs = [
-    buildStele(processContext(), { status: 0 }),
+    await buildStele(processContext(), { status: 0 }),
     buildLog(() => undefined),
     buildWitness(() => undefined),
   ];

@@ -12,9 +12,9 @@ import { configDoc } from './config.js';
 import { metricsDoc } from './metrics.js';
 import { OPENAPI_FILE, openapiDoc } from './openapi.js';
 
-test('docs/config.md is what the programs say of themselves', () => {
+test('docs/config.md is what the programs say of themselves', async () => {
   const file = fileURLToPath(new URL('../../../docs/config.md', import.meta.url));
-  assert.equal(readFileSync(file, 'utf8'), configDoc(), 'npm run docs');
+  assert.equal(readFileSync(file, 'utf8'), await configDoc(), 'npm run docs');
 });
 
 test('docs/metrics.md is what the servers say of their figures', () => {
@@ -37,8 +37,8 @@ _${(words[0] ?? '').replaceAll('-', '_')}; printf '%s\\n' "\${COMPREPLY[@]}"`;
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-test('bash completes commands, options and choices, and leaves files to itself', () => {
-  const stele = completionScript(buildProgram(processContext(), { status: 0 }), 'bash');
+test('bash completes commands, options and choices, and leaves files to itself', async () => {
+  const stele = completionScript(await buildProgram(processContext(), { status: 0 }), 'bash');
   assert.deepEqual(complete(stele, 'stele', 'pol'), ['policy']);
   assert.deepEqual(complete(stele, 'stele', 'policy', ''), ['lint', 'show']);
   assert.deepEqual(complete(stele, 'stele', 'verify', '--pol'), ['--policy']);

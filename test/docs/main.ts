@@ -6,7 +6,7 @@ import { metricsDoc } from './metrics.js';
 import { OPENAPI_FILE, openapiDoc } from './openapi.js';
 import { WITNESS_OPENAPI_FILE, witnessOpenapiDoc } from './openapi-witness.js';
 
-writeFileSync(fileURLToPath(new URL('../../../docs/config.md', import.meta.url)), configDoc());
+writeFileSync(fileURLToPath(new URL('../../../docs/config.md', import.meta.url)), await configDoc());
 writeFileSync(fileURLToPath(new URL('../../../docs/metrics.md', import.meta.url)), metricsDoc());
 writeFileSync(OPENAPI_FILE, openapiDoc());
 writeFileSync(WITNESS_OPENAPI_FILE, witnessOpenapiDoc());

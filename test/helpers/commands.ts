@@ -6,7 +6,7 @@ import { buildProgram as buildLog } from '../../log-server/commands.js';
 import { buildProgram as buildWitness } from '../../witness/commands.js';
 
 export const PROGRAMS: readonly Command[] = [
-  buildStele(processContext(), { status: 0 }),
+  await buildStele(processContext(), { status: 0 }),
   buildLog(() => undefined),
   buildWitness(() => undefined),
 ];

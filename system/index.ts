@@ -1,45 +1,15 @@
 /**
  * What the programs ask of the operating system: its clocks, files that survive a crash, keys in files,
- * locks, threads that sign, and connections that take turns and have room for who asks. And what the three
- * programs' commands have in common: answers, exit statuses, completion.
+ * locks, threads that sign, and connections that take turns and have room for who asks; and `commands.js`.
  */
-export {
-  ANSWER_SCHEMA,
-  formatAnswer,
-  formatFailure,
-  processStreams,
-  replying,
-  runBuilt,
-  runProgram,
-  type Answer,
-  type Check,
-  type CheckStatus,
-  type Replies,
-  type Reply,
-  type Streams,
-} from './answer.js';
-export { completionCommand, completionReply, completionScript, suggest, wordsOf } from './completion.js';
-export {
-  CliError,
-  EXIT,
-  EXIT_MEANINGS,
-  STATUS_OF_CODE,
-  asInput,
-  asInputs,
-  describeError,
-  statusOf,
-  type ExitStatus,
-} from './exit.js';
-export { hostAndPort, type Address } from './address.js';
+export * from './commands.js';
 export { Bodies, type Body } from './body.js';
 export { Connections, networkOf } from './connections.js';
-export { systemClock } from './clock.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
 export { jsonLines, type Level } from './logger.js';
 export { METRICS_TYPE, Metrics, type Sample } from './metrics.js';
 export { PAGE_POLICY, duration, escapeHtml, formatPage, grouped, keyList, shorten, time } from './page.js';
 export { measureProcess } from './process-metrics.js';
-export { exitStatusHelp, packageVersion } from './program.js';
 export { KeyFileError, readKeyFile } from './key-file.js';
 export { checkOwner } from './owner.js';
 export { lockFolder } from './folder-lock.js';
@@ -52,5 +22,4 @@ export {
   type SigningPoolStatus,
   type SigningRequest,
 } from './signing-pool.js';
-export { escapeForTerminal, escapeLine, formatCheck, printableJson, wrapText } from './terminal.js';
 export { inTurn } from './turns.js';

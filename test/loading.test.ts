@@ -8,6 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { processContext } from '../cli/context.js';
 import { buildProgram } from '../cli/program.js';
+import { newSigningKey, formatVkey, NOTE_ED25519 } from '../tlog/index.js';
 
 const dist = new URL('../', import.meta.url);
 
@@ -53,4 +54,15 @@ test('a command that is typed is what it is among all', async () => {
     );
     assert.equal(commands[0]?.helpInformation(), command.helpInformation());
   }
+});
+
+test('a full check of a folder loads no server, no state and no network', (t) => {
+  const { vkey } = newSigningKey('log.example/loading', NOTE_ED25519, new Uint8Array(32));
+  const loaded = loadedBy(t, 'log-server', 'fsck', join(tmpdir(), 'no-such-log'), '--vkey', formatVkey(vkey));
+  assert.ok(loaded.includes('log-server/offline/tree-check.js'));
+  const more = /^(system\/(index|connections|metrics|signing-pool)|client\/(index|log-reader))\.js$/;
+  assert.deepEqual(
+    loaded.filter((path) => more.test(path) || /^(attestation|log-server\/http)\//.test(path)),
+    [],
+  );
 });

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { replying, systemClock } from '../../system/index.js';
-import type { Replies } from '../../system/index.js';
+import { replying, systemClock } from '../../system/commands.js';
+import type { Replies } from '../../system/commands.js';
 import { LogError } from '../errors.js';
 import { settingsFaults } from '../options.js';
 import { DEFAULT_LIMITS } from '../settings.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { replying, systemClock } from '../../system/index.js';
-import type { Replies } from '../../system/index.js';
+import { replying, systemClock } from '../../system/commands.js';
+import type { Replies } from '../../system/commands.js';
 import { encodeBase64 } from '../../tlog/index.js';
 import { setting } from '../options.js';
 import { fetch, folderOption, needed, neededFolder, operatorKeyOption, urlOption } from './flags.js';

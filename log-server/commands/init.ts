@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Predecessor } from '../../attestation/index.js';
-import { asInput, asInputs, readKeyFile, replying, systemClock } from '../../system/index.js';
-import type { Replies } from '../../system/index.js';
+import { asInput, asInputs, replying, systemClock } from '../../system/commands.js';
+import type { Replies } from '../../system/commands.js';
+import { readKeyFile } from '../../system/key-file.js';
 import { TlogError, parseVkey } from '../../tlog/index.js';
 import { LogError } from '../errors.js';
 import type { OfficerOptions } from '../init.js';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { EXIT, replying, systemClock } from '../../system/index.js';
-import type { Replies, Reply } from '../../system/index.js';
+import { EXIT, replying, systemClock } from '../../system/commands.js';
+import type { Replies, Reply } from '../../system/commands.js';
 import { formatKeyId, formatVkey } from '../../tlog/index.js';
 import { setting } from '../options.js';
 import type { RotateOptions, Rotated } from '../rotation.js';

@@ -1,7 +1,7 @@
 // What is done to a log that does not run, or looks at one.
 import type { Command } from 'commander';
-import { replying, systemClock } from '../../system/index.js';
-import type { Replies } from '../../system/index.js';
+import { replying, systemClock } from '../../system/commands.js';
+import type { Replies } from '../../system/commands.js';
 import { replyOfCheck } from '../offline/report.js';
 import { repeated, setting } from '../options.js';
 import { fetch, folderOption, neededFolder } from './flags.js';

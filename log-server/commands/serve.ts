@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { EXIT, hostAndPort, replying } from '../../system/index.js';
-import type { Replies } from '../../system/index.js';
+import { EXIT, hostAndPort, replying } from '../../system/commands.js';
+import type { Replies } from '../../system/commands.js';
 import { repeated, setting, wholeNumber } from '../options.js';
 import type { ServeOptions } from '../serve.js';
 import { DEFAULT_LIMITS } from '../settings.js';

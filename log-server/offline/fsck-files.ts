@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TileSource, fetchBundle, fetchTile } from '../../client/index.js';
+import { type TileSource, fetchBundle, fetchTile } from '../../client/source.js';
 import {
   TILE_WIDTH,
   type TileId,

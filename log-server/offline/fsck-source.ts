@@ -1,6 +1,7 @@
-import { ClientError, httpSource } from '../../client/index.js';
-import type { Fetch, TileSource } from '../../client/index.js';
-import { asInput } from '../../system/index.js';
+import { ClientError } from '../../client/errors.js';
+import type { Fetch } from '../../client/index.js';
+import { type TileSource, httpSource } from '../../client/source.js';
+import { asInput } from '../../system/commands.js';
 import {
   type OpenedCheckpoint,
   TILE_WIDTH,

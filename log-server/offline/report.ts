@@ -1,6 +1,6 @@
 // What a full check found, and how it is said.
-import { EXIT } from '../../system/index.js';
-import type { Reply } from '../../system/index.js';
+import { EXIT } from '../../system/commands.js';
+import type { Reply } from '../../system/commands.js';
 import { encodeBase64 } from '../../tlog/index.js';
 import type { Problem } from './tree-check.js';
 

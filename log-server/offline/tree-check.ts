@@ -1,4 +1,5 @@
-import { ClientError, type TileSource, fetchBundle, fetchTile } from '../../client/index.js';
+import { ClientError } from '../../client/errors.js';
+import { type TileSource, fetchBundle, fetchTile } from '../../client/source.js';
 import {
   CompactRange,
   TILE_WIDTH,

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { lstat, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ClientError, type TileSource } from '../../client/index.js';
+import { ClientError } from '../../client/errors.js';
+import type { TileSource } from '../../client/source.js';
 import { TILE_WIDTH, type TileId, entriesPath, tilePath } from '../../tlog/index.js';
 
 /** Milliseconds above which a file was not in memory, or the program was not on a core: two in a row were not in memory. */

@@ -6,8 +6,9 @@ import { closeSync, openSync, readSync } from 'node:fs';
 
 const WIDTH = 256;
 const HASH = 32;
-/** Two hashes in numbers of four bytes. */
-const PAIR = (2 * HASH) / 4;
+/** A node as it is hashed (RFC 6962 §2.1): NODE and two hashes. */
+const PAIR = 1 + 2 * HASH;
+const NODE = '\x01';
 /** Bytes of the largest bundle: 256 entries of 65,535, each behind its length. */
 const LARGEST = WIDTH * (2 + 65_535);
 /** Bytes of a bundle for which there is room at first. */
@@ -72,11 +73,9 @@ export class FullTiles {
   waitedMs = 0;
   readonly #folder: string;
   readonly #tile = Buffer.alloc(WIDTH * HASH + 1);
-  /** The same, four bytes at once. */
-  readonly #nodes = new Int32Array(this.#tile.buffer, this.#tile.byteOffset, (WIDTH * HASH) / 4);
-  /** A node as it is hashed (RFC 6962 §2.1), 0x01 and two hashes, behind three bytes that bring those to a multiple of four. */
-  readonly #pair = new Int32Array(1 + PAIR);
-  readonly #pairBytes = new Uint8Array(this.#pair.buffer, 3).fill(1, 0, 1);
+  /** The pairs of a row, one behind the other, and each by itself. */
+  readonly #row = Buffer.alloc((WIDTH / 2) * PAIR);
+  readonly #pairs = Array.from({ length: WIDTH / 2 }, (_, i) => this.#row.subarray(i * PAIR, (i + 1) * PAIR));
   #bundle = Buffer.allocUnsafe(ROOM);
 
   constructor(folder: string) {
@@ -94,13 +93,13 @@ export class FullTiles {
       const tile = read(`${this.#folder}/tile/0/${path}`, this.#tile);
       const length = this.#readBundle(`${this.#folder}/tile/entries/${path}`);
       this.waitedMs = performance.now() - from;
-      if (tile !== WIDTH * HASH || this.#hashEntries(length) !== this.#tile.toString('latin1', 0, tile))
-        return undefined;
+      const leaves = this.#hashEntries(length);
+      if (tile !== WIDTH * HASH || leaves !== this.#tile.toString('latin1', 0, tile)) return undefined;
+      return this.#fold(leaves);
     } catch {
       this.waitedMs = performance.now() - from;
       return undefined;
     }
-    return this.#fold();
   }
 
   /** Bytes of a bundle, which then lies at the beginning of `#bundle`. */
@@ -131,18 +130,17 @@ export class FullTiles {
     return at === length ? hashes : undefined;
   }
 
-  /** Root of `#tile`, over which each row is written on the way. */
-  #fold(): Uint8Array {
-    const [nodes, pair, bytes] = [this.#nodes, this.#pair, this.#pairBytes];
-    for (let pairs = WIDTH / 2; pairs >= 1; pairs /= 2) {
+  /** Root of so many hashes, a power of two. Each row is one text and written at once: V8 has yet to compile this, and loops cost. */
+  #fold(leaves: string): Uint8Array {
+    let hashes = leaves;
+    while (hashes.length > HASH) {
       let row = '';
-      for (let i = 0; i < pairs; i++) {
-        for (let j = 0; j < PAIR; j++) pair[1 + j] = nodes[i * PAIR + j] ?? 0;
-        row += digest(bytes);
-      }
-      this.#tile.write(row, 'latin1');
+      for (let at = 0; at < hashes.length; at += 2 * HASH) row += NODE + hashes.slice(at, at + 2 * HASH);
+      this.#row.write(row, 'latin1');
+      hashes = '';
+      for (const pair of this.#pairs.slice(0, row.length / PAIR)) hashes += digest(pair);
     }
-    return Uint8Array.from(this.#tile.subarray(0, HASH));
+    return Uint8Array.from(Buffer.from(hashes, 'latin1'));
   }
 }
 

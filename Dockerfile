@@ -12,18 +12,19 @@ RUN node tools/build.mjs \
   && tar -xzf stele-*.tgz -C ../app --strip-components=1 \
   && cp package-lock.json ../app/ \
   && npm ci --prefix ../app --omit=dev --no-audit --no-fund \
-  && mkdir -p ../bin ../data \
+  && mkdir ../bin \
   && chmod 0755 ../app/dist/*/main.js \
   && ln -s /opt/stele/dist/cli/main.js ../bin/stele \
   && ln -s /opt/stele/dist/log-server/main.js ../bin/stele-log \
   && ln -s /opt/stele/dist/witness/main.js ../bin/stele-witness
 
 FROM node:20-slim
-ENV NODE_ENV=production HOME=/data
+# Copies that a check works on lie beside what they are of, where they take no space: the root is read-only.
+ENV NODE_ENV=production HOME=/data TMPDIR=/data
 COPY --from=build /build/app /opt/stele
 COPY --from=build /build/bin /usr/local/bin
 # A volume that is mounted here takes over whose it is: the programs run as nobody else.
-COPY --from=build --chown=1000:1000 --chmod=0700 /build/data /data
+RUN install -d -m 0700 -o 1000 -g 1000 /data
 VOLUME /data
 WORKDIR /data
 USER 1000:1000

@@ -246,16 +246,18 @@ test('headers and bodies that drip are cut off', { timeout: 20_000 }, async () =
   await close();
 });
 
-void test('other methods and paths: 404, and every answer has a request ID', async () => {
+void test('other methods are 405, other paths 404, and every answer has a request ID', async () => {
   const { log, close } = await withEntries(0);
-  for (const [method, path] of [
-    ['POST', '/checkpoint'],
-    ['DELETE', '/tile/0/000'],
-    ['POST', '/'],
-    ['GET', '/api/v2/x'],
+  for (const [method, path, status] of [
+    ['POST', '/checkpoint', 405],
+    ['DELETE', '/tile/0/000', 405],
+    ['POST', '/', 405],
+    ['GET', '/api/v2/x', 404],
+    ['POST', '/api/v2/x', 404],
   ] as const) {
     const answer = await fetch(log.url + path, { method });
-    assert.equal(answer.status, 404, path);
+    assert.equal(answer.status, status, path);
+    assert.equal(answer.headers.get('allow'), status === 405 ? 'GET, HEAD' : null, path);
     assert.match(answer.headers.get('x-request-id') ?? '', /^[0-9a-z]+-[0-9a-z]+$/);
   }
   await close();

@@ -7,6 +7,7 @@ export { Bodies, type Body } from './body.js';
 export { Connections, networkOf } from './connections.js';
 export { createFile, replaceFile, syncFolder, writeTemporary } from './durable-file.js';
 export { jsonLines, type Level } from './logger.js';
+export { allowedMethods } from './other-methods.js';
 export { METRICS_TYPE, Metrics, type Sample } from './metrics.js';
 export { PAGE_POLICY, duration, escapeHtml, formatPage, grouped, keyList, shorten, time } from './page.js';
 export { measureProcess } from './process-metrics.js';

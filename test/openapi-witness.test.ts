@@ -42,6 +42,22 @@ test('every route of the witness is in it, and no other', () => {
   assert.deepEqual([...new Set(served)].sort(), described.sort());
 });
 
+test('another method than a path has is 405, and Allow says which it has', async (t) => {
+  const witness = await startTestWitness({ logs: [] });
+  t.after(() => witness.remove());
+  for (const [path, methods] of Object.entries(document.paths)) {
+    const url = witness.url + path.replace(/\{\w+\}/g, '0'.repeat(64));
+    const taken = Object.keys(methods).map((method) => method.toUpperCase());
+    if (taken.includes('GET')) taken.push('HEAD');
+    for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      // Which is the checkpoint of the log whose hash is "gossip".
+      if (taken.includes(method) || (method === 'GET' && path === '/gossip/checkpoint')) continue;
+      const { status, headers } = await fetch(url, { method });
+      assert.deepEqual([status, headers.get('allow')], [405, taken.sort().join(', ')], `${method} ${path}`);
+    }
+  }
+});
+
 test('a running witness answers as it says', async (t) => {
   const log = new SigningLog('log.example/openapi');
   const witness = await startTestWitness({ logs: [log.vkey], mldsa: true });

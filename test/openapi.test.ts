@@ -156,17 +156,24 @@ after(async () => {
 });
 
 /** The storage does this instead, until the answer has come. */
-type Broken = Partial<Record<'readEntry' | 'readTile' | 'readBundle' | 'lookup' | 'rootAt', Error>>;
+type Broken = Partial<
+  Record<'readEntry' | 'readTile' | 'readBundle' | 'lookup' | 'rootAt' | 'ledger', Error>
+>;
 
 const bug = new Error('a bug');
 const away = new StorageError('storage_failed', 'the disk is gone');
 
 /** Breaks a log's storage; answers what mends it. */
 function breakStorage({ storage }: RunningLog, broken: Broken): () => void {
+  const before = Object.keys(broken).map(
+    (name) => [name, Object.getOwnPropertyDescriptor(storage, name)] as const,
+  );
   for (const [name, error] of Object.entries(broken))
     Object.defineProperty(storage, name, { configurable: true, value: () => Promise.reject(error) });
   return () => {
-    for (const name of Object.keys(broken)) Reflect.deleteProperty(storage, name);
+    for (const [name, own] of before)
+      if (own === undefined) Reflect.deleteProperty(storage, name);
+      else Object.defineProperty(storage, name, own);
   };
 }
 
@@ -223,6 +230,7 @@ const CASES: Record<string, (Asked & { broken?: Broken }) | (() => Promise<Asked
     return { query: 'order=newest&limit=2' };
   },
   'search 400': { query: 'order=up' },
+  'search 500': { broken: { ledger: bug } },
   'search 503': { broken: { readEntry: away } },
   'events 200': { query: 'after=0' },
   'events 400': { query: 'after=x' },
@@ -299,9 +307,7 @@ test('every route of the server is in it, and no other', () => {
   const app = createApp({ answerBytes: 0 } as LogView);
   const served = new Set(
     app.routes
-      .filter(
-        ({ method, path }) => !(method === 'ALL' && path === '/*') && !(method === 'ALL' && path === '/add'),
-      )
+      .filter(({ method }) => method !== 'ALL')
       .map(({ method, path }) => `${method.toLowerCase()} ${path}`),
   );
   assert.deepEqual(new Set(ROUTES.map(({ method, served }) => `${method} ${served}`)), served);
@@ -350,6 +356,50 @@ async function walk(
     } else if (type.startsWith('text/')) validate(answer.body, ...place);
   }
 }
+
+test('one search more than there is room for is as the document says', async () => {
+  const { storage } = log;
+  const read = storage.readEntry.bind(storage);
+  let goOn = (): void => undefined;
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  const value = (index: number): Promise<Uint8Array> => held.then(() => read(index));
+  Object.defineProperty(storage, 'readEntry', { configurable: true, value });
+  const asking = Array.from({ length: 65 }, () => send(`${log.url}/api/v1/search`, 'GET', '*/*', {}));
+  const first = await Promise.race(asking);
+  Reflect.deleteProperty(storage, 'readEntry');
+  goOn();
+  for (const { status } of await Promise.all(asking)) assert.ok(status === 200 || status === 503);
+  assert.equal(first.status, 503);
+  const place = ['/api/v1/search', 'get', 'responses', '503', 'content', 'application/json', 'schema'];
+  const answer = JSON.parse(first.body) as { error: { code: string } };
+  assert.equal(answer.error.code, 'busy');
+  validate(answer, 'paths', ...place);
+});
+
+test('a log of any bytes has nothing to search by, and says where its entries are', async () => {
+  for (const path of ['search', 'events']) {
+    const { status, body } = await send(`${plain.url}/api/v1/${path}`, 'GET', '*/*', {});
+    const { error } = JSON.parse(body) as { error: { code: string; hint: string } };
+    assert.deepEqual([status, error.code], [400, 'bad_request'], path);
+    assert.match(error.hint, /\/api\/v1\/entries/);
+  }
+});
+
+test('another method than a path has is 405, and Allow says which it has', async () => {
+  for (const [path, methods] of Object.entries(document.paths)) {
+    const url =
+      log.url + path.replace(/\{(\w+)\}/g, (_, name: string) => ({ ...EDGE, ...entry.path })[name] ?? '');
+    const taken = new Set(Object.keys(methods).map((method) => method.toUpperCase()));
+    if (taken.has('GET')) taken.add('HEAD');
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']) {
+      if (taken.has(method)) continue;
+      const { status, headers, body } = await send(url, method, '*/*', {});
+      assert.deepEqual([status, headers['allow']], [405, [...taken].join(', ')], `${method} ${url}`);
+      assert.ok(headers['x-request-id']);
+      if (method !== 'HEAD') validate(JSON.parse(body), 'components', 'schemas', 'error');
+    }
+  }
+});
 
 test('whatever parameter a request has, what is none is 400', async () => {
   for (const { path, method, operation } of operations) {

@@ -3,7 +3,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type Context } from 'hono';
-import type { Bodies, Body } from '../system/index.js';
+import { allowedMethods, type Bodies, type Body } from '../system/index.js';
 import type { Clock } from '../tlog/index.js';
 import { WitnessError } from './errors.js';
 import type { Level, Logger } from './log.js';
@@ -81,8 +81,6 @@ export function witnessApp({ witness, clock, log, bodies, measured, ailing }: Ap
       measured?.answered(name, answer.kind, (clock.monotonic() - begun) / 1000);
       return answer.response;
     });
-    // SPEC: "The request MUST be an HTTP POST."
-    app.all(`/${name}`, (c) => c.text('expected POST\n', 405, { allow: 'POST' }));
   };
   door('add-checkpoint', (body) => witness.addCheckpoint(body));
   door('sign-subtree', (body) => witness.signSubtree(body));
@@ -117,6 +115,21 @@ export function witnessApp({ witness, clock, log, bodies, measured, ailing }: Ap
   });
 
   return app;
+}
+
+/** What is there, asked for by a method that it does not take: 405, RFC 9110 §15.5.6. After all routes. */
+export function otherMethods(app: Hono<Env>): void {
+  // SPEC: "The request MUST be an HTTP POST."
+  const all = [...allowedMethods(app.routes)];
+  const fixed = all.filter(([path]) => !path.includes(':'));
+  // Whole paths first: /gossip/checkpoint is no /:hash/checkpoint.
+  for (const [path, allow] of new Map([...fixed, ...all])) {
+    app.all(path, (c) => {
+      c.header('access-control-allow-origin', '*');
+      c.header('cache-control', 'no-store');
+      return c.text(`expected ${allow.replaceAll(', ', ' or ')}, found ${c.req.method}\n`, 405, { allow });
+    });
+  }
 }
 
 interface Answer {

@@ -17,7 +17,7 @@ import type { Gossip } from './gossip/engine.js';
 import { forEachOf } from './gossip/limiter.js';
 import type { Peer } from './gossip/ports.js';
 import { runGossip, type GossipOptions, type RunningGossip } from './gossip/run.js';
-import { witnessApp } from './http.js';
+import { otherMethods, witnessApp } from './http.js';
 import { LIMITS, listen, type Limits } from './listen.js';
 import type { Logger } from './log.js';
 import { readPeers } from './peers.js';
@@ -171,6 +171,7 @@ export async function startWitness(options: WitnessOptions): Promise<RunningWitn
     addViews(app, { clock, status, metrics: measured });
     const { gossip } = gossiping;
     addGossipDoors(app, { gossip, clock, log, bodies, originOf: (hash) => witness.originOf(hash) });
+    otherMethods(app);
     const server = await listen((request, env) => app.fetch(request, env), options.listen, limits);
     const { url } = server;
 

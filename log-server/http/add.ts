@@ -20,20 +20,11 @@ import { errorResponse, reportError, toHttpError } from './errors.js';
 /** Media type of a C2SP tlog-proof, which names none: in the manner of tlog-witness's text/x.tlog.size. */
 const TLOG_PROOF_TYPE = 'text/x.tlog.proof';
 
-/** `/add` in the spellings that `answerAdd` is not asked for at once, and with other methods. */
+/** `/add` in the spellings that `answerAdd` is not asked for at once. */
 export function addRoute(app: Hono<HttpEnv>, log: LogView): void {
   app.post('/add', async (c) => {
     await answerAdd(log, c.env.incoming, c.env.outgoing, c.get('requestId'));
     return RESPONSE_ALREADY_SENT;
-  });
-  app.all('/add', (c) => {
-    const refusal = { status: 405, code: 'bad_method', message: `expected POST, found ${c.req.method}` };
-    const answer = errorResponse(
-      { ...refusal, hint: 'send the entry as the body of a POST' },
-      c.req.header('accept'),
-    );
-    answer.headers.set('allow', 'POST');
-    return answer;
   });
 }
 

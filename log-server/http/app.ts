@@ -5,6 +5,7 @@ import { addRoute, answerAdd } from './add.js';
 import { apiRoutes } from './api.js';
 import { errorResponse, reportError } from './errors.js';
 import { frontRoute } from './front.js';
+import { otherMethods } from './methods.js';
 import { openapiRoute } from './openapi.js';
 import { readRoutes } from './reads.js';
 import { searchRoutes } from './search.js';
@@ -44,6 +45,7 @@ export function createApp(log: LogView): Hono<HttpEnv> {
   openapiRoute(app);
   statusRoutes(app, log);
   frontRoute(app, log);
+  otherMethods(app);
   app.notFound((c) => {
     const hint = 'see / for what there is: /checkpoint, /tile/…, /add, /api/v1/…, /healthz and /readyz';
     return errorResponse(

@@ -31,8 +31,7 @@ export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
   const searches = new Places(SEARCHES, SEARCHES_PER_ADDRESS, 'searches at once');
   app.get('/api/v1/search', async (c) => {
     const { search } = log;
-    if (search === undefined)
-      throw new SubmissionError('bad_request', 'this log holds any bytes: there is nothing to search by');
+    if (search === undefined) throw nothingSaid('there is nothing to search by');
     const query = parseQuery(c.req.url);
     const address = addressOf(c);
     const leave = searches.take(address);
@@ -49,7 +48,7 @@ export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
 
   const readers = new Places(SUBSCRIBERS, SUBSCRIBERS_PER_ADDRESS, 'readers of events');
   app.get('/api/v1/events', (c) => {
-    if (log.search === undefined) throw new SubmissionError('bad_request', 'this log holds any bytes');
+    if (log.search === undefined) throw nothingSaid('there is nothing to say of them');
     const { after: asked } = readQuery(c.req.url, EVENTS);
     // A browser that connects again says in the header how far it came, by the URL of the first time.
     const seen = c.req.header('last-event-id');
@@ -79,6 +78,12 @@ export function searchRoutes(app: Hono<HttpEnv>, log: LogView): void {
     void follow(log, { outgoing, gone, turns, address }, after + 1).catch(() => outgoing.destroy());
     return RESPONSE_ALREADY_SENT;
   });
+}
+
+/** With --admission none. */
+function nothingSaid(what: string): SubmissionError {
+  const hint = 'entries are at /api/v1/entries/<index>, and in bundles at /tile/entries/…';
+  return new SubmissionError('bad_request', `this log holds any bytes: ${what}`, hint);
 }
 
 const HEADERS = {

@@ -241,7 +241,12 @@ export const ROUTES: readonly Route[] = [
     answers: {
       200: { description: 'A page', content: { 'application/json': 'found' } },
       400: malformed,
-      503: refused('The index is being made anew, or the storage refuses', ['index_unavailable', STORAGE]),
+      500: broken[500],
+      503: refused('The index is being made anew, too many search at once, or the storage refuses', [
+        'index_unavailable',
+        'busy',
+        STORAGE,
+      ]),
     },
   },
   {
@@ -269,7 +274,7 @@ export const ROUTES: readonly Route[] = [
     tag: 'write',
     summary: 'Logs an entry; answered when it is published under a quorum',
     description:
-      'The same payload again has the same index. After 429, 503 or no answer at all send the same bytes again. Another method is 405 `bad_method`.',
+      'The same payload again has the same index. After 429, 503 or no answer at all send the same bytes again.',
     body: {
       description: 'The entry; its media type is not looked at. With --admission none, any bytes',
       content: { 'application/json': 'envelope', 'application/octet-stream': {} },

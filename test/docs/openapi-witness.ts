@@ -305,7 +305,7 @@ export function witnessOpenapiDoc(): string {
       title: 'A Stele witness',
       summary: 'Cosigning, comparing notes, and being watched (C2SP tlog-witness)',
       description:
-        'Prose is in spec/witness.md and spec/gossip.md. 429 and 503 come with Retry-After, where it helps.',
+        'Prose is in spec/witness.md and spec/gossip.md. 429 and 503 come with Retry-After, where it helps. HEAD is as GET; another method than a path has here is 405, with Allow.',
       version: packageVersion(),
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },

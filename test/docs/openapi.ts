@@ -23,7 +23,7 @@ export function openapiDoc(): string {
       title: 'A Stele log',
       summary: 'Reading, searching and adding to an append-only transparency log (C2SP tlog-tiles)',
       description:
-        'Prose is in spec/log.md. HEAD is as GET. Every answer has Access-Control-Allow-Origin: * and X-Request-Id. Believe no answer: check its proof under a policy from somebody you trust.',
+        'Prose is in spec/log.md. HEAD is as GET; another method than a path has here is 405 `bad_method`, with Allow. Every answer has Access-Control-Allow-Origin: * and X-Request-Id. Believe no answer: check its proof under a policy from somebody you trust.',
       version: packageVersion(),
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },

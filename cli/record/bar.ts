@@ -22,6 +22,8 @@ export class DigestBar {
       clearOnComplete: true,
       // Cut to the terminal's width; turned off there, it would stay so where the recorder is killed.
       linewrap: true,
+      // With it the time that is left fits into 80 columns, whatever the step and the size.
+      barsize: 20,
       format: '{label} [{bar}] {percentage}% of {size}{left}',
     };
     this.#bar = new SingleBar(options, Presets.legacy);

@@ -50,12 +50,12 @@ test('looking again and again while a log is away leaves nothing behind', async 
 test('a bar says how long the rest takes once that is no guess', () => {
   let drawn = '';
   let now = 0;
-  const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120 });
+  const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 80 });
   terminal.on('data', (chunk: Buffer) => (drawn += chunk.toString()));
   const bar = new DigestBar(terminal, () => now);
-  const after = (ms: number, bytes: number): string => {
+  const after = (ms: number, bytes: number, label = 'checkpoint-5', whole = 357_000): string => {
     drawn = '';
-    bar.begin('checkpoint-5', 357_000);
+    bar.begin(label, whole);
     now += ms;
     bar.advance(bytes);
     bar.end();
@@ -67,6 +67,8 @@ test('a bar says how long the rest takes once that is no guess', () => {
   assert.doesNotMatch(after(60_000, 300), /left/, 'next to nothing was read');
   assert.doesNotMatch(after(1000, 178_500), /left/, 'no time has passed');
   assert.match(after(3000, 35_700), /10% of 357\.0 kB, 27 seconds left/);
+  const long = after(300_000, 20_000_000_000, 'checkpoint-100000', 202_400_000_000);
+  assert.match(long, /9% of 202\.4 GB, 45 minutes left/, 'cut off at the edge');
 });
 
 test('what is signed while the log is away is told, each statement once', async () => {

@@ -11,6 +11,14 @@ const identity = (name: string): { test: string; name: string } => ({ test: 'cli
 /** What the command line promises to a lab and to an auditor. */
 export const cliMutants: readonly Mutant[] = [
   {
+    desc: 'a bar that leaves room for the time that is left',
+    file: 'cli/record/bar.ts',
+    find: 'barsize: 20,',
+    replace: '',
+    test: 'cli/record/telling.test.ts',
+    name: 'a bar says how long',
+  },
+  {
     desc: 'a server outlives the reader of its messages',
     file: 'system/readers.ts',
     find: "process.stderr.on('error', () => undefined);",

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { mkdtemp, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,6 +104,50 @@ test('init, add-log, serve: a witness from nothing, taught another log while it 
     );
     assert.ok(!line.includes('PRIVATE'));
   }
+  await rm(folder, { recursive: true });
+});
+
+test('a reload that comes before the witness serves does not end it, and is done', async (t) => {
+  const folder = await witnessFolder({ logs: [log.vkey] });
+  // The start waits for whoever writes its format.
+  const format = join(folder, 'format');
+  const text = await readFile(format, 'utf8');
+  await unlink(format);
+  assert.equal(spawnSync('mkfifo', ['-m', '600', format]).status, 0);
+  // The first signal comes as soon as a script runs, before the program is loaded.
+  const early = `const on = process.stderr.on;
+    process.stderr.on = function (...args) {
+      process.stderr.on = on;
+      queueMicrotask(() => process.kill(process.pid, 'SIGHUP'));
+      return on.apply(this, args);
+    };`;
+  const child = startScript('witness/main', ['serve', '-f', folder, '-l', '127.0.0.1:0'], {
+    env: { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(early)}` },
+  });
+  t.after(() => child.process.kill('SIGKILL'));
+  let pipe: number | undefined;
+  while (pipe === undefined) {
+    assert.equal(child.process.signalCode, null, 'the first signal ended it');
+    assert.equal(child.process.exitCode, null, child.stderr());
+    try {
+      pipe = openSync(format, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENXIO');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+  child.process.kill('SIGHUP');
+  await writeFile(`${format}.next`, text);
+  await rename(`${format}.next`, format);
+  writeSync(pipe, text);
+  closeSync(pipe);
+  await child.firstLine;
+  child.process.kill('SIGHUP');
+  while (!child.stderr().includes('"reloaded"')) await new Promise((resolve) => setTimeout(resolve, 10));
+  child.process.kill('SIGTERM');
+  assert.equal(await child.ended, 0);
+  const reloads = child.stderr().match(/"event":"reload/g)?.length;
+  assert.equal(reloads, 2, 'one for the signal during the start, one for that after it');
   await rm(folder, { recursive: true });
 });
 

@@ -216,15 +216,19 @@ async function serve(options: ServeFlags, tell: (reply: Reply) => void): Promise
     from: options.logLevel,
     about: 'event',
   });
-  const witness = await startWitness({ folder: options.folder, listen: options.listen, log });
+  const starting = startWitness({ folder: options.folder, listen: options.listen, log });
+  // Before the witness serves too: the start may have read the folder before what the signal is about was written there.
   const reload = (): void => {
-    witness.reload().then(
-      () => log('info', 'reloaded'),
-      (error: unknown) =>
-        log('error', 'reload-failed', { message: error instanceof Error ? error.message : '' }),
-    );
+    starting
+      .then((started) => started.reload())
+      .then(
+        () => log('info', 'reloaded'),
+        (error: unknown) =>
+          log('error', 'reload-failed', { message: error instanceof Error ? error.message : '' }),
+      );
   };
   process.on('SIGHUP', reload);
+  const witness = await starting;
   await new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve);
     process.once('SIGINT', resolve);

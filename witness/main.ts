@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 import { outliveReaders } from '../system/readers.js';
-import { runCommand } from './commands.js';
 
 outliveReaders('stele-witness');
-process.exitCode = await runCommand(process.argv.slice(2));
+const args = process.argv.slice(2);
+// A service manager takes a witness for started before it has loaded what follows, and may tell it to reload: by
+// itself that signal would end the process. What changed by then is read at the start.
+if (args.includes('serve')) process.on('SIGHUP', () => undefined);
+const { runCommand } = await import('./commands.js');
+process.exitCode = await runCommand(args);

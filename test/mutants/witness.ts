@@ -36,6 +36,22 @@ const asked = (name: string): { test: string; name: string } => ({
 /** What a witness promises, and what those who ask one or read a log rely on. */
 export const witnessMutants: readonly Mutant[] = [
   {
+    desc: 'a witness that is told to reload while its program is loaded',
+    file: 'witness/main.ts',
+    find: "if (args.includes('serve')) process.on('SIGHUP', () => undefined);",
+    replace: '',
+    test: 'test/witness-cli.test.ts',
+    name: 'before the witness serves',
+  },
+  {
+    desc: 'a witness that is told to reload while it starts does so',
+    file: 'witness/commands.ts',
+    find: "process.on('SIGHUP', reload);\n  const witness = await starting;",
+    replace: "const witness = await starting;\n  process.on('SIGHUP', reload);",
+    test: 'test/witness-cli.test.ts',
+    name: 'before the witness serves',
+  },
+  {
     desc: "the compare-and-swap of a witness's state",
     file: 'witness/state-store.ts',
     find: 'if (slot.state.number !== number) return { swapped: false, state: slot.state };',

@@ -6,6 +6,7 @@ import {
   formatAnswer,
   formatCheck,
   formatFailure,
+  jsonLines,
   type Check,
   type CheckStatus,
 } from '../system/index.js';
@@ -20,6 +21,8 @@ export class Report {
   readonly json: boolean;
   /** Whether stdout is JSON lines of its own: then only an error is answered, as the last of them. */
   streams = false;
+  /** Takes events of a command that lasts, where a program reads: see `follow`. */
+  #event: ((event: string, fields: object) => void) | undefined;
   /** Called before a line of prose: for who draws on the terminal meanwhile. */
   beforeSaying: () => void = () => undefined;
   #lines: string[] = [];
@@ -53,8 +56,22 @@ export class Report {
     Object.assign(this.#result, fields);
   }
 
-  /** Prose for the person at the terminal, on stderr, at once: one line. */
-  say(text: string): void {
+  /** With --json: from now on stderr has a JSON line per event, and what is said is one. */
+  follow(): void {
+    if (!this.json) return;
+    const { now, stderr } = this.#context;
+    const line = jsonLines({ write: stderr, now, about: 'event' });
+    this.#event = (event, fields) => line('info', event, { ...fields });
+  }
+
+  /** For a program that follows; people are not told. */
+  event(event: string, fields: object): void {
+    this.#event?.(event, fields);
+  }
+
+  /** Prose for the person at the terminal, on stderr, at once: one line. A program that follows has it as this event. */
+  say(text: string, event = 'said', fields: object = {}): void {
+    this.event(event, { ...fields, text });
     if (this.json) return;
     this.beforeSaying();
     this.#context.stderr(`${escapeLine(text)}\n`);

@@ -6,6 +6,7 @@ import {
   type Envelope,
   type Json,
 } from '../attestation/index.js';
+import { retryAfterOf } from '../client/index.js';
 import { ByteCollector, encodeUtf8, equalBytes } from '../tlog/index.js';
 import type { Context } from './context.js';
 import { CliError, EXIT } from './errors.js';
@@ -20,12 +21,23 @@ export interface Acknowledgement {
   proof: Uint8Array;
 }
 
+/** A log that cannot take an entry now, and says for how long. */
+export class BusyError extends CliError {
+  /** Seconds after which it wants to be asked again. */
+  readonly retryAfter: number;
+
+  constructor({ status, code, message, hint }: CliError, retryAfter: number) {
+    super(status, code, message, hint);
+    this.retryAfter = retryAfter;
+  }
+}
+
 /** Longest answer read, in bytes. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /**
  * POST /add, again after the pauses that the log asks for, until it answers or the time is up. Throws
- * CliError: status 3 for the network and a log that cannot take it now, 1 where the log refuses it, 2
+ * CliError: status 3 for the network and a log that cannot take it now (BusyError where that says until when), 1 where the log refuses it, 2
  * where it says that the envelope is malformed.
  */
 export async function sendEnvelope(
@@ -55,9 +67,11 @@ export async function sendEnvelope(
       const text = await readText(answer, url);
       if (answer.status === 200) return parseAnswer(text, envelope, url);
       failure = refusal(answer.status, text, url);
-      const retryAfter = answer.headers.get('retry-after');
-      if (retryAfter !== null && /^[0-9]{1,4}$/.test(retryAfter))
-        pause = Math.max(200, 1000 * Number(retryAfter));
+      const retryAfter = retryAfterOf(answer.headers);
+      if (retryAfter !== undefined) {
+        pause = Math.max(200, 1000 * retryAfter);
+        if (failure.status === EXIT.network) failure = new BusyError(failure, retryAfter);
+      }
     } catch (cause) {
       if (cause instanceof CliError) throw cause;
       const { message } = (

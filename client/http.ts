@@ -47,7 +47,7 @@ export interface Answer {
   status: number;
   /** The media type without its parameters, in lower case; empty if there is none. */
   contentType: string;
-  /** Seconds of `Retry-After`, if it is a plain number. */
+  /** Seconds of `Retry-After`. */
   retryAfter: number | undefined;
   /** Milliseconds since 1970 that its clock shows, where it says so. */
   date: number | undefined;
@@ -112,15 +112,30 @@ async function send(url: string, options: ExchangeOptions, signal: AbortSignal):
     );
   }
   const body = await readBody(url, response, options.maxBody);
-  const retryAfter = response.headers.get('retry-after') ?? '';
   const date = Date.parse(response.headers.get('date') ?? '');
   return {
     status: response.status,
     contentType: (response.headers.get('content-type') ?? '').split(';', 1).join('').trim().toLowerCase(),
-    retryAfter: /^[0-9]{1,9}$/.test(retryAfter) ? Number(retryAfter) : undefined,
+    retryAfter: retryAfterOf(response.headers),
     date: Number.isFinite(date) ? date : undefined,
     body,
   };
+}
+
+/** An HTTP-date as servers must write it: IMF-fixdate, RFC 9110 §5.6.7. */
+const HTTP_DATE = /^[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT$/;
+
+/**
+ * Seconds that `Retry-After` asks to wait, RFC 9110 §10.2.3: a number, or a date, which is held against the answer's own
+ * `Date`, so that it does not matter whose clock is wrong. Undefined where it says neither.
+ */
+export function retryAfterOf(headers: Headers): number | undefined {
+  const asked = headers.get('retry-after') ?? '';
+  if (/^[0-9]{1,9}$/.test(asked)) return Number(asked);
+  const date = headers.get('date') ?? '';
+  if (!HTTP_DATE.test(asked) || !HTTP_DATE.test(date)) return undefined;
+  const seconds = (Date.parse(asked) - Date.parse(date)) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 
 async function readBody(url: string, response: Response, maxBody: number): Promise<Uint8Array> {

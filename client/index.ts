@@ -3,6 +3,7 @@ export * from './errors.js';
 export {
   exchange,
   joinUrl,
+  retryAfterOf,
   systemTimer,
   type Answer,
   type ExchangeOptions,

@@ -125,6 +125,10 @@ test('each status has its meaning', async () => {
   for (const status of [400, 403, 413]) assert.deepEqual(await ask({ status }), { kind: 'refused', status });
   const busy = await ask({ status: 503, headers: { 'retry-after': '17' } });
   assert.equal(busy.kind === 'silent' ? busy.retryAfter : undefined, 17);
+  const date = 'Sun, 06 Nov 1994 08:49:37 GMT';
+  const later = 'Sun, 06 Nov 1994 08:50:37 GMT';
+  const dated = await ask({ status: 503, headers: { 'retry-after': later, date } });
+  assert.equal(dated.kind === 'silent' ? dated.retryAfter : undefined, 60);
 });
 
 test('a witness that hangs, before or within its answer, is silent when the time is up', async () => {

@@ -10,13 +10,14 @@ import {
 } from '../attestation/index.js';
 import type { Freeze } from '../attestation/index.js';
 import type { Fetch } from '../client/index.js';
-import { ClientError, LogReader, httpSource } from '../client/index.js';
+import { ClientError, LogReader, exchange, httpSource, joinUrl } from '../client/index.js';
 import { createFile, readKeyFile } from '../system/index.js';
 import { TILE_WIDTH, encodeHex, parsePolicy } from '../tlog/index.js';
 import type { Clock } from '../tlog/index.js';
 import { needCharterFile } from './charter-check.js';
 import { LogError } from './errors.js';
 import { FILES, readPolicyFile } from './folder.js';
+import { DEFAULT_LIMITS } from './settings.js';
 
 /** What `stele-log freeze` is told. */
 export interface FreezeOptions {
@@ -47,6 +48,11 @@ const FREEZE_FILE = 'freeze.json';
 /** A freeze that the log has refused for good: kept to be looked at, and never sent again. */
 const REFUSED_FILE = 'freeze.refused.json';
 
+/** For the log to answer the freeze: it keeps whoever submits waiting for its witnesses. */
+const ADD_MS = DEFAULT_LIMITS.stallTimeoutMs + 30_000;
+/** Longest answer to it that is read, in bytes. */
+const MAX_ANSWER = 1024 * 1024;
+
 /** How often the last tree is looked for, and for how long. */
 const LOOK_MS = 250;
 const PATIENCE_MS = 300_000;
@@ -56,27 +62,31 @@ const PATIENCE_MS = 300_000;
  * anchor. Resolves when the tree with that is published, which nothing follows; also where the freeze was logged before.
  * What the log
  * refused for good is put aside, so that the next attempt signs anew; after anything else the next
- * attempt sends the same bytes. Throws LogError `unreachable`, `not_frozen`, `already_frozen`,
- * `freeze_kept`, `no_charter`, `no_anchor`, ClientError.
+ * attempt sends the same bytes. Throws LogError `unreachable`, `timeout`, `redirected`, `too_large`, `not_frozen`,
+ * `already_frozen`, `freeze_kept`, `no_charter`, `no_anchor`, ClientError.
  */
 export async function freeze(options: FreezeOptions): Promise<Frozen> {
-  const { folder, url, fetch } = options;
+  const { folder, url, clock, fetch } = options;
   const envelope = await signedFreeze(options);
-  let answer: Response;
-  try {
-    const headers = { accept: 'text/plain', 'content-type': 'application/json' };
-    answer = await fetch(new URL('add', `${url.replace(/\/$/, '')}/`).href, {
-      method: 'POST',
-      body: envelope,
-      headers,
-    });
-  } catch (cause) {
-    throw noLogAt(url, cause);
-  }
-  const text = (await answer.text()).trim();
+  const path = join(folder, FREEZE_FILE);
+  const answer = await exchange(joinUrl(url, 'add'), {
+    fetch,
+    timer: clock,
+    timeoutMs: ADD_MS,
+    maxBody: MAX_ANSWER,
+    method: 'POST',
+    headers: { accept: 'text/plain', 'content-type': 'application/json' },
+    body: envelope,
+  }).catch((error: unknown): never => {
+    if (!(error instanceof ClientError)) throw error;
+    if (error.code === 'unreachable') throw noLogAt(url, error);
+    const where = error.code === 'timeout' ? '' : "name the log's own address with --url, and ";
+    const hint = `the freeze may be logged: ${where}run this again, which sends the same bytes, kept as ${path}`;
+    throw new LogError(error.code, error.message, hint, { cause: error });
+  });
+  const text = new TextDecoder().decode(answer.body).trim();
   const index = answer.status === 200 ? indexIn(text) : undefined;
   if (index !== undefined) return lastTree(index, options);
-  const path = join(folder, FREEZE_FILE);
   const found = `expected the freeze to be logged, found ${answer.status}: ${text.slice(0, 500)}`;
   if (answer.status === 410) {
     await setAside(folder);

@@ -40,7 +40,7 @@ export class RateLimiter {
     if (filled < 1) {
       throw new SubmissionError(
         'rate_limited',
-        `expected at most ${this.#rate} entries per second of one participant`,
+        `expected at most ${this.#rate} ${this.#rate === 1 ? 'entry' : 'entries'} per second of one participant`,
       );
     }
   }

@@ -125,7 +125,8 @@ void test('whoever sends the entries of others again uses up nothing of what the
   await introduce('lab-a');
   for (let i = 0; i < 10; i++) await introduce('lab-a');
   await introduce('lab-b');
-  await assert.rejects(introduce('lab-c'), { code: 'rate_limited' });
+  const message = 'expected at most 1 entry per second of one participant';
+  await assert.rejects(introduce('lab-c'), { code: 'rate_limited', message });
 
   const body = participant(ORIGIN, operator, 'lab-c', { index, leafHash: hash }) as Uint8Array<ArrayBuffer>;
   const add = (): Promise<Response> => fetch(`${log.url}/add`, { method: 'POST', body });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { checkPredecessor, parseEnvelope, parseStatement, type Charter } from '../attestation/index.js';
-import { LogReader, httpSource } from '../client/index.js';
+import { LogReader, httpSource, type Fetch } from '../client/index.js';
 import { initLog } from '../log-server/index.js';
 import type { LogError } from '../log-server/errors.js';
 import { freeze as freezeLog } from '../log-server/freeze.js';
@@ -169,27 +169,40 @@ test('a freeze: refused, done again, logged, anchored; then the log only serves,
   assert.equal(await log.ended, 0, log.stderr());
   // The freeze is logged and the last anchor not published: that is no end yet.
   const slow = new ManualClock();
-  const waiting = freezeLog({
-    folder,
-    url,
-    operatorKey: undefined,
-    reason: 'superseded',
-    successor: 'log.example/next',
-    clock: slow,
-    fetch: (at) =>
-      Promise.resolve(at.endsWith('/add') ? new Response('2') : new Response('', { status: 503 })),
-  });
+  const sendingTo = (answer: Fetch): Promise<unknown> =>
+    freezeLog({
+      folder,
+      url,
+      operatorKey: undefined,
+      reason: 'superseded',
+      successor: 'log.example/next',
+      clock: slow,
+      fetch: answer,
+    });
+  const waiting = sendingTo((at) =>
+    Promise.resolve(at.endsWith('/add') ? new Response('2') : new Response('', { status: 503 })),
+  );
   // A page that answers in the log's place is no index: the same bytes are sent again, and nothing is waited for.
-  const page = freezeLog({
-    folder,
-    url,
-    operatorKey: undefined,
-    reason: 'superseded',
-    successor: 'log.example/next',
-    clock: slow,
-    fetch: () => Promise.resolve(new Response('<html>maintenance</html>')),
-  });
+  const page = sendingTo(() => Promise.resolve(new Response('<html>maintenance</html>')));
   await assert.rejects(page, { code: 'unreachable', message: /found 200: <html>/ });
+  // It is not led elsewhere, and what gives no answer is not waited for without end.
+  const asked: (string | undefined)[] = [];
+  const led = sendingTo((at, { redirect }) => {
+    asked.push(`${redirect} ${at}`);
+    return Promise.resolve(
+      new Response(null, { status: 307, headers: { location: 'http://other.example/' } }),
+    );
+  });
+  await assert.rejects(led, {
+    code: 'redirected',
+    hint: /--url, and run this again, which sends the same bytes/,
+  });
+  assert.deepEqual(asked, [`manual ${url}/add`]);
+  let gaveUp = false;
+  const silent = sendingTo(() => new Promise(() => undefined));
+  void silent.catch(() => (gaveUp = true));
+  await untilInTime(slow, () => gaveUp);
+  await assert.rejects(silent, { code: 'timeout', hint: /^the freeze may be logged: run this again/ });
   let over = false;
   void waiting.catch(() => (over = true));
   await untilInTime(slow, () => over);

@@ -132,6 +132,33 @@ describe('stele record', { concurrency: 4 }, () => {
     assert.deepEqual(final.predicate['flop'], []);
   });
 
+  test('a program that follows a recorder has a line for each thing that happens', async () => {
+    const folder = join(lab.folder, 'told');
+    const child = startStele(lab, [...record('told', '--every', '1'), '--json']);
+    await child.says('"event":"logged"');
+    writeCheckpoint(folder, 10);
+    writeEnd(folder, 10);
+    assert.equal(await child.ended, 0, child.stderr());
+    const lines = child.stderr().trimEnd().split('\n');
+    const events = lines.map((line) => JSON.parse(line) as Record<string, string | number>);
+    const files = ['intent', 'progress-0000', 'final'].map((name) =>
+      join(lab.folder, 'records', `told.${name}.dsse.json`),
+    );
+    for (const name of ['signed', 'logged'])
+      assert.deepEqual(
+        events.flatMap(({ event, file }) => (event === name ? [file] : [])),
+        files,
+      );
+    assert.match(child.stderr(), /"event":"said","text":"[^"]* is not there yet/);
+    for (const { time, level, index, event } of events) {
+      assert.match(`${time} ${level}`, /^[0-9T:.-]+Z info$/);
+      assert.equal(typeof index, event === 'logged' ? 'number' : 'undefined');
+    }
+    assert.match(child.stdout(), /^\{.*\}\n$/, 'stdout has the answer alone');
+    const { result } = JSON.parse(child.stdout()) as { result: { over: boolean } };
+    assert.equal(result.over, true);
+  });
+
   test('a run is followed from its declaration to its end', async () => {
     const folder = join(lab.folder, 'live');
     lab.write('fields.json', '{"run-final": {"parameters": "124"}}');

@@ -98,6 +98,7 @@ export const registerRecord: Register = (program, context, outcome) => {
 
 async function record(invocation: Invocation, options: RecordOptions, folder: string): Promise<void> {
   const { context, report, settings } = invocation;
+  if (options.once !== true) report.follow();
   const policy = loadPolicy(settings);
   const records = settings.records ?? join(context.cwd, 'records');
   const facts = await readFacts(invocation, options, records);
@@ -121,7 +122,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
 
   const lock = join(records, `.${facts.run}.lock`);
   const unlock = await lockFolder(lock, (trouble, cause) => lockError(lock, facts.run, trouble, cause));
-  const bar = new DigestBar(context.progress, () => context.monotonic());
+  const bar = new DigestBar(report.json ? undefined : context.progress, () => context.monotonic());
   report.beforeSaying = () => bar.makeRoom();
   const pool = new DigestPool(jobs);
   pool.onRead = (bytes) => bar.advance(bytes);
@@ -180,6 +181,7 @@ async function record(invocation: Invocation, options: RecordOptions, folder: st
   } finally {
     bar.end();
     anchors.close();
+    await outbox.close();
     await pool.close();
     await unlock();
   }

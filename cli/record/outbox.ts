@@ -8,10 +8,11 @@ import { EXIT, statusOf } from '../errors.js';
 import { readInput } from '../files.js';
 import { logRecord, type Logged } from '../log-record.js';
 import { bundlePath } from '../names.js';
+import { BusyError } from '../submission.js';
 import { isBehind } from './behind.js';
 
-/** Longest pause between two attempts, in milliseconds. */
-const MAX_PAUSE = 60_000;
+/** Longest pause between two attempts, in milliseconds; and where the log itself asks for one. */
+const [MAX_PAUSE, MAX_ASKED] = [60_000, 3_600_000];
 /** Statements that are named when the log turns out to be away; how many there are is said in any case. */
 const NAMED = 3;
 
@@ -34,6 +35,7 @@ export class Outbox {
   readonly #patient: boolean;
   readonly #beforeSending: () => Promise<void>;
   readonly #waiting: Waiting[] = [];
+  readonly #closing = new AbortController();
   #pump: Promise<void> | undefined;
   #onStopped: ((error: Error) => void) | undefined;
   #stoppedBy: Error | undefined;
@@ -72,10 +74,14 @@ export class Outbox {
     if (existsSync(bundlePath(waiting.path)) || this.#waiting.some(({ path }) => path === waiting.path))
       return;
     this.#waiting.push(waiting);
+    const { report } = this.#invocation;
+    const [file, waits] = [waiting.path, this.#waiting.length];
     if (this.away && this.#patient)
-      this.#invocation.report.say(
-        `${waiting.label}: signed and on disk; ${this.#waiting.length} wait for the log.`,
-      );
+      report.say(`${waiting.label}: signed and on disk; ${waits} wait for the log.`, 'signed', {
+        file,
+        waits,
+      });
+    else report.event('signed', { file, waits });
     if (this.#pump !== undefined) return;
     this.#pump = this.#send();
     // Whoever waits for it hears of it: here it must not end the process.
@@ -88,6 +94,12 @@ export class Outbox {
   /** Resolves when nothing waits any more. Rejects with what stopped the sending. */
   async drain(): Promise<void> {
     await this.#pump;
+  }
+
+  /** Ends the waiting for the log, and resolves when what was under way is over. What waits stays on disk. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#pump?.catch(() => undefined);
   }
 
   /**
@@ -108,36 +120,49 @@ export class Outbox {
   }
 
   async #send(): Promise<void> {
-    const { context, report } = this.#invocation;
-    for (let pause = 1000; this.#waiting.length > 0;) {
+    const { report, settings } = this.#invocation;
+    const { signal } = this.#closing;
+    const context = {
+      ...this.#invocation.context,
+      sleep: (ms: number) => this.#invocation.context.sleep(ms, signal),
+    };
+    for (let pause = 1000; this.#waiting.length > 0 && !signal.aborted;) {
       const [next] = this.#waiting;
       if (next === undefined) break;
       try {
         const envelope = parseEnvelope(readInput(next.path));
         await this.#beforeSending();
-        const logged = await logRecord(this.#invocation, this.#policy, next.path, envelope);
+        const logged = await logRecord({ context, settings }, this.#policy, next.path, envelope);
         this.#waiting.shift();
         this.sent.push({ ...next, logged });
-        if (this.#trouble !== undefined) report.say('The log is back.');
+        if (this.#trouble !== undefined) report.say('The log is back.', 'back');
         this.#trouble = undefined;
         this.#said.clear();
         pause = 1000;
-        report.say(`${next.label}: entry ${logged.index}`);
+        const { index } = logged;
+        report.say(`${next.label}: entry ${index}`, 'logged', { file: next.path, index });
       } catch (error) {
+        if (signal.aborted) break;
         // Nothing is sent to a log that has been caught lying, nor from records that lack what it holds.
         const reason = error instanceof Error ? error.message : String(error);
         if (!this.#patient || statusOf(error) === EXIT.misbehaviour || isBehind(error)) {
           this.#trouble = reason;
           throw error;
         }
+        const asked = error instanceof BusyError ? Math.min(1000 * error.retryAfter, MAX_ASKED) : 0;
         if (!this.#said.has(reason)) {
           this.#said.add(reason);
+          const again = asked > MAX_PAUSE ? `in ${asked / 1000} s, since it asks for that` : 'and again';
           report.say(
-            `${reason}. ${this.#waiting.length} signed and on disk: ${this.#named()}; the log is asked again and again.`,
+            `${reason}. ${this.#waiting.length} signed and on disk: ${this.#named()}; the log is asked again ${again}.`,
+            'away',
+            { waits: this.#waiting.length },
           );
         }
         this.#trouble = reason;
-        await context.sleep(pause);
+        await context.sleep(Math.max(pause, asked)).catch((cut: unknown) => {
+          if (!signal.aborted) throw cut;
+        });
         pause = Math.min(2 * pause, MAX_PAUSE);
       }
     }

@@ -11,6 +11,7 @@ const KILLS_PER_LOG = 40;
 const soak: Soak = {
   desc: 'SIGKILL at random and at named steps, with and without a charter',
   minutes: 15,
+  takes: ['seed'],
   async run({ minutes, seed }) {
     const random = new Random(seed);
     const until = Date.now() + minutes * 60_000;

@@ -89,6 +89,7 @@ class Totals {
 const soak: Soak = {
   desc: 'EIO, ENOSPC and EDQUOT injected by strace into stele-log and stele-witness',
   minutes: 0.7,
+  takes: ['seed'],
   async run({ minutes, seed }) {
     if (spawnSync('strace', ['-V']).status !== 0)
       throw new Error('strace is not installed: apt install strace');

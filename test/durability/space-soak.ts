@@ -79,6 +79,7 @@ const counts = { full: 0, refused: 0, stopped: 0, fullStarts: 0, refusedStarts: 
 const soak: Soak = {
   desc: 'a small disk that runs full under stele-log and stele-witness, again and again',
   minutes: 0.4,
+  takes: ['seed'],
   async run({ minutes, seed }) {
     const disk = await SmallDisk.mount();
     if (disk === undefined) {

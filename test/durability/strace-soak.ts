@@ -120,6 +120,7 @@ const SHORT = { witnesses: 1, single: 3, burst: 130, bursts: 3, restart: false }
 const soak: Soak = {
   desc: 'stele-log and stele-witness under strace: what must be on the disk before a byte leaves',
   minutes: 6,
+  takes: [],
   async run({ minutes }) {
     if (spawnSync('strace', ['-V']).status !== 0)
       throw new Error('strace is not installed: apt install strace');

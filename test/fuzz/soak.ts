@@ -25,6 +25,7 @@ const average = (list: readonly number[]): number => list.reduce((sum, n) => sum
 const soak: Soak = {
   desc: 'every parser and every door on mutated input: an error with a code, or what it accepts is right',
   minutes: 10,
+  takes: ['seed'],
   async run({ minutes, seed }) {
     const share = (minutes * 60_000) / targets.length / ROUNDS;
     const totals = targets.map(() => ({ inputs: 0, accepted: 0, outcomes: new Set<string>(), ms: 0 }));

@@ -526,6 +526,14 @@ export const logServerMutants: readonly Mutant[] = [
     name: 'a freeze',
   },
   {
+    desc: 'the time that freeze gives a log for its answer',
+    file: 'log-server/freeze.ts',
+    find: 'timeoutMs: ADD_MS',
+    replace: 'timeoutMs: Infinity',
+    test: 'test/freeze.test.ts',
+    name: 'a freeze',
+  },
+  {
     desc: 'recover refusing a list of keys of another time, before it signs by it',
     file: 'log-server/offline/recover.ts',
     find: 'await checkKeysAt(head, storage.ledger, options);',

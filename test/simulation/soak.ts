@@ -11,6 +11,7 @@ const WITNESSES = 1000;
 const soak: Soak = {
   desc: 'the witness network simulated: logs that show two histories, lying witnesses, crashes, clocks, clients',
   minutes: 30,
+  takes: ['seed', 'witnesses'],
   async run({ minutes, seed: first, witnesses = WITNESSES }) {
     const began = performance.now();
     const until = (part: number): boolean => performance.now() - began < part * minutes * 60_000;

@@ -7,11 +7,12 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 /**
  * Tessera's load tester against our log server, again and again, then full checks by both. It chooses its
- * entries itself: the seed changes nothing.
+ * entries itself.
  */
 const hammer: Soak = {
   desc: "Tessera's load tester writes to and reads from stele-log serve --admission none",
   minutes: 10,
+  takes: [],
   run({ minutes }) {
     if (!existsSync(`${root}interop/bin/tessera-hammer`)) {
       throw new Error('expected interop/bin/tessera-hammer, found none; run interop/install');

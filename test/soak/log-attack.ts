@@ -7,11 +7,12 @@ const PHASES = 8;
 
 /**
  * A log under attack from processes of strangers: connections that ask for nothing, read nothing, drip or never end,
- * floods of entries. Its clients are all on loopback, so no address can be told from another. The seed changes nothing.
+ * floods of entries. Its clients are all on loopback, so no address can be told from another.
  */
 const soak: Soak = {
   desc: 'a log under attack: memory bounded, honest submissions answered all the while',
   minutes: 2,
+  takes: [],
   async run({ minutes }) {
     const connections = 10_000;
     const { phases, memory, open, size } = await attackLog({

@@ -27,6 +27,7 @@ type Tally = Record<string, number>;
 const soak: Soak = {
   desc: 'recorders killed at random, beside trainers and after them: the same entries and no others; a 20 GB file',
   minutes: 10,
+  takes: ['seed'],
   async run({ minutes, seed }) {
     const random = new Random(seed);
     const world = await startWorld();

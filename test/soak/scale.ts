@@ -54,6 +54,7 @@ interface Measured {
 const soak: Soak = {
   desc: 'a large log: the memory of its server does not grow with it, nor the time to start',
   minutes: undefined,
+  takes: ['seed', 'entries'],
   async run({ seed, entries = 1_000_000 }) {
     const folder = join(root, 'tmp', `scale-${process.pid}`);
     mkdirSync(folder, { recursive: true });

@@ -21,5 +21,7 @@ export interface Soak {
   readonly desc: string;
   /** Where it ends with its work and not by the clock: undefined. */
   readonly minutes: number | undefined;
+  /** The options, besides, that change what it does. */
+  readonly takes: readonly ('seed' | 'witnesses' | 'entries')[];
   run(options: SoakOptions): Promise<SoakResult>;
 }

@@ -7,11 +7,12 @@ const PHASES = 11;
 
 /**
  * A witness under attack from four processes: all connections taken, bodies that drip or never end, floods
- * of notes and of evidence, peers that hang, send rubbish and redirect. The seed changes nothing.
+ * of notes and of evidence, peers that hang, send rubbish and redirect.
  */
 const soak: Soak = {
   desc: 'a witness under attack: memory bounded, honest logs cosigned all the while',
   minutes: 3,
+  takes: [],
   async run({ minutes }) {
     const connections = 10_000;
     const { phases, memory, open, redirected, asked } = await attackWitness({

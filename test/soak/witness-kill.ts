@@ -59,6 +59,7 @@ class Record {
 const soak: Soak = {
   desc: 'a witness killed at random under load: nothing answered is forgotten, no two histories cosigned',
   minutes: 5,
+  takes: ['seed'],
   async run({ minutes, seed }) {
     const random = new Random(seed);
     const records = Array.from({ length: LOGS }, (_, i) => new Record(i));

@@ -1,6 +1,7 @@
 // The file that `stele submit` leaves and `stele verify` reads: a record, its place in the log, and the
 // entries that say who signed it. spec/bundle.md describes it for other programs.
 import {
+  AttestationError,
   entryId,
   envelopeFromJson,
   envelopeToJson,
@@ -43,6 +44,21 @@ export function formatBundle(bundle: Bundle): string {
     proof: decodeUtf8(proof, 'proof'),
   });
   return `${JSON.stringify({ schema: BUNDLE_SCHEMA, ...entry(bundle), related: bundle.related.map(entry) }, null, 1)}\n`;
+}
+
+/** The JSON of a record, a bundle or an envelope. Throws AttestationError "bad_json". */
+export function parseRecordJson(bytes: Uint8Array): Json {
+  try {
+    return parseJson(bytes);
+  } catch (cause) {
+    if (!(cause instanceof AttestationError)) throw cause;
+    throw new AttestationError(
+      cause.code,
+      cause.message,
+      'name a file that "stele attest", "stele submit" or "stele prove" wrote, as it was written',
+      { cause },
+    );
+  }
 }
 
 /** Whether the bytes say that they are a bundle, whatever else is wrong with them. */

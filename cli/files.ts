@@ -22,7 +22,8 @@ const MAX_INPUT_BYTES = 16 * 1024 * 1024;
 export function readInput(path: string, shown: string = path): Uint8Array {
   try {
     const stat = statSync(path);
-    if (!stat.isFile()) throw unreadable(shown, 'expected a file, found something else');
+    if (!stat.isFile())
+      throw unreadable(shown, `expected a file, found ${stat.isDirectory() ? 'a folder' : 'something else'}`);
     if (stat.size > MAX_INPUT_BYTES) {
       throw unreadable(shown, `expected at most ${MAX_INPUT_BYTES} bytes, found ${stat.size}`);
     }

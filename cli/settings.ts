@@ -86,15 +86,21 @@ export function loadSettings(context: Context, flags: Readonly<Record<string, un
   return { settings, from };
 }
 
-/** The setting, or CliError `missing_setting` that says the ways to give it. */
-export function required<K extends keyof Settings>(settings: Settings, name: K): NonNullable<Settings[K]> {
+/** The setting, or CliError `missing_setting` that says the ways to give it; `making` is who makes a file of settings. */
+export function required<K extends keyof Settings>(
+  settings: Settings,
+  name: K,
+  { making = false }: { making?: boolean } = {},
+): NonNullable<Settings[K]> {
   const value = settings[name];
   if (value === undefined) {
     throw new CliError(
       EXIT.usage,
       'missing_setting',
-      `expected ${SETTINGS[name].description}, found none`,
-      `give --${name}, or set STELE_${name.toUpperCase()}, or put ${name} = "…" into stele.toml ("stele init" writes one)`,
+      `--${name}: expected ${SETTINGS[name].description}, found none`,
+      making
+        ? `give --${name}, or set STELE_${name.toUpperCase()}`
+        : `give --${name}, or set STELE_${name.toUpperCase()}, or put ${name} = "…" into stele.toml ("stele init" writes one)`,
     );
   }
   return value;

@@ -50,7 +50,7 @@ export interface Verified {
 }
 
 /** `2026-11-21T19:48:45Z`; what a Date cannot hold, as a witness may state it, by its seconds. */
-function showTime(seconds: number): string {
+export function showTime(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? `${seconds} s after 1970` : date.toISOString().replace('.000', '');
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { formatVkey, newSigningKey } from '../tlog/index.js';
 import { runCommand } from './commands.js';
+import { checkFolder } from './folder.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 
@@ -80,13 +81,16 @@ void test('init, fsck, recover: what they print, and their statuses', async (t) 
 
 void test('what is no log is said to be none, by every command that needs one', async (t) => {
   const run = await shellHere(t);
-  await mkdir('empty');
+  for (const folder of ['empty', 'other', 'witness']) await mkdir(folder);
+  for (const file of ['other/notes', 'witness/witness.key', 'witness/state']) await writeFile(file, '');
   for (const command of ['serve', 'fsck', 'recover', 'upgrade', 'add-key', 'retire-key 00000000', 'freeze'])
     for (const [folder, found] of [
       ['missing', 'found none'],
       ['policy', 'found a file'],
       ['policy/below', 'found none'],
-      ['empty', 'found a folder that holds nothing of one'],
+      ['empty', 'found an empty folder'],
+      ['other', 'found a folder that holds nothing of one'],
+      ['witness', 'found the folder of a witness, which is for stele-witness'],
     ] as const) {
       const { status, stdout } = await run(`${command} --folder ${folder} --json`);
       const { error } = JSON.parse(stdout) as { error: { code: string; message: string; hint: string } };
@@ -94,7 +98,54 @@ void test('what is no log is said to be none, by every command that needs one', 
       assert.ok(error.message.endsWith(found), error.message);
       assert.match(error.hint, /^check --folder/);
     }
-  assert.deepEqual(await readdir('.'), ['empty', 'policy']);
+  assert.deepEqual((await readdir('.')).toSorted(), ['empty', 'other', 'policy', 'witness']);
+  const made = await run('init -f log --origin log.example/x --policy policy');
+  assert.equal(made.status, 0, made.stderr);
+  for (const [from, found] of [
+    ['missing', 'none'],
+    ['policy', 'a file'],
+  ] as const) {
+    const { status, stderr } = await run(`recover -f log --from ${from}`);
+    assert.equal(status, 2, stderr);
+    assert.match(
+      stderr,
+      new RegExp(
+        `--from ${from}: expected an http or https URL or a folder, found ${found} \\(unreadable\\)`,
+      ),
+    );
+  }
+  // A mirror is named, with its key; a folder of this program's own is named otherwise.
+  await mkdir('own');
+  await writeFile('own/log-keys.json', '');
+  for (const [source, found] of [
+    ['missing', 'missing, found none \\(unreadable\\)\n  check the path'],
+    ['policy', 'found a file'],
+    ['ftp://log.example', 'expected the http or https URL, .*found none'],
+    ['empty', 'found an empty folder'],
+    ['witness', 'found the folder of a witness'],
+    ['own', 'stele-log fsck --folder own\n$'],
+    ['other', 'expected the log’s key, found none \\(missing_option\\)'],
+  ] as const) {
+    const { status, stderr } = await run(`fsck ${source}`);
+    assert.equal(status, 2, source);
+    assert.match(stderr, new RegExp(found));
+  }
+  const mirror = await run(`fsck other --vkey ${VKEY}`);
+  assert.equal(mirror.status, 1);
+  assert.match(mirror.stdout, /^checkpoint: expected a checkpoint signed by the log, found none$/m);
+  for (const url of ['log.example', 'ftp://log.example/', 'http://'])
+    for (const command of ['doctor', 'freeze']) {
+      const { status, stderr } = await run(`${command} --folder own --url ${url}`);
+      assert.equal(status, 2);
+      assert.match(stderr, /--url: expected an http or https URL, found ".*" \(bad_url\)\n {2}such as http:/);
+    }
+  // As it would be for one whose rights forbid to look.
+  await symlink('circle', 'circle');
+  await assert.rejects(checkFolder('circle'), {
+    code: 'no_file',
+    message: 'expected the folder of a log at circle, found one that cannot be read (ELOOP)',
+    hint: /^check the path/,
+  });
 });
 
 void test('usage errors end with 2, and say what was expected', async (t) => {

@@ -1,5 +1,6 @@
-import { lstat, readFile, readdir } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describeError, whatStandsAt } from '../system/commands.js';
 import { LogError } from './errors.js';
 
 /** The names in a log's folder. Keys lie beside the data, never in it: a copy of the data holds no key. */
@@ -24,28 +25,22 @@ export const FILES = {
 
 /**
  * Throws LogError `no_log_here` for what is no folder, and for one in which nothing has a name of a log's: of a damaged
- * one something is left.
+ * one something is left; `no_permission` and the like for one that cannot be read.
  */
 export async function checkFolder(folder: string): Promise<void> {
-  let names: string[];
-  try {
-    names = await readdir(folder);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw cause;
-    throw noLogHere(folder, (await isThere(folder)) ? 'a file' : 'none', cause);
-  }
+  const { found, names, error } = await whatStandsAt(folder);
   const known: ReadonlySet<string> = new Set(Object.values(FILES));
-  if (!names.some((name) => known.has(name))) throw noLogHere(folder, 'a folder that holds nothing of one');
-}
-
-function noLogHere(folder: string, found: string, cause?: unknown): LogError {
-  return new LogError(
-    'no_log_here',
-    `expected the folder of a log at ${folder}, found ${found}`,
-    'check --folder, and that its disk is mounted; a new log is made with: stele-log init',
-    { cause },
-  );
+  if (names?.some((name) => known.has(name)) === true) return;
+  const { code, hint } =
+    error === undefined
+      ? {
+          code: 'no_log_here',
+          hint: 'check --folder, and that its disk is mounted; a new log is made with: stele-log init',
+        }
+      : describeError(error);
+  throw new LogError(code, `expected the folder of a log at ${folder}, found ${found}`, hint, {
+    cause: error,
+  });
 }
 
 /** Reads the policy of a log's folder. Throws LogError `no_policy`. */

@@ -33,3 +33,4 @@ export { hostAndPort, type Address } from './address.js';
 export { systemClock } from './clock.js';
 export { exitStatusHelp, packageVersion } from './program.js';
 export { escapeForTerminal, escapeLine, formatCheck, printableJson, wrapText } from './terminal.js';
+export { whatStandsAt } from './whose-folder.js';

@@ -159,10 +159,17 @@ const SYSTEM: Readonly<Record<string, readonly [code: string, hint: string]>> = 
   EEXIST: ['already_exists', 'something else is there by that name: move it away, or name another path'],
   ENOTDIR: ['no_file', 'check the path: a part of it is a file, not a folder'],
   EISDIR: ['no_file', 'check the path: it is a folder, not a file'],
+  ELOOP: ['no_file', 'check the path: its links lead round in a circle'],
+  ENAMETOOLONG: ['no_file', 'check the path: a name in it is longer than the file system takes'],
   ENOSPC: ['disk_full', 'free space, then run this again'],
   EDQUOT: ['disk_full', 'free space, then run this again'],
   EMFILE: ['too_many_files', 'raise the limit of open files (ulimit -n)'],
+  ENFILE: [
+    'too_many_files',
+    'the whole machine has too many files open: end what does, or raise fs.file-max',
+  ],
   EIO: ['disk_failed', 'look at the disk: the system could not read or write it'],
+  ESTALE: ['disk_failed', 'the file server does not know it any more: mount its file system anew'],
 };
 
 /** Code, message and hint of anything thrown. What is neither ours nor the system's is a bug and says so. */

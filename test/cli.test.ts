@@ -22,7 +22,7 @@ import {
   verifyTlogProof,
 } from '../tlog/index.js';
 import type { Context } from '../cli/context.js';
-import { introduceLab, startWorld, type Person, type World } from './cli/world.js';
+import { introduceLab, startWorld, Person, type World } from './cli/world.js';
 
 let world: World;
 let lab: Person;
@@ -570,6 +570,22 @@ test('bad input at every door ends with status 2 and a stable code', async () =>
     assert.equal(answer.stderr, '');
   }
   assert.ok(existsSync(join(lab.folder, envelope)));
+  for (const [argv, message, hint] of [
+    [['submit', 'records'], /^records: expected a file, found a folder$/, /^check the path$/],
+    [['verify', 'spec.md'], /^spec\.md: JSON: /, /^name a file that "stele attest"/],
+    [['submit', 'text'], /^text: JSON: /, /^name a file that "stele attest"/],
+  ] as const) {
+    const { error } = (await lab.run(...argv, '--json')).json;
+    assert.match(error?.message ?? '', message);
+    assert.match(error?.hint ?? '', hint);
+  }
+  // Who makes the file of settings is not told to take them from one.
+  const fresh = new Person(world.root, 'fresh');
+  const { error } = (await fresh.run('init', 'acme', '--name', 'Acme', '--json')).json;
+  assert.deepEqual(
+    [error?.message, error?.hint],
+    ['--log: expected URL of the log, found none', 'give --log, or set STELE_LOG'],
+  );
 });
 
 test('what an attest command cannot do without is named, with an example', async () => {

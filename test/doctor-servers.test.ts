@@ -237,6 +237,7 @@ test('a log: what is wrong around it', async () => {
   };
   await only({ reserveBytes: 2 ** 60 }, /^space: .*nothing is admitted/);
   await only({}, /^folder: expected a folder at .*nowhere, found none/, at('nowhere'));
+  await only({}, /^folder: expected a folder at .*format\/below, found none/, join(LOG, 'data/format/below'));
   // An older copy of the folder, of which the witness has cosigned more.
   await only({}, /^witness: expected no tree .* than the 0 entries .*older copy: do not start it/, at('old'));
   await only({ now: () => Date.now() - 3_600_000 }, /^clocks: .*60 minutes behind/);

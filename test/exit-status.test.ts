@@ -65,6 +65,10 @@ test('a code has one status, what was named on the command line is 2, what the s
     ['EACCES', 'no_permission', EXIT.usage],
     ['ENOENT', 'no_file', EXIT.usage],
     ['EEXIST', 'already_exists', EXIT.usage],
+    ['ELOOP', 'no_file', EXIT.usage],
+    ['ENAMETOOLONG', 'no_file', EXIT.usage],
+    ['ENFILE', 'too_many_files', EXIT.failed],
+    ['ESTALE', 'disk_failed', EXIT.failed],
   ] as const) {
     const error = Object.assign(new Error(`open ${errno}`), { code: errno });
     assert.equal(describeError(error).code, code);

@@ -146,6 +146,8 @@ test('stele search shows what it has verified, and says what it rests on', async
     (await acme.run('search', '--participant', 'acme', '--type', 'run-intent')).stdout,
     answer.stdout,
   );
+  const charter = await acme.run('search', '--type', 'charter');
+  assert.match(charter.stdout, / by [0-9-]{10}T[0-9:]{8}Z$/m);
   // To find none is an answer, unlike to be given none.
   for (const way of [[], ['--all']]) {
     const none = await acme.run('search', '--participant', 'acme', '--run', 'nowhere', ...way, '--json');

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { mkdtemp, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { WitnessClient } from '../client/index.js';
 import { NOTE_ED25519, formatVkey, newSigningKey, parseVkey, signNote } from '../tlog/index.js';
+import { checkFormat } from '../witness/folder.js';
 import { originHash, startWitness } from '../witness/index.js';
 import { startScript } from './helpers/process.js';
 import { SigningLog } from './helpers/signing-log.js';
@@ -180,6 +181,36 @@ test('what goes wrong has a status, a code, and says what to do', async () => {
     assert.equal(ran.status, status, `${args.join(' ')}: ${ran.stderr}`);
     assert.match(ran.stderr, said);
   }
+  // What is no witness's folder, or not whole, is never said to want a new one made in its place.
+  const aside = join(folder, 'aside');
+  await mkdir(aside);
+  for (const [path, write, said] of [
+    ['nothing', [], /found none \(bad_folder\)\n {2}check --folder, and that its disk is mounted/],
+    ['witness.key', [], /found a file \(bad_folder\)\n {2}check --folder/],
+    ['witness.key/below', [], /found none \(bad_folder\)/],
+    ['aside', [], /found an empty folder \(bad_folder\)/],
+    ['aside', ['notes'], /found a folder that holds nothing of one \(bad_folder\)/],
+    ['aside', ['log-keys.json'], /found the folder of a log, which is for stele-log \(bad_folder\)/],
+    ['aside', ['witness.key'], /found one without its file "format" \(bad_folder\)\n {2}put the whole/],
+  ] as const) {
+    for (const name of write) await writeFile(join(aside, name), '');
+    const ran = await run('serve', '-f', join(folder, path));
+    assert.deepEqual([ran.status, ran.stdout], [2, ''], path);
+    assert.match(ran.stderr, said);
+  }
+  // As it would be for one whose rights forbid to look.
+  await symlink('circle', join(folder, 'circle'));
+  await assert.rejects(checkFormat(join(folder, 'circle')), {
+    code: 'no_file',
+    message: /found one that cannot be read \(ELOOP\)$/,
+    hint: /^check the path/,
+  });
+  await mkdir(join(aside, 'format'));
+  const filled = await run('init', '-f', join(folder, 'logs'), '-n', 'witness.example/w2');
+  assert.equal(filled.status, 2);
+  assert.match(filled.stderr, /expected an empty folder, found .*\.json \(not_empty\)\n {2}choose another/);
+  const unread = await run('serve', '-f', aside);
+  assert.match(unread.stderr, /found one whose file "format" cannot be read \(EISDIR\) \(no_file\)/);
   await writeFile(join(folder, 'state', originHash(log.origin)), '{}');
   const damaged = await run('serve', '-f', folder, '-l', '127.0.0.1:0');
   assert.equal(damaged.status, 1);

@@ -274,6 +274,9 @@ test('stele witness status: a table of what our witnesses say, escaped', async (
   assert.match(stdout, /log\.example\/test +6 /);
   assert.match(stdout, /peer witness\.example\/<b>gone<\/b>: 1 failure, never seen/);
   assert.ok(!stdout.includes('\u202e'));
+  const nowhere = await person.run('witness', 'status', north.url, 'witness.example');
+  assert.equal(nowhere.status, 2);
+  assert.match(nowhere.stderr, /expected an http or https URL, found "witness\.example" \(bad_settings\)/);
 });
 
 test('stele witness status: of other witnesses, what their cosignatures show by the keys of a policy', async () => {

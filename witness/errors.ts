@@ -11,5 +11,6 @@ import { SteleError } from '../tlog/index.js';
  * - `locked`: another process serves this folder.
  * - `lock_failed`: whether one does could not be found out: a full disk, one that fails, a damaged lock.
  * - `already_there`: `init` or `add-log` would overwrite.
+ * - `not_empty`: something else lies in the folder that `init` is given.
  */
 export class WitnessError extends SteleError {}

@@ -14,7 +14,14 @@
 //   lock/             held by the process that serves the folder
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFile, makeFolder, readKeyFile, replaceFile } from '../system/index.js';
+import {
+  createFile,
+  describeError,
+  makeFolder,
+  readKeyFile,
+  replaceFile,
+  whatStandsAt,
+} from '../system/index.js';
 import {
   checkDistinctKeys,
   COSIGNATURE_ED25519,
@@ -66,9 +73,12 @@ export const layout = {
   lock: (folder: string): string => join(folder, 'lock'),
 };
 
+/** What a new folder may hold: what an init that was cut off leaves, and the root of a file system. */
+const LEFT: readonly string[] = ['logs', 'state', 'lost+found'];
+
 /**
  * Makes a new witness with new keys, from 32-byte seeds. Throws WitnessError "already_there" rather than
- * overwrite one.
+ * overwrite one, "not_empty" for a folder in which something else lies.
  */
 export async function initFolder(
   folder: string,
@@ -78,6 +88,14 @@ export async function initFolder(
   const keys = [newSigningKey(name, COSIGNATURE_ED25519, seeds.ed25519)];
   if (seeds.mldsa) keys.push(newSigningKey(name, COSIGNATURE_MLDSA44, seeds.mldsa));
   await makeFolder(folder, 0o700);
+  const names = await readdir(folder);
+  const others = names.filter((name) => !LEFT.includes(name));
+  if (others.length > 0 && !names.includes('witness.key'))
+    throw new WitnessError(
+      'not_empty',
+      `${folder}: expected an empty folder, found ${others.slice(0, 3).join(', ')}`,
+      'choose another folder',
+    );
   await makeFolder(layout.logs(folder), 0o700);
   await makeFolder(layout.state(folder), 0o700);
   for (const key of keys) {
@@ -174,12 +192,7 @@ export async function checkFormat(folder: string): Promise<string> {
   try {
     found = await readFile(layout.format(folder), 'utf8');
   } catch (error) {
-    throw new WitnessError(
-      'bad_folder',
-      `${folder}: expected a witness's folder, found none (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`,
-      'make one with stele-witness init',
-      { cause: error },
-    );
+    throw await noWitnessHere(folder, error);
   }
   if (found !== FORMAT && found !== FORMER_FORMAT) {
     throw new WitnessError(
@@ -189,6 +202,30 @@ export async function checkFormat(folder: string): Promise<string> {
     );
   }
   return found;
+}
+
+/** What to say where the folder's format could not be read, because of `cause`. */
+async function noWitnessHere(folder: string, cause: unknown): Promise<WitnessError> {
+  const { found, names, error } = await whatStandsAt(folder);
+  const because = (code: string, what: string, hint: string): WitnessError =>
+    new WitnessError(code, `${folder}: expected a witness's folder, found ${what}`, hint, { cause });
+  const unread = error ?? (names?.includes('format') === true ? cause : undefined);
+  if (unread !== undefined) {
+    const { code, hint } = describeError(unread);
+    const what = `one whose file "format" cannot be read (${(cause as NodeJS.ErrnoException).code ?? 'unreadable'})`;
+    return because(code, error === undefined ? what : found, hint);
+  }
+  if (names?.includes('witness.key') === true)
+    return because(
+      'bad_folder',
+      'one without its file "format"',
+      'put the whole folder back from its backup; one that is new, and whose init was cut off, may be deleted and made again with: stele-witness init',
+    );
+  return because(
+    'bad_folder',
+    found,
+    'check --folder, and that its disk is mounted; a new witness is made with: stele-witness init',
+  );
 }
 
 /** The witness's signing keys, Ed25519 first. Throws KeyFileError, WitnessError "bad_key". */

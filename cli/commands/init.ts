@@ -64,8 +64,8 @@ function readGiven(
       'use another folder, or edit that file',
     );
   }
-  const log = required(settings, 'log');
-  const path = required(settings, 'policy');
+  const log = required(settings, 'log', { making: true });
+  const path = required(settings, 'policy', { making: true });
   const text = readInput(path);
   const origin = onlyOrigin(
     asInput(path, () => parsePolicy(text)),
@@ -78,7 +78,7 @@ function readGiven(
 function initOfficer(invocation: Invocation, options: Options, participant: string): void {
   const { context, report, settings } = invocation;
   const { log, origin, keepPolicy } = readGiven(invocation, options);
-  const path = required(settings, 'key');
+  const path = required(settings, 'key', { making: true });
   const key = readKey(path);
   if (key.name !== participant) throw bad('key', `a key of ${participant}`, key.name);
   keepPolicy();

@@ -10,6 +10,7 @@ import { CliError, EXIT } from '../errors.js';
 import { checkCount, checkDigest, checkIdentifier, checkTime } from '../identifiers.js';
 import { askIndex, wantedBy, type Found, type Question } from '../log-search.js';
 import { openLog } from '../log.js';
+import { showTime } from '../verification.js';
 
 /** Short names of the types that have a schema. */
 const TYPES = schemaNames.filter((name) => name !== 'statement');
@@ -141,7 +142,7 @@ function table(found: readonly Found[], all: boolean): string[] {
   const rows = found.map(({ index, facts, loggedBy }) => {
     const { statement, type, participants, run } = facts;
     const about = participants[1];
-    const when = loggedBy === null ? 'not anchored yet' : `by ${new Date(loggedBy * 1000).toISOString()}`;
+    const when = loggedBy === null ? 'not anchored yet' : `by ${showTime(loggedBy)}`;
     const what = [run, about && `about ${about}`].filter((part) => part !== undefined).join('  ');
     return [String(index), statement.predicate.participant, type, what, ...(all ? [] : [when])];
   });

@@ -1,14 +1,8 @@
 // stele submit: brings signed envelopes to the log and keeps what proves that they are in it.
 import { resolve } from 'node:path';
-import {
-  checkStatement,
-  knownType,
-  parseAnyStatement,
-  parseEnvelope,
-  parseJson,
-} from '../../attestation/index.js';
+import { checkStatement, knownType, parseAnyStatement, parseEnvelope } from '../../attestation/index.js';
 import type { Policy } from '../../tlog/index.js';
-import { idOf, looksLikeBundle } from '../bundle.js';
+import { idOf, looksLikeBundle, parseRecordJson } from '../bundle.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { asInput, CliError, EXIT } from '../errors.js';
 import { readInput } from '../files.js';
@@ -48,7 +42,7 @@ async function submit(invocation: Invocation, policy: Policy, file: string): Pro
   const path = resolve(context.cwd, file);
   const sent = asInput(file, () => {
     const bytes = readInput(path, file);
-    if (looksLikeBundle(parseJson(bytes))) {
+    if (looksLikeBundle(parseRecordJson(bytes))) {
       throw new CliError(
         EXIT.usage,
         'bad_envelope',

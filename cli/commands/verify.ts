@@ -1,8 +1,8 @@
 // stele verify: checks records offline, by the reader's policy.
 import { resolve } from 'node:path';
-import { parseEnvelope, parseJson, type AnyStatement } from '../../attestation/index.js';
+import { parseEnvelope, type AnyStatement } from '../../attestation/index.js';
 import { parseTlogProof, SteleError } from '../../tlog/index.js';
-import { leafHashOf, looksLikeBundle, parseBundle } from '../bundle.js';
+import { leafHashOf, looksLikeBundle, parseBundle, parseRecordJson } from '../bundle.js';
 import { define, type Invocation, type Register } from '../command.js';
 import { asInput, EXIT, type ExitStatus } from '../errors.js';
 import { readIfThere, readInput } from '../files.js';
@@ -103,7 +103,7 @@ function readEvidence({ context }: Invocation, file: string, proofFile: string |
   const path = resolve(context.cwd, file);
   const bytes = readInput(path, file);
   return asInput(file, () => {
-    if (looksLikeBundle(parseJson(bytes))) return parseBundle(bytes);
+    if (looksLikeBundle(parseRecordJson(bytes))) return parseBundle(bytes);
     const proof =
       proofFile === undefined
         ? readIfThere(proofPath(path))

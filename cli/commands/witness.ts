@@ -8,7 +8,7 @@ import { define, type Invocation, type Register } from '../command.js';
 import { CliError, EXIT, type ExitStatus } from '../errors.js';
 import { inWords, writeFound } from '../evidence.js';
 import { loadPolicy } from '../log.js';
-import { stateFolder } from '../settings.js';
+import { checkUrl, stateFolder } from '../settings.js';
 import { fetchEvidence } from '../witness-evidence.js';
 
 const AFTER_HELP = `
@@ -71,6 +71,7 @@ async function status(invocation: Invocation, given: readonly string[]): Promise
       'stele witness status https://witness.example',
     );
   }
+  for (const url of given) checkUrl(url, 'the URL of a witness');
   const asking = { fetch: context.fetch, timeoutMs: 1000 * (settings.timeout ?? 60) };
   const found = await Promise.all(
     urls.map(async (url): Promise<Found> => {

@@ -122,11 +122,12 @@ export class Outbox {
   async #send(): Promise<void> {
     const { report, settings } = this.#invocation;
     const { signal } = this.#closing;
+    const closing = (): boolean => signal.aborted;
     const context = {
       ...this.#invocation.context,
       sleep: (ms: number) => this.#invocation.context.sleep(ms, signal),
     };
-    for (let pause = 1000; this.#waiting.length > 0 && !signal.aborted;) {
+    for (let pause = 1000; this.#waiting.length > 0 && !closing();) {
       const [next] = this.#waiting;
       if (next === undefined) break;
       try {
@@ -142,7 +143,7 @@ export class Outbox {
         const { index } = logged;
         report.say(`${next.label}: entry ${index}`, 'logged', { file: next.path, index });
       } catch (error) {
-        if (signal.aborted) break;
+        if (closing()) break;
         // Nothing is sent to a log that has been caught lying, nor from records that lack what it holds.
         const reason = error instanceof Error ? error.message : String(error);
         if (!this.#patient || statusOf(error) === EXIT.misbehaviour || isBehind(error)) {
@@ -161,7 +162,7 @@ export class Outbox {
         }
         this.#trouble = reason;
         await context.sleep(Math.max(pause, asked)).catch((cut: unknown) => {
-          if (!signal.aborted) throw cut;
+          if (!closing()) throw cut;
         });
         pause = Math.min(2 * pause, MAX_PAUSE);
       }

@@ -2,10 +2,17 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { replying, systemClock } from '../../system/commands.js';
 import type { Replies } from '../../system/commands.js';
-import { LogError } from '../errors.js';
 import { settingsFaults } from '../options.js';
 import { DEFAULT_LIMITS } from '../settings.js';
-import { fetch, folderOption, needed, reserveOption, urlOption, witnessTimeoutOption } from './flags.js';
+import {
+  fetch,
+  folderOption,
+  needed,
+  neededUrl,
+  reserveOption,
+  urlOption,
+  witnessTimeoutOption,
+} from './flags.js';
 
 interface DoctorFlags {
   folder?: string;
@@ -29,11 +36,9 @@ export function addDoctor(program: Command, replies: Replies): void {
     const { folder, url, reserve, witnessTimeout = DEFAULT_LIMITS.witnessTimeoutMs } = flags;
     const { examineLog } = await import('../doctor.js');
     const { replyOfDoctor } = await import('../../system/doctor/index.js');
-    if (!URL.canParse(url))
-      throw new LogError('bad_url', `--url: expected a URL, found ${url}`, 'such as http://127.0.0.1:7381');
     const exam = await examineLog({
       folder: resolve(needed(folder, '--folder')),
-      url,
+      url: neededUrl(url),
       reserveBytes: reserve === undefined ? undefined : reserve * 1024 * 1024,
       timeoutMs: witnessTimeout,
       now: () => systemClock.now(),

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Option } from 'commander';
 import type { Fetch } from '../../client/index.js';
+import { quote } from '../../tlog/index.js';
 import { LogError } from '../errors.js';
 import { checkFolder } from '../folder.js';
 import { setting, whereToSet, wholeNumber } from '../options.js';
@@ -42,6 +43,17 @@ export const reserveOption = (): Option =>
 export function needed<T>(value: T | undefined, flag: string): T {
   if (value !== undefined) return value;
   throw new LogError('missing_option', `expected ${flag}, found none`, whereToSet(flag.replace(/^--/, '')));
+}
+
+/** The address of the log's server. Throws LogError `missing_option`, `bad_url`. */
+export function neededUrl(given: string | undefined): string {
+  const url = needed(given, '--url');
+  if (URL.canParse(url) && ['http:', 'https:'].includes(new URL(url).protocol)) return url;
+  throw new LogError(
+    'bad_url',
+    `--url: expected an http or https URL, found ${quote(url)}`,
+    'such as http://127.0.0.1:7381',
+  );
 }
 
 /** The path of a log's folder. Throws LogError `missing_option`, `no_log_here`. */

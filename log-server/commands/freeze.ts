@@ -3,7 +3,7 @@ import { replying, systemClock } from '../../system/commands.js';
 import type { Replies } from '../../system/commands.js';
 import { encodeBase64 } from '../../tlog/index.js';
 import { setting } from '../options.js';
-import { fetch, folderOption, needed, neededFolder, operatorKeyOption, urlOption } from './flags.js';
+import { fetch, folderOption, neededFolder, neededUrl, operatorKeyOption, urlOption } from './flags.js';
 
 interface FreezeFlags {
   folder?: string;
@@ -34,7 +34,7 @@ export function addFreeze(program: Command, replies: Replies): void {
     const { freeze } = await import('../freeze.js');
     const { origin, index, size, rootHash } = await freeze({
       folder: await neededFolder(flags.folder),
-      url: needed(url, '--url'),
+      url: neededUrl(url),
       operatorKey,
       reason,
       successor,

@@ -1,7 +1,7 @@
 import { ClientError } from '../../client/errors.js';
 import type { Fetch } from '../../client/index.js';
 import { type TileSource, httpSource } from '../../client/source.js';
-import { asInput } from '../../system/commands.js';
+import { asInput, describeError, whatStandsAt } from '../../system/commands.js';
 import {
   type OpenedCheckpoint,
   TILE_WIDTH,
@@ -12,6 +12,7 @@ import {
   parseVkey,
 } from '../../tlog/index.js';
 import { LogError } from '../errors.js';
+import { FILES } from '../folder.js';
 import { FolderSource } from '../storage/folder-source.js';
 import { keysMissing } from '../storage/note-check.js';
 import { reason } from '../storage/error.js';
@@ -30,13 +31,35 @@ export interface SourceOptions {
   readonly fetch: Fetch;
 }
 
-/** Checks it. Throws LogError "missing_option", ClientError; what is wrong with the log is in the report. */
+/**
+ * Checks it. Throws LogError "missing_option", "unreadable" for what can hold no tiles, ClientError; what is wrong with the
+ * log is in the report.
+ */
 export async function checkSource({ source, vkeys, origin, fetch }: SourceOptions): Promise<FsckReport> {
+  const online = /^https?:\/\//.test(source);
+  if (!online) await checkTiles(source);
   if (vkeys.length === 0)
     throw new LogError('missing_option', 'expected the log’s key, found none', 'name it with --vkey');
-  const tiles = /^https?:\/\//.test(source) ? httpSource(source, { fetch }) : new FolderSource(source);
+  const tiles = online ? httpSource(source, { fetch }) : new FolderSource(source);
   const logKeys = asInput('--vkey', () => vkeys.map(parseVkey));
   return fsckSource(tiles, { logKeys, ...(origin !== undefined && { origin }) });
+}
+
+/** Throws LogError "unreadable" for what is no folder, an empty one, or one that the programs keep for themselves. */
+async function checkTiles(folder: string): Promise<void> {
+  const { found, names, error } = await whatStandsAt(folder);
+  const own = names?.includes(FILES.logKeys) === true;
+  if (names !== undefined && names.length > 0 && !own && !names.includes('witness.key')) return;
+  throw new LogError(
+    'unreadable',
+    `expected the http or https URL, or the folder, of a log's tiles at ${folder}, found ${found}`,
+    own
+      ? `this program's own is checked by: stele-log fsck --folder ${folder}`
+      : error === undefined
+        ? 'check the path, and that its disk is mounted'
+        : describeError(error).hint,
+    { cause: error },
+  );
 }
 
 /** How a folder's full tiles are looked at. */
@@ -63,7 +86,8 @@ export async function fsckSource(
     }
   } catch (cause) {
     if (cause instanceof ClientError && cause.code !== 'not_found') throw cause;
-    report({ file: 'checkpoint', expected: 'a checkpoint signed by the log', found: reason(cause) });
+    const found = cause instanceof ClientError && cause.code === 'not_found' ? 'none' : reason(cause);
+    report({ file: 'checkpoint', expected: 'a checkpoint signed by the log', found });
   }
   const size = opened?.size ?? 0;
   const folder = source instanceof FolderSource ? source : undefined;

@@ -10,6 +10,8 @@ import {
   openCheckpoint,
   parseTlogProof,
 } from '../../tlog/index.js';
+import { whatStandsAt } from '../../system/index.js';
+import { LogError } from '../errors.js';
 import { StorageError, reason } from '../storage/error.js';
 import { FolderSource, holdsTiles } from '../storage/folder-source.js';
 import { keysTooLate } from '../storage/note-check.js';
@@ -71,23 +73,21 @@ export function headIn(
   return { size, rootHash, from, note, published, ...(policy && { policy }) };
 }
 
-/** Reads a URL or a folder that an operator named with --from. Throws StorageError "storage_failed". */
+/** Reads a URL or a folder that an operator named with --from. Throws LogError "unreadable". */
 export async function findIn(from: string, keys: Keys, fetch?: Fetch): Promise<Findings> {
   const findings: Findings = { origins: [], heads: [], remarks: [] };
   if (/^https?:\/\//.test(from)) {
     await addTiles(findings, from, httpSource(from, fetch ? { fetch } : {}), keys);
     return findings;
   }
-  try {
-    if (!(await lstat(from)).isDirectory()) throw new Error('it is no folder');
-  } catch (cause) {
-    throw new StorageError(
-      'storage_failed',
-      `--from ${from}: ${reason(cause)}`,
-      'give a URL or a folder: a mirror, a backup, a cache of a reader, proofs and envelopes of submitters',
-      { cause },
+  const { found, names, error } = await whatStandsAt(from);
+  if (names === undefined)
+    throw new LogError(
+      'unreadable',
+      `--from ${from}: expected an http or https URL or a folder, found ${found}`,
+      'give a mirror, a backup, a cache of a reader, proofs and envelopes of submitters; check the path',
+      { cause: error },
     );
-  }
   await findInFolder(findings, from, keys, 0);
   return findings;
 }

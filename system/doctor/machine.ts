@@ -1,7 +1,7 @@
 // What a doctor asks of the machine: Node, files and who owns them, free space, who holds a lock, and whether the
 // clock is kept right. Nothing is opened for writing, and no lock is taken.
 import { execFile } from 'node:child_process';
-import { lstatSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, statfsSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { Examination } from './examination.js';
 
@@ -22,13 +22,18 @@ const MOST_FILES = 10_000;
  * `depth` folders deep. False where there is no such folder.
  */
 export function checkFolder(exam: Examination, folder: string, depth: number): boolean {
-  const stat = statSync(folder, { throwIfNoEntry: false });
+  let stat: Stats | undefined;
+  try {
+    stat = statSync(folder, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTDIR') throw error;
+  }
   if (stat?.isDirectory() !== true) {
     const found = stat === undefined ? 'none' : 'a file';
     exam.fail('folder', {
       expected: `a folder at ${folder}`,
       found,
-      todo: 'check --folder; init makes a new one',
+      todo: 'check --folder, and that its disk is mounted; init makes a new one',
     });
     return false;
   }

@@ -526,6 +526,14 @@ export const logServerMutants: readonly Mutant[] = [
     name: 'a freeze',
   },
   {
+    desc: 'that fsck takes what is no folder of tiles for none',
+    file: 'log-server/offline/fsck-source.ts',
+    find: 'await checkTiles(source);',
+    replace: ';',
+    test: 'log-server/commands.test.ts',
+    name: 'what is no log is said',
+  },
+  {
     desc: 'the time that freeze gives a log for its answer',
     file: 'log-server/freeze.ts',
     find: 'timeoutMs: ADD_MS',

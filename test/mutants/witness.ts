@@ -465,4 +465,20 @@ export const witnessMutants: readonly Mutant[] = [
     test: 'test/openapi-witness.test.ts',
     name: 'another method than a path has is 405',
   },
+  {
+    desc: 'that init makes no witness among what lies in a folder already',
+    file: 'witness/folder.ts',
+    find: 'others.length > 0 &&',
+    replace: 'others.length < 0 &&',
+    test: 'test/witness-cli.test.ts',
+    name: 'what goes wrong has a status',
+  },
+  {
+    desc: 'that a folder which cannot be read is no reason to make a new witness',
+    file: 'witness/folder.ts',
+    find: 'if (unread !== undefined) {',
+    replace: 'if (unread === null) {',
+    test: 'test/witness-cli.test.ts',
+    name: 'what goes wrong has a status',
+  },
 ];

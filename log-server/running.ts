@@ -18,6 +18,7 @@ import type { Receipt } from './sequencer.js';
 import { DEFAULT_LIMITS } from './settings.js';
 import type { LogLimits, LogSettings } from './settings.js';
 import type { Companion } from './companion.js';
+import { RESERVE_BYTES, diskFull } from './storage/log-storage.js';
 import type { LogStorage } from './storage/types.js';
 import { Witnesses } from './cosigning/witnesses.js';
 
@@ -134,6 +135,7 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
   const search = opened.search?.(() => publisher.published?.size ?? 0);
   const news = new News();
 
+  const reserve = settings.reserveBytes ?? RESERVE_BYTES;
   const readiness = (): Readiness => {
     const common = {
       setAside: witnesses.setAside,
@@ -158,6 +160,10 @@ export async function runLog(opened: OpenedLog, settings: LogSettings): Promise<
         'frozen',
         'the log is frozen: it takes nothing more, and its last tree is to be published yet',
       );
+    // Not learnt from the entry that is refused for it: who reads this comes before that.
+    const free = freeBytes(settings.folder) ?? Infinity;
+    if (companion?.state !== 'frozen' && free < reserve)
+      return not('storage_failed', diskFull(free, reserve));
     if (companion !== undefined && companion.state !== 'ready')
       return not(companion.state, STATES[companion.state]);
     return { ready: true, state: 'ready', message: 'takes entries', awaited: [], ...common };

@@ -191,6 +191,9 @@ void test('a log with a charter: charter, first anchor, then an anchor an interv
   const refused = await fetch(`${log.url}/add`, { method: 'POST', body: freezeAt(2) });
   assert.equal(refused.status, 410);
   await log.close();
+  const full = await start({ reserveBytes: 2 ** 50 });
+  await until(() => full.readiness().state === 'frozen');
+  await full.close();
 });
 
 const checkFolder = (folder: string): ReturnType<typeof check> =>
@@ -327,6 +330,23 @@ void test('a policy of a log of any bytes that does not parse is named', async (
     assert.match(error.message, /policy of the folder, or where --policy says: .*everybody/);
     return true;
   });
+});
+
+void test('less free than the reserve: not ready before an entry is refused for it', async (t) => {
+  for (const admission of ['none', 'charter'] as const) {
+    const { start } = await initialised(t, admission);
+    const log = await start();
+    await until(() => log.readiness().ready);
+    await log.close();
+    const full = await start({ reserveBytes: 2 ** 50 });
+    await until(() => full.readiness().state !== 'gate_closed');
+    const ready = await fetch(`${full.url}/readyz`);
+    const { state, message } = (await ready.json()) as { state: string; message: string };
+    assert.deepEqual([ready.status, state], [503, 'storage_failed']);
+    assert.match(message, /^disk full: \d+ bytes are free, 1125899906842624 must be/);
+    if (admission === 'none') await assert.rejects(full.submit(encodeUtf8('x')), { code: state });
+    await full.close();
+  }
 });
 
 void test('refusals at start have stable codes', async (t) => {

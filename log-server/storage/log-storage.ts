@@ -40,6 +40,10 @@ const ROOTS_KEPT = 64;
 /** Bytes that must be free for a commit to be begun, where nothing is said. */
 export const RESERVE_BYTES: number = 64 * 1024 * 1024;
 
+/** What is said where less is free than that. */
+export const diskFull = (free: number, reserve: number): string =>
+  `disk full: ${free} bytes are free, ${reserve} must be before anything is committed`;
+
 /** What `open` has put together and checked. */
 export type Parts = Beneath & Found;
 
@@ -315,7 +319,7 @@ export class SeamStorage implements LogStorage {
     if (free >= reserve) return;
     throw new StorageError(
       'storage_failed',
-      `disk full: ${free} bytes are free, ${reserve} must be before anything is committed`,
+      diskFull(free, reserve),
       'free space; nothing was written and nothing is lost',
     );
   }

@@ -306,6 +306,20 @@ export const logServerMutants: readonly Mutant[] = [
     ...start('refusals at start'),
   },
   {
+    desc: 'a log on a disk below its reserve says so before an entry is refused',
+    file: 'log-server/running.ts',
+    find: "if (companion?.state !== 'frozen' && free < reserve)",
+    replace: 'if (free < 0)',
+    ...start('less free than the reserve'),
+  },
+  {
+    desc: 'a frozen log is frozen, whatever the disk has',
+    file: 'log-server/running.ts',
+    find: "if (companion?.state !== 'frozen' && free < reserve)",
+    replace: 'if (free < reserve)',
+    ...start('a log with a charter: charter'),
+  },
+  {
     desc: 'a ledger that is not one of all entries is refused at a start',
     file: 'log-server/index.ts',
     find: 'await checkLedger(storage.ledger, storage.size);',
